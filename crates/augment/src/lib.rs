@@ -1,0 +1,1 @@
+//! Image augmentation: crops, flips, resizes and the RandAugment ops, on plain bytes.

@@ -1,0 +1,3 @@
+//! The `augreg` binary.
+
+fn main() {}

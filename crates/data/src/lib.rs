@@ -1,0 +1,1 @@
+//! Data set formats, example order and batches for augreg, without libtorch.

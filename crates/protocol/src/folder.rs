@@ -1,0 +1,66 @@
+//! Where a job's artefacts lie below the study's root.
+
+use std::path::{Path, PathBuf};
+
+use augreg_spec::JobId;
+
+/// The folder of one job: `ROOT/runs/<job>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFolder(PathBuf);
+
+impl RunFolder {
+    /// The folder of `job` in the study at `root`.
+    #[must_use]
+    pub fn new(root: &Path, job: JobId) -> Self {
+        Self(root.join("runs").join(job.to_string()))
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Held (flock) by the worker that executes the job, so that a late worker of a dead scheduler
+    /// and the worker of the next attempt never write the same checkpoint.
+    #[must_use]
+    pub fn lock(&self) -> PathBuf {
+        self.0.join("lock")
+    }
+
+    /// The folder of one attempt.
+    #[must_use]
+    pub fn attempt(&self, number: u32) -> PathBuf {
+        self.0.join(format!("attempt-{number}"))
+    }
+
+    /// The journal of one attempt.
+    #[must_use]
+    pub fn journal(&self, number: u32) -> PathBuf {
+        self.attempt(number).join("journal.jsonl")
+    }
+
+    /// What the worker wrote to its standard error during one attempt.
+    #[must_use]
+    pub fn log(&self, number: u32) -> PathBuf {
+        self.attempt(number).join("worker.log")
+    }
+
+    /// All that resume needs: parameters, optimizer state, step.
+    #[must_use]
+    pub fn latest(&self) -> PathBuf {
+        self.0.join("checkpoint/latest.safetensors")
+    }
+
+    /// The parameters with the best validation accuracy so far.
+    #[must_use]
+    pub fn best(&self) -> PathBuf {
+        self.0.join("checkpoint/best.safetensors")
+    }
+
+    /// The parameters at the end; stays when the job is done.
+    #[must_use]
+    pub fn last(&self) -> PathBuf {
+        self.0.join("checkpoint/final.safetensors")
+    }
+}

@@ -1,0 +1,390 @@
+//! The journal of an attempt: the truth about what a worker did.
+//!
+//! One JSON object a line: `{"crc":…,"entry":{…}}`, where `crc` is the CRC-32 of the entry's bytes
+//! as written. A line is the unit of truth: a last line that was torn by a crash is not there. What
+//! a result or checkpoint rests on is fsynced; metrics are only written through to the file.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+use crate::message::{AttemptKey, Device};
+
+/// Version of the journal's format.
+pub const JOURNAL_VERSION: u32 = 1;
+
+/// Why an attempt failed, and hence what the scheduler does about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// NaN or infinite loss. Recorded, not retried.
+    Diverged,
+    /// The device or the host ran out of memory.
+    OutOfMemory,
+    /// The worker is gone without a word.
+    Lost,
+    /// The worker was told to leave by its host.
+    Preempted,
+    /// A data set could not be read; the message names the file.
+    Data,
+    /// No sign of life or no step for the configured time.
+    Timeout,
+    /// Anything else.
+    Bug,
+}
+
+impl FailureKind {
+    /// Every kind with its name in columns and messages.
+    pub const ALL: [(&'static str, Self); 7] = [
+        ("diverged", Self::Diverged),
+        ("out-of-memory", Self::OutOfMemory),
+        ("lost", Self::Lost),
+        ("preempted", Self::Preempted),
+        ("data", Self::Data),
+        ("timeout", Self::Timeout),
+        ("bug", Self::Bug),
+    ];
+
+    /// The name in columns and messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Diverged => "diverged",
+            Self::OutOfMemory => "out-of-memory",
+            Self::Lost => "lost",
+            Self::Preempted => "preempted",
+            Self::Data => "data",
+            Self::Timeout => "timeout",
+            Self::Bug => "bug",
+        }
+    }
+}
+
+/// What a finished job found out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Best validation accuracy of all evaluations, in [0, 1]; none without a validation split.
+    pub best_val: Option<f64>,
+    /// Validation accuracy at the end, in [0, 1].
+    pub final_val: Option<f64>,
+    /// Test accuracy at the end, in [0, 1]; none without a test split.
+    pub final_test: Option<f64>,
+    /// Training loss at the end, mean over the last epoch's worth of steps (at most 100).
+    pub train_loss: f64,
+    /// SHA-256 (hex) over the final parameters: name, shape and bytes of each, in name order.
+    pub parameters_sha256: String,
+    /// Optimizer steps.
+    pub steps: u64,
+    /// Seconds of training and evaluation, all attempts together.
+    pub seconds: f64,
+    /// Training images a second, evaluation left out, this attempt only.
+    pub images_per_second: f64,
+    /// Peak resident memory of the worker in bytes.
+    pub peak_memory: u64,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum JournalEvent {
+    /// The attempt began.
+    Started {
+        /// Version of the worker.
+        version: String,
+        /// Host name.
+        host: String,
+        /// Process id.
+        pid: u32,
+        /// Device.
+        device: Device,
+        /// Threads.
+        threads: u32,
+        /// The step it goes on from; 0 from the start.
+        step: u64,
+    },
+    /// Numbers measured at a step: `train_loss`, `learning_rate`, `val_accuracy`, …
+    Metrics {
+        /// Steps done when they were measured.
+        step: u64,
+        /// Name and value; all finite.
+        values: BTreeMap<String, f64>,
+    },
+    /// `latest.safetensors` holds this step, on disk.
+    Checkpoint {
+        /// The step.
+        step: u64,
+    },
+    /// The job is done. Terminal.
+    Succeeded(Outcome),
+    /// The attempt failed. Terminal.
+    Failed {
+        /// The kind.
+        kind: FailureKind,
+        /// What went wrong, where, and what to do, for a person.
+        message: String,
+        /// Steps done.
+        step: u64,
+    },
+    /// The attempt was told to stop, wrote a checkpoint and left. Terminal, but not the job's end.
+    Stopped {
+        /// The step of the checkpoint.
+        step: u64,
+    },
+}
+
+impl JournalEvent {
+    /// Whether no entry follows this one.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Self::Succeeded(_) | Self::Failed { .. } | Self::Stopped { .. })
+    }
+
+    /// Whether the entry must survive a power cut before the worker goes on.
+    fn is_durable(&self) -> bool {
+        !matches!(self, Self::Metrics { .. })
+    }
+}
+
+/// One entry of a journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// [`JOURNAL_VERSION`] of the writer.
+    pub v: u32,
+    /// The attempt.
+    pub attempt: AttemptKey,
+    /// Counts from 0 without gaps. With the attempt it is the key of exactly-once ingestion.
+    pub seq: u64,
+    /// Milliseconds since 1970, by the worker's clock. Shown, never decided upon.
+    pub at: u64,
+    /// What happened.
+    pub event: JournalEvent,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line<'a> {
+    crc: u32,
+    #[serde(borrow)]
+    entry: &'a RawValue,
+}
+
+/// A journal that cannot be written or read.
+#[derive(Debug, Error)]
+pub enum JournalError {
+    /// The file could not be created, written, synced or read.
+    #[error("failed to {action} the journal `{path}`", path = path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A whole line that is not what a worker wrote.
+    #[error("the journal `{path}` is damaged at byte {offset}: {reason}", path = path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where the line begins.
+        offset: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Appends to the journal of one attempt.
+#[derive(Debug)]
+pub struct JournalWriter {
+    path: PathBuf,
+    file: File,
+    attempt: AttemptKey,
+    next: u64,
+}
+
+impl JournalWriter {
+    /// Creates the journal of a new attempt, and its folder.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Io`], also if the journal exists: an attempt is executed once.
+    pub fn create(path: &Path, attempt: AttemptKey) -> Result<Self, JournalError> {
+        let fail = |source| JournalError::Io { action: "create", path: path.to_owned(), source };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(fail)?;
+        }
+        let file = OpenOptions::new().append(true).create_new(true).open(path).map_err(fail)?;
+        Ok(Self { path: path.to_owned(), file, attempt, next: 0 })
+    }
+
+    /// Appends one entry; synced to disk unless it is a metric.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Io`], for instance on a full disk.
+    pub fn append(&mut self, event: JournalEvent) -> Result<(), JournalError> {
+        let durable = event.is_durable();
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
+        let entry = Entry { v: JOURNAL_VERSION, attempt: self.attempt, seq: self.next, at, event };
+        let fail = |action| {
+            let path = self.path.clone();
+            move |source| JournalError::Io { action, path, source }
+        };
+        let line = encode(&entry).map_err(|e| fail("encode")(e.into()))?;
+        self.file.write_all(&line).map_err(fail("append to"))?;
+        if durable {
+            self.file.sync_data().map_err(fail("sync"))?;
+        }
+        self.next += 1;
+        Ok(())
+    }
+}
+
+fn encode(entry: &Entry) -> serde_json::Result<Vec<u8>> {
+    let entry = serde_json::value::to_raw_value(entry)?;
+    let crc = crc32fast::hash(entry.get().as_bytes());
+    let mut line = serde_json::to_vec(&Line { crc, entry: &entry })?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// Reads a journal from where the last reading ended, also while it is being written.
+#[derive(Debug)]
+pub struct JournalReader {
+    path: PathBuf,
+    offset: u64,
+}
+
+impl JournalReader {
+    /// Reads `path` from byte `offset`, 0 for the beginning. The file need not exist yet.
+    #[must_use]
+    pub fn new(path: PathBuf, offset: u64) -> Self {
+        Self { path, offset }
+    }
+
+    /// Where the next reading begins: after the last whole line.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The whole entries written since the last call. A torn last line waits for its rest.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Damaged`] if a whole line does not hold up; entries before it were
+    /// returned by earlier calls or are returned by calling again after the error is dealt with.
+    pub fn read(&mut self) -> Result<Vec<Entry>, JournalError> {
+        let fail = |source| JournalError::Io { action: "read", path: self.path.clone(), source };
+        let mut file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(fail(error)),
+        };
+        file.seek(SeekFrom::Start(self.offset)).map_err(fail)?;
+        let mut reader = BufReader::new(file);
+        let mut entries = Vec::new();
+        let mut line = Vec::new();
+        let mut offset = self.offset;
+        loop {
+            line.clear();
+            let read = reader.read_until(b'\n', &mut line).map_err(fail)?;
+            if line.last() != Some(&b'\n') {
+                break;
+            }
+            match decode(&line) {
+                Ok(entry) => entries.push(entry),
+                Err(_) if !entries.is_empty() => break,
+                Err(reason) => {
+                    return Err(JournalError::Damaged { path: self.path.clone(), offset, reason });
+                }
+            }
+            offset += read as u64;
+        }
+        self.offset = offset;
+        Ok(entries)
+    }
+}
+
+fn decode(line: &[u8]) -> Result<Entry, String> {
+    let text = std::str::from_utf8(line).map_err(|e| e.to_string())?;
+    let line: Line<'_> = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    let crc = crc32fast::hash(line.entry.get().as_bytes());
+    if crc != line.crc {
+        return Err(format!("its checksum is {crc}, the line says {}", line.crc));
+    }
+    let entry: Entry = serde_json::from_str(line.entry.get()).map_err(|e| e.to_string())?;
+    if entry.v > JOURNAL_VERSION {
+        return Err(format!("version {} is newer than this augreg's {JOURNAL_VERSION}", entry.v));
+    }
+    Ok(entry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use augreg_spec::JobId;
+    use proptest::prelude::*;
+
+    fn key() -> AttemptKey {
+        AttemptKey { job: JobId::of("a job"), number: 1 }
+    }
+
+    fn written(entries: u64) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("attempt-1/journal.jsonl");
+        let mut journal = JournalWriter::create(&path, key()).expect("creates");
+        for step in 0..entries {
+            let values = BTreeMap::from([("train_loss".to_owned(), 0.1 * step as f64)]);
+            journal.append(JournalEvent::Metrics { step, values }).expect("appends");
+        }
+        (folder, path)
+    }
+
+    #[test]
+    fn an_attempt_has_one_journal() {
+        let (_folder, path) = written(1);
+        assert!(matches!(
+            JournalWriter::create(&path, key()),
+            Err(JournalError::Io { action: "create", .. })
+        ));
+    }
+
+    #[test]
+    fn a_flipped_bit_is_named_by_file_and_byte() {
+        let (_folder, path) = written(2);
+        let mut bytes = std::fs::read(&path).expect("reads");
+        let at = bytes.iter().position(|b| *b == b'\n').expect("two lines") + 30;
+        bytes[at] ^= 1;
+        std::fs::write(&path, bytes).expect("writes");
+
+        let mut reader = JournalReader::new(path, 0);
+        assert_eq!(reader.read().expect("the first line is whole").len(), 1);
+        assert!(matches!(reader.read(), Err(JournalError::Damaged { offset, .. }) if offset > 0));
+    }
+
+    proptest! {
+        #[test]
+        fn a_journal_cut_anywhere_reads_as_its_whole_lines(cut in 0.0f64..1.0) {
+            let (_folder, path) = written(5);
+            let bytes = std::fs::read(&path).expect("reads");
+            let cut = (cut * bytes.len() as f64) as usize;
+            let whole = bytes[..cut].split(|b| *b == b'\n').count() - 1;
+            std::fs::write(&path, &bytes[..cut]).expect("writes");
+
+            let mut reader = JournalReader::new(path.clone(), 0);
+            let first = reader.read().expect("a torn line is no error");
+            prop_assert_eq!(first.len(), whole);
+
+            std::fs::write(&path, &bytes).expect("writes");
+            let rest = reader.read().expect("the rest arrives");
+            let seqs: Vec<_> = first.iter().chain(&rest).map(|entry| entry.seq).collect();
+            prop_assert_eq!(seqs, (0..5).collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What a scheduler and its workers say to each other, and what a worker leaves behind.
+//!
+//! A worker takes [`ToWorker`] lines on its standard input and answers with [`FromWorker`] lines on
+//! its standard output: short-lived talk that may be lost. What must not be lost goes into the
+//! journal of the attempt, an append-only file that only the worker writes. Both ends agree on the
+//! layout of a job's folder through [`RunFolder`]. Neither processes nor the database live here.
+
+mod folder;
+mod journal;
+mod message;
+
+pub use folder::RunFolder;
+pub use journal::{
+    Entry, FailureKind, JOURNAL_VERSION, JournalError, JournalEvent, JournalReader, JournalWriter,
+    Outcome,
+};
+pub use message::{Assignment, AttemptKey, Beat, Device, FromWorker, ToWorker};

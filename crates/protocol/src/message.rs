@@ -1,0 +1,106 @@
+//! The lines between scheduler and worker: one JSON object a line.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use augreg_spec::{DataSource, JobId, JobSpec};
+use serde::{Deserialize, Serialize};
+
+/// Names one attempt of one job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct AttemptKey {
+    /// The job.
+    pub job: JobId,
+    /// Counts from 1.
+    pub number: u32,
+}
+
+impl fmt::Display for AttemptKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.job, self.number)
+    }
+}
+
+/// Where a worker computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Device {
+    /// The processor.
+    Cpu,
+    /// A CUDA device by its index among those visible to the worker.
+    Cuda(u32),
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(index) => write!(f, "cuda:{index}"),
+        }
+    }
+}
+
+/// One attempt, with all a worker needs to execute it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// Which attempt this is.
+    pub attempt: AttemptKey,
+    /// What to do.
+    pub spec: JobSpec,
+    /// Where the data lie.
+    pub source: DataSource,
+    /// The study's root, absolute.
+    pub root: PathBuf,
+    /// Where to compute.
+    pub device: Device,
+    /// Threads for libtorch's kernels. Part of what makes a CPU result bit-exact.
+    pub threads: u32,
+    /// Seconds between checkpoints. Changes no result.
+    pub checkpoint_seconds: f64,
+}
+
+/// From the scheduler. End of file means that the scheduler is gone: the worker writes a
+/// checkpoint and leaves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum ToWorker {
+    /// Execute this attempt. Sent only to a worker that has none.
+    Run(Box<Assignment>),
+    /// Write a checkpoint, end the attempt as stopped, and exit.
+    Stop,
+}
+
+/// How an attempt is getting on. Lost beats do no harm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Beat {
+    /// The attempt.
+    pub attempt: AttemptKey,
+    /// Steps done.
+    pub step: u64,
+    /// Steps in all.
+    pub steps: u64,
+    /// Mean training loss since the last beat.
+    pub loss: Option<f64>,
+    /// Training images a second since the last beat.
+    pub images_per_second: f64,
+}
+
+/// From a worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum FromWorker {
+    /// The first line: the worker is up.
+    Hello {
+        /// Version of the `augreg-worker` binary; must equal the scheduler's.
+        version: String,
+        /// Its process id.
+        pid: u32,
+    },
+    /// Progress, about once a second, and a sign of life.
+    Beat(Beat),
+    /// The attempt is over and its journal says how. The worker is free.
+    Ended {
+        /// The attempt.
+        attempt: AttemptKey,
+    },
+}

@@ -1,0 +1,96 @@
+//! Data sets: what a sweep file says of one, where it lies, and what it is to a job's identity.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::split::{SourceRange, SplitExpr};
+
+/// The file formats this build reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// IDX files of the MNIST family, plain or gzipped; source splits `train` and `test`.
+    Idx,
+    /// CIFAR-10 or CIFAR-100 in the binary version; source splits `train` and `test`.
+    Cifar,
+}
+
+impl Format {
+    /// Every format with its name in a sweep file.
+    pub const ALL: [(&'static str, Self); 2] = [("idx", Self::Idx), ("cifar", Self::Cifar)];
+}
+
+/// The three roles a split plays in a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SplitName {
+    /// What the model learns from.
+    Train,
+    /// What choices are made on.
+    Val,
+    /// What is reported.
+    Test,
+}
+
+impl SplitName {
+    /// Every split with its name.
+    pub const ALL: [(&'static str, Self); 3] =
+        [("train", Self::Train), ("val", Self::Val), ("test", Self::Test)];
+}
+
+/// Where a data set lies and how to read it. Never part of a job's identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSource {
+    /// The file format.
+    pub format: Format,
+    /// The folder, absolute.
+    pub path: PathBuf,
+}
+
+/// A data set as a sweep file defines it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DatasetDefinition {
+    /// Its name in the sweep file.
+    pub name: String,
+    /// Where it lies.
+    pub source: DataSource,
+    /// Its splits as written.
+    pub splits: BTreeMap<SplitName, SplitExpr>,
+}
+
+/// One split of a data set, resolved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SplitIdentity {
+    /// How many examples it holds.
+    pub examples: u64,
+    /// Which examples of the source splits, in order.
+    pub ranges: Vec<SourceRange>,
+}
+
+/// What a data set is to a job: everything that can change a result, nothing that cannot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetIdentity {
+    /// The file format.
+    pub format: Format,
+    /// BLAKE3 (hex) of the content of every source split in use, images and labels.
+    pub content: BTreeMap<String, String>,
+    /// How many classes labels may name.
+    pub classes: u32,
+    /// Colour channels of an image: 1 or 3.
+    pub channels: u32,
+    /// The splits, resolved to ranges of examples.
+    pub splits: BTreeMap<SplitName, SplitIdentity>,
+}
+
+impl DatasetIdentity {
+    /// How many examples a split holds; 0 if the data set has none of that name.
+    #[must_use]
+    pub fn examples(&self, split: SplitName) -> u64 {
+        self.splits.get(&split).map_or(0, |split| split.examples)
+    }
+}

@@ -1,0 +1,29 @@
+//! From a sweep file to job specs: what a person asks for, made exact.
+//!
+//! Here live the sweep file and its errors, the grid and its expansion, presets and the model
+//! zoo, job identity, the cost model, and the keyed random streams every other crate draws from.
+//! Nothing here reads a file, a clock or the environment: whoever calls passes in the text, the
+//! variables and the data sets' identities.
+
+mod augmentation;
+mod cost;
+mod dataset;
+mod id;
+mod job;
+mod model;
+pub mod random;
+mod split;
+mod suggest;
+
+pub use augmentation::{Augmentation, Crop, RandAugment};
+pub use cost::{Cost, cost};
+pub use dataset::{
+    DataSource, DatasetDefinition, DatasetIdentity, Format, SplitIdentity, SplitName,
+};
+pub use id::{JobId, JobIdError};
+pub use job::{
+    AdamW, JobSpec, Labels, Loss, Precision, PretrainSpec, RECIPE_VERSION, Regularization, Stage,
+};
+pub use model::{ModelError, ModelSpec};
+pub use split::{SourceRange, SplitError, SplitExpr};
+pub use suggest::nearest;

@@ -1,0 +1,1 @@
+//! The SQLite database of an augreg study: schema, queries, result views.

@@ -1,0 +1,1 @@
+//! Vision Transformers, their initialisation and checkpoints.

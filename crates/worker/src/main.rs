@@ -1,0 +1,3 @@
+//! The `augreg-worker` binary.
+
+fn main() {}
