@@ -8,6 +8,7 @@
 mod folder;
 mod journal;
 mod message;
+mod state;
 
 pub use folder::RunFolder;
 pub use journal::{
@@ -15,3 +16,4 @@ pub use journal::{
     Outcome,
 };
 pub use message::{Assignment, AttemptKey, Beat, Device, FromWorker, ToWorker};
+pub use state::{AttemptState, JobState};

@@ -88,6 +88,13 @@ pub struct DatasetIdentity {
 }
 
 impl DatasetIdentity {
+    /// A short name for this identity: 128 bits of BLAKE3 over its canonical JSON, in hex.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let text = crate::job::canonical(self);
+        blake3::hash(text.as_bytes()).to_hex()[..32].to_owned()
+    }
+
     /// How many examples a split holds; 0 if the data set has none of that name.
     #[must_use]
     pub fn examples(&self, split: SplitName) -> u64 {

@@ -180,16 +180,9 @@ impl JobSpec {
     }
 
     /// Canonical JSON: keys sorted, no white space, shortest floats.
-    ///
-    /// # Panics
-    ///
-    /// Never: a job spec holds only finite numbers, strings, lists and maps with string keys.
     #[must_use]
     pub fn canonical(&self) -> String {
-        let value = serde_json::to_value(self).expect("a job spec is plain data");
-        let mut text = String::new();
-        write_canonical(&value, &mut text);
-        text
+        canonical(self)
     }
 
     /// The job's id: the hash of its canonical JSON.
@@ -197,6 +190,25 @@ impl JobSpec {
     pub fn id(&self) -> JobId {
         JobId::of(&self.canonical())
     }
+}
+
+/// One point of a sweep's grid.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// Its id, the hash of `spec`.
+    pub id: JobId,
+    /// What to do.
+    pub spec: JobSpec,
+    /// What the sweep file calls its parts.
+    pub labels: Labels,
+}
+
+/// Canonical JSON of plain data: keys sorted, no white space, shortest floats.
+pub(crate) fn canonical(data: &impl Serialize) -> String {
+    let value = serde_json::to_value(data).expect("specs hold only text, finite numbers and lists");
+    let mut text = String::new();
+    write_canonical(&value, &mut text);
+    text
 }
 
 /// Sorts keys itself: whether `serde_json`'s map does depends on the features other crates turn on.
