@@ -146,9 +146,35 @@ unpack_debs() {
 # Downloads URL to .tools/downloads; under its own name only once it is whole and its SHA-256 right.
 fetch() {
     local url=$1 sha256=${2:-} file=$tools/downloads/${1##*/}
-    if [[ -f $file && -n $sha256 ]] && sha256sum -c --status <<<"$sha256  $file"; then return; fi
-    write_apt_conf
-    "$apt_helper" -c "$tools/apt/apt.conf" download-file "$url" "$file.part" ${sha256:+"SHA256:$sha256"} ||
-        return
+    if is_whole "$file" "$sha256"; then return; fi
+    if command -v curl >/dev/null; then
+        fetch_by_curl "$url" "$file.part"
+    else
+        fetch_by_apt "$url" "$file.part"
+    fi || return
+    if [[ -n $sha256 ]] && ! is_whole "$file.part" "$sha256"; then
+        echo "error: $url has changed: its SHA-256 is not $sha256" >&2
+        rm "$file.part"
+        return 1
+    fi
     mv "$file.part" "$file"
+}
+
+is_whole() {
+    [[ -f $1 && -n $2 ]] && sha256sum -c --status <<<"$2  $1"
+}
+
+# curl goes on where an interrupted download stopped.
+fetch_by_curl() {
+    local progress=(--silent --show-error) status=0
+    if [[ -t 2 ]]; then progress=(--progress-bar); fi
+    curl --fail --location --retry 3 "${progress[@]}" --continue-at - --output "$2" "$1" || status=$?
+    if ((status == 22)); then rm -f "$2"; fi # An HTTP error: there is nothing to go on from.
+    return "$status"
+}
+
+# A bare Debian has no curl, but its apt can download; it begins again each time.
+fetch_by_apt() {
+    write_apt_conf
+    "$apt_helper" -c "$tools/apt/apt.conf" download-file "$1" "$2"
 }

@@ -20,10 +20,14 @@ EOF
         fi
         if [[ $wanted == *" ca-certificates "* ]]; then
             cat <<'EOF'
-export SSL_CERT_FILE="$augreg_tools/sysroot/ca-certificates.crt"
-export CARGO_HTTP_CAINFO="$SSL_CERT_FILE" PIP_CERT="$SSL_CERT_FILE"
+export SSL_CERT_FILE="${SSL_CERT_FILE:-$augreg_tools/sysroot/ca-certificates.crt}"
 EOF
         fi
+        cat <<'EOF'
+if [[ -n ${SSL_CERT_FILE:-} ]]; then # cargo and pip have names of their own for it
+    export CARGO_HTTP_CAINFO="${CARGO_HTTP_CAINFO:-$SSL_CERT_FILE}" PIP_CERT="${PIP_CERT:-$SSL_CERT_FILE}"
+fi
+EOF
         if ! rust_is_new_enough; then
             cat <<'EOF'
 export CARGO_HOME="$augreg_tools/rust/cargo" RUSTUP_HOME="$augreg_tools/rust/rustup"

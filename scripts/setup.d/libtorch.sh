@@ -34,7 +34,7 @@ libtorch_variant_there() {
 libtorch_about() {
     case $(libtorch_variant) in
         cpu) echo "540 490 libtorch $torch_version for CPU from PyPI" ;;
-        cuda) echo "3000 6000 libtorch $torch_version for CUDA 13 from PyPI" ;;
+        cuda) echo "3000 4800 libtorch $torch_version for CUDA 13 from PyPI" ;;
     esac
 }
 
@@ -78,7 +78,7 @@ libtorch_get_cuda() {
     printf -v platforms -- '--platform=%s_x86_64 ' manylinux_2_{28..17} manylinux2014
     # shellcheck disable=SC2086  # Many words; any python3 can fetch for Python 3.11 like this.
     TMPDIR=$tools python3 -m pip install --no-cache-dir --disable-pip-version-check --quiet \
-        --no-warn-conflicts --target "$part" --only-binary :all: --python-version 3.11 $platforms \
+        --no-warn-conflicts --root-user-action ignore --target "$part" --only-binary :all: --python-version 3.11 $platforms \
         "torch==$torch_version" ||
         die "torch $torch_version could not be installed from PyPI" \
             "check the network and run scripts/setup again, or take the CPU variant: scripts/setup --cpu"

@@ -53,7 +53,7 @@ die_without_rust() {
 }
 
 nextest_about() {
-    echo "30 60 cargo-nextest (compiled, some minutes)"
+    echo "50 800 cargo-nextest (compiled here, some minutes; 20 MB stay)"
 }
 
 nextest_there() {
