@@ -14,6 +14,7 @@ mod model;
 pub mod random;
 mod split;
 mod suggest;
+mod sweep;
 
 pub use augmentation::{Augmentation, Crop, RandAugment};
 pub use cost::{Cost, cost};
@@ -28,3 +29,6 @@ pub use job::{
 pub use model::{ModelError, ModelSpec};
 pub use split::{SourceRange, SplitError, SplitExpr};
 pub use suggest::nearest;
+pub use sweep::{
+    Axis, AxisValue, ExecutorKind, Expansion, Grid, Mistake, Surroundings, Sweep, SweepErrors,
+};

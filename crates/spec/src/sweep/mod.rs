@@ -1,0 +1,178 @@
+//! The sweep file: what a person writes, and the checks that make it a [`Sweep`].
+//!
+//! Reading goes through TOML's spanned values rather than straight into structs, because a person
+//! deserves all mistakes of a file at once, each at its bytes. A [`Sweep`] holds no invalid value;
+//! the only way to one is [`Sweep::parse`], the only way on is [`Sweep::expand`].
+
+mod axis;
+mod error;
+mod expand;
+mod grid;
+mod reader;
+mod sections;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use miette::NamedSource;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::augmentation::Augmentation;
+use crate::dataset::DatasetDefinition;
+use crate::job::Stage;
+use crate::model::ModelSpec;
+use reader::{Mistakes, Section};
+
+pub use axis::{Axis, AxisValue};
+pub use error::{Mistake, SweepErrors};
+pub use expand::Expansion;
+pub use grid::Grid;
+
+/// What a sweep file may refer to outside itself.
+pub struct Surroundings<'a> {
+    /// The folder relative paths start from: the sweep file's own.
+    pub base: &'a Path,
+    /// Looks up an environment variable for `${NAME}` in paths.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// Where jobs run. Never part of a job's identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExecutorKind {
+    /// Worker processes on this machine.
+    Local,
+}
+
+/// A valid sweep file.
+#[derive(Debug)]
+pub struct Sweep {
+    /// The sweep's name.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// The data sets its stages use, by name.
+    pub datasets: BTreeMap<String, DatasetDefinition>,
+    /// The grids, in file order.
+    pub grids: Vec<Grid>,
+    /// Where its jobs run.
+    pub executor: ExecutorKind,
+    models: BTreeMap<String, ModelSpec>,
+    augmentations: BTreeMap<String, Augmentation>,
+    dataset_spans: BTreeMap<String, Range<usize>>,
+    source: NamedSource<String>,
+}
+
+impl Sweep {
+    /// Reads and checks a sweep file; `file` names it in error messages.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in the file, in file order.
+    pub fn parse(file: &str, text: &str, around: &Surroundings<'_>) -> Result<Self, SweepErrors> {
+        let source = NamedSource::new(file, text.to_owned());
+        let mut mistakes = Mistakes::default();
+        let (root, syntax) = DeTable::parse_recoverable(text);
+        for error in syntax {
+            mistakes.syntax(&error);
+        }
+        if !mistakes.is_empty() {
+            return Err(mistakes.into_errors(source));
+        }
+        let mut section = Section::root(&root);
+        let name = section.required("name", &mut mistakes).and_then(|value| {
+            let name = reader::text(value, "name", &mut mistakes)?;
+            sections::check_name(name, value.span(), &mut mistakes)
+        });
+        let description = section
+            .get("description")
+            .and_then(|value| reader::text(value, "description", &mut mistakes))
+            .map(str::to_owned);
+        let [dataset, model, augmentation] =
+            ["dataset", "model", "augmentation"].map(|key| section.get(key));
+        let models = sections::models(model, &mut mistakes);
+        let augmentations = sections::augmentations(augmentation, &mut mistakes);
+        let definitions = sections::datasets(dataset, around, &mut mistakes);
+        let names = grid::Names {
+            datasets: sections::defined(dataset),
+            models: sections::defined(model),
+            augmentations: sections::defined(augmentation),
+        };
+        let pretrain = section.get("pretrain");
+        let grids: Vec<Grid> = stage_tables(pretrain)
+            .filter_map(|table| Grid::read(Stage::Pretrain, table, &names, &mut mistakes))
+            .collect();
+        let executor = sections::executor(section.get("executor"), &mut mistakes);
+        section.finish(&mut mistakes);
+        if pretrain.is_none() && mistakes.is_empty() {
+            let end = text.len().saturating_sub(1);
+            mistakes.add(
+                end..end,
+                "the sweep has no stage",
+                "nothing to run",
+                Some("add a [pretrain] table".into()),
+            );
+        }
+        match (name, mistakes.is_empty()) {
+            (Some(name), true) => {
+                let used: Vec<&str> = grids.iter().flat_map(Grid::datasets).collect();
+                let (datasets, dataset_spans) = definitions
+                    .into_iter()
+                    .filter(|(name, _)| used.contains(&name.as_str()))
+                    .map(|(name, read)| ((name.clone(), read.definition), (name, read.span)))
+                    .unzip();
+                Ok(Self {
+                    name,
+                    description,
+                    datasets,
+                    grids,
+                    executor,
+                    models,
+                    augmentations,
+                    dataset_spans,
+                    source,
+                })
+            }
+            _ => Err(mistakes.into_errors(source)),
+        }
+    }
+
+    /// The text of the file.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.source.inner()
+    }
+
+    /// Reports that data sets cannot be read, each at its place in the file: (name, what is wrong).
+    #[must_use]
+    pub fn unreadable(&self, faults: Vec<(String, String)>) -> SweepErrors {
+        let mut mistakes = Mistakes::default();
+        for (name, what) in faults {
+            let at = self.dataset_spans.get(&name).cloned().unwrap_or_default();
+            mistakes.add(
+                at,
+                format!("data set `{name}` cannot be read: {what}"),
+                "named here",
+                None,
+            );
+        }
+        mistakes.into_errors(self.source.clone())
+    }
+}
+
+/// A stage is a table, or an array of tables.
+fn stage_tables<'a>(
+    value: Option<&'a Spanned<DeValue<'a>>>,
+) -> impl Iterator<Item = &'a Spanned<DeValue<'a>>> {
+    let (one, many) = match value {
+        Some(value) => match value.get_ref() {
+            DeValue::Array(tables) => (None, Some(tables.iter())),
+            _ => (Some(value), None),
+        },
+        None => (None, None),
+    };
+    one.into_iter().chain(many.into_iter().flatten())
+}

@@ -1,0 +1,215 @@
+//! Sweep files as people write them, rightly and wrongly.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::{Expansion, Surroundings, Sweep, SweepErrors};
+use crate::dataset::{DatasetIdentity, Format, SplitIdentity, SplitName};
+use crate::job::JobSpec;
+use crate::split::SourceRange;
+
+const GOOD: &str = r#"
+name = "mini"
+
+[dataset.fashion]
+format = "idx"
+path = "${DATA}/fashion-mnist"
+splits = { train = "train[:55000]", val = "train[55000:]", test = "test" }
+
+[dataset.fashion-10pct]
+extends = "fashion"
+splits = { train = "train[:10%]" }
+
+[model."Mu/7"]
+width = 64
+depth = 4
+mlp = 256
+heads = 4
+patch = 7
+
+[augmentation.tiny]
+randaugment = { layers = 1, magnitude = 5 }
+mixup = 0.1
+
+[pretrain]
+dataset = ["fashion-10pct", "fashion"]
+model = "Mu/7"
+augmentation = ["none", "tiny"]
+regularization = [0.0, { dropout = 0.1, stochastic_depth = 0.2 }]
+epochs = [3, 30]
+resolution = 28
+batch_size = 256
+exclude = [{ dataset = "fashion", epochs = 30 }]
+"#;
+
+fn parse(text: &str) -> Result<Sweep, SweepErrors> {
+    let variable = |name: &str| (name == "DATA").then(|| "/data".to_owned());
+    let around = Surroundings { base: Path::new("/sweeps"), variable: &variable };
+    Sweep::parse("s.toml", text, &around)
+}
+
+/// What is wrong with `text`: line, message, help.
+fn mistakes(text: &str) -> Vec<(usize, String, Option<String>)> {
+    let errors = parse(text).map(|sweep| sweep.expand(&identities(&sweep)).map(|_| ()));
+    let errors = match errors {
+        Ok(Ok(())) => return Vec::new(),
+        Ok(Err(errors)) | Err(errors) => errors,
+    };
+    let line = |offset: usize| text[..offset].matches('\n').count() + 1;
+    errors
+        .mistakes()
+        .iter()
+        .map(|mistake| (line(mistake.at.offset()), mistake.to_string(), mistake.help.clone()))
+        .collect()
+}
+
+fn identities(sweep: &Sweep) -> BTreeMap<String, DatasetIdentity> {
+    let ranges = |source: &str, to| vec![SourceRange { source: source.to_owned(), from: 0, to }];
+    sweep
+        .datasets
+        .keys()
+        .map(|name| {
+            let examples = if name.ends_with("10pct") { 6000 } else { 55_000 };
+            let split =
+                |source, examples| SplitIdentity { examples, ranges: ranges(source, examples) };
+            let identity = DatasetIdentity {
+                format: Format::Idx,
+                content: BTreeMap::from([("train".into(), "00".into())]),
+                classes: 10,
+                channels: 1,
+                splits: BTreeMap::from([
+                    (SplitName::Train, split("train", examples)),
+                    (SplitName::Val, split("train", 5000)),
+                ]),
+            };
+            (name.clone(), identity)
+        })
+        .collect()
+}
+
+fn expand(text: &str) -> Expansion {
+    let sweep = parse(text).expect("valid");
+    sweep.expand(&identities(&sweep)).expect("fits")
+}
+
+fn with(from: &str, to: &str) -> String {
+    assert!(GOOD.contains(from), "{from}");
+    GOOD.replace(from, to)
+}
+
+#[test]
+fn a_grid_is_the_product_of_its_axes_less_the_exclusions() {
+    let expansion = expand(GOOD);
+    assert_eq!((expansion.jobs.len(), expansion.excluded, expansion.merged), (12, 4, 0));
+}
+
+#[test]
+fn defaults_come_from_the_recipe() {
+    let JobSpec::Pretrain(spec) = &expand(GOOD).jobs[0].spec;
+    assert!((spec.optimizer.weight_decay - 0.1).abs() < 1e-12);
+    assert!((spec.head_bias + 2.2).abs() < 1e-12, "-ln 9 to one decimal");
+    assert_eq!(spec.steps(), 70, "round(3 · 6000 / 256)");
+    assert_eq!(spec.optimizer.warmup_steps, 14, "a fifth of a short job");
+}
+
+/// These ids must never change: a study in the field would train everything anew. If this test
+/// fails, the recipe version or a default was changed without meaning to.
+#[test]
+fn golden_ids_do_not_move() {
+    let ids: Vec<String> = expand(GOOD).jobs.iter().map(|job| job.id.short()).collect();
+    insta::assert_debug_snapshot!(ids);
+}
+
+#[test]
+fn what_cannot_change_a_result_is_not_in_the_id() {
+    let ids = |text: &str| expand(text).jobs.iter().map(|job| job.id).collect::<Vec<_>>();
+    let original = ids(GOOD);
+    assert_eq!(ids(&with("name = \"mini\"", "name = \"other\"")), original);
+    assert_eq!(ids(&with("${DATA}/fashion-mnist", "elsewhere")), original);
+    assert_eq!(ids(&GOOD.replace("Mu/7", "My favourite")), original);
+    assert_eq!(
+        ids(&with("3, 30]", "3, 30]\nweight_decay = 0.1")),
+        original,
+        "the default, spelled out"
+    );
+    assert_ne!(ids(&with("3, 30]", "3, 30]\nweight_decay = 0.03")), original);
+}
+
+#[test]
+fn a_grown_axis_keeps_the_old_jobs() {
+    let old: Vec<_> = expand(GOOD).jobs.iter().map(|job| job.id).collect();
+    let new: Vec<_> =
+        expand(&with("\"tiny\"]", "\"tiny\", \"light2\"]")).jobs.iter().map(|job| job.id).collect();
+    assert_eq!(new.len(), 18);
+    assert!(old.iter().all(|id| new.contains(id)));
+}
+
+#[test]
+fn two_names_for_one_point_are_one_job() {
+    let text = with(
+        "mixup = 0.1",
+        "mixup = 0.1\n[augmentation.same]\nrandaugment = { layers = 1, magnitude = 5 }\nmixup = 0.1",
+    );
+    let text = text.replace("\"none\", \"tiny\"", "\"same\", \"tiny\"");
+    let expansion = expand(&text);
+    assert_eq!((expansion.jobs.len(), expansion.merged), (6, 6));
+}
+
+#[test]
+fn every_mistake_is_reported_at_once_with_its_line_and_the_nearest_name() {
+    let text = with("\"none\", \"tiny\"", "\"nonne\", \"medum1\"")
+        .replace("batch_size = 256", "batch_sise = 256")
+        .replace("patch = 7", "patch = \"7\"")
+        .replace("epochs = [3, 30]", "epochs = []");
+    insta::assert_debug_snapshot!(mistakes(&text));
+}
+
+#[test]
+fn each_kind_of_mistake_is_understood() {
+    let cases = [
+        with("format = \"idx\"", "format = \"idxx\""),
+        with("${DATA}", "${NOWHERE}"),
+        with("extends = \"fashion\"", "extends = \"fashon\""),
+        with("extends = \"fashion\"", "extends = \"fashion-10pct\""),
+        with("train[:10%]", "train[:10%"),
+        with("heads = 4", "heads = 5"),
+        with("[augmentation.tiny]", "[augmentation.light2]"),
+        with("epochs = [3, 30]", "epochs = [3, 3]"),
+        with("epochs = [3, 30]", "epochs = [3, -30]"),
+        with("regularization = [0.0,", "regularization = [1.5,"),
+        with("epochs = 30 }", "epochs = 31 }"),
+        with("epochs = 30 }", "epoch = 30 }"),
+        with("resolution = 28", "resolution = 30"),
+        with("[dataset.fashion-10pct]", "[dataset.fashion]"),
+        with("batch_size = 256", "batch_size = 0"),
+        with("model = \"Mu/7\"", ""),
+        with("name = \"mini\"", "name = \"a/b\""),
+        GOOD[..GOOD.find("[pretrain]").expect("there")].to_owned(),
+    ];
+    let found: Vec<_> = cases.iter().map(|text| mistakes(text)).collect();
+    assert!(found.iter().all(|mistakes| !mistakes.is_empty()));
+    insta::assert_debug_snapshot!(found);
+}
+
+#[test]
+fn a_grid_of_a_trillion_points_is_refused_before_it_is_built() {
+    let list = (0..1000).map(|i| i.to_string()).collect::<Vec<_>>().join(",");
+    let text = with(
+        "batch_size = 256",
+        &format!(
+            "seed = [{list}]\nwarmup_steps = [{list}]\nlearning_rate = [{}]",
+            list.replacen('0', "0.5", 1)
+        ),
+    );
+    let found = mistakes(&text);
+    assert_eq!(found.len(), 1);
+    assert!(found[0].1.contains("16000000000 points"), "{found:?}");
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_parser_panic(cut in 0usize..1000, junk in "[\\[\\]{}=\",.a-z0-9\n]{0,12}") {
+        let cut = (0..=cut.min(GOOD.len())).rev().find(|at| GOOD.is_char_boundary(*at)).unwrap_or(0);
+        let _ = mistakes(&format!("{}{junk}{}", &GOOD[..cut], &GOOD[cut..]));
+    }
+}
