@@ -1,0 +1,137 @@
+//! Wrong sweep files and wrong requests: exit code 2, the place, the mend, and nothing created.
+
+use augreg_tests::{COMMON, HEAD, Study};
+
+fn good() -> String {
+    format!(
+        "{HEAD}\n[pretrain]\ndataset = \"fashion\"\naugmentation = [\"none\", \"light2\"]\nepochs = 1\n{COMMON}"
+    )
+}
+
+/// Launches a sweep file that has `from` replaced by `to`; everything in `said` must be said.
+fn refused(from: &str, to: &str, said: &[&str]) {
+    let text = good();
+    assert!(text.contains(from), "{from}");
+    let study = Study::new();
+    study.write("bad.toml", &text.replacen(from, to, 1));
+    for command in ["launch", "plan"] {
+        let ran = study.expect(2, &[command, "bad.toml"]);
+        assert!(ran.stdout.is_empty(), "{}", ran.stdout);
+        for said in said {
+            assert!(ran.stderr.contains(said), "no `{said}` in\n{}", ran.stderr);
+        }
+    }
+    assert!(!study.root().exists(), "nothing is created");
+}
+
+/// The line of `text` in the good file, as `bad.toml:line:column`.
+fn at(text: &str, column_of: &str) -> String {
+    let good = good();
+    let offset = good.find(text).expect("it stands there");
+    let line_start = good[..offset].rfind('\n').map_or(0, |at| at + 1);
+    let line = good[..offset].matches('\n').count() + 1;
+    let column = good[line_start..].find(column_of).expect("on that line") + 1;
+    format!("bad.toml:{line}:{column}")
+}
+
+/// Threads: wandb/wandb#3398, #2317, #293 (a mistyped key is an opaque error, or a warning).
+#[test]
+fn wandb_3398_an_unknown_key_is_named_with_its_place_and_the_nearest() {
+    let place = at("batch_size", "batch_size");
+    refused("batch_size", "batch_sise", &["batch_sise", "did you mean `batch_size`", &place]);
+}
+
+#[test]
+fn an_unknown_preset_is_named_with_its_place_and_the_nearest() {
+    let place = at("\"light2\"", "\"light2\"");
+    refused(
+        "\"light2\"",
+        "\"lihgt2\"",
+        &["unknown augmentation `lihgt2`", "did you mean `light2`", &place],
+    );
+}
+
+#[test]
+fn a_wrong_type_is_named_with_its_place() {
+    let place = at("epochs", "1");
+    refused("epochs = 1", "epochs = \"1\"", &["`epochs` must be a number", &place]);
+}
+
+#[test]
+fn an_empty_axis_is_named_with_its_place() {
+    let place = at("epochs", "1");
+    refused("epochs = 1", "epochs = []", &["axis `epochs` has no values", &place]);
+}
+
+#[test]
+fn a_name_defined_twice_is_named_with_its_place() {
+    refused(
+        "[model.\"Na/7\"]",
+        "[dataset.fashion]\n[model.\"Na/7\"]",
+        &["duplicate key", "bad.toml:"],
+    );
+}
+
+#[test]
+fn a_missing_data_folder_is_named_with_its_place() {
+    let place = at("path =", "\"$");
+    refused("/fashion-mnist", "/nowhere", &["nowhere", "data set `fashion`", &place]);
+}
+
+#[test]
+fn a_patch_that_does_not_divide_the_resolution_is_named_with_its_place() {
+    let place = at("resolution", "28");
+    refused(
+        "resolution = 28",
+        "resolution = 30",
+        &["patch 7 does not divide resolution 30", &place],
+    );
+}
+
+#[test]
+fn a_trillion_jobs_are_refused_before_they_are_built() {
+    let list = |scale: f64| {
+        let values: Vec<String> = (1..=1000).map(|i| format!("{}", f64::from(i) * scale)).collect();
+        format!("[{}]", values.join(", "))
+    };
+    let axes = format!(
+        "weight_decay = {}\nclip_norm = {}\neps = {}\nseed = {}\nepochs = 1",
+        list(0.001),
+        list(0.01),
+        list(1e-9),
+        list(1.0)
+    );
+    refused("epochs = 1", &axes, &["2000000000000 points", "bad.toml:"]);
+}
+
+#[test]
+fn all_mistakes_of_a_file_are_shown_at_once() {
+    let study = Study::new();
+    let text = good().replace("batch_size", "batch_sise").replace("\"light2\"", "\"lihgt2\"");
+    study.write("bad.toml", &text);
+    let ran = study.expect(2, &["plan", "bad.toml"]);
+    assert!(ran.stderr.contains("2 mistakes"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("batch_sise") && ran.stderr.contains("lihgt2"), "{}", ran.stderr);
+}
+
+#[test]
+fn wrong_requests_say_what_would_be_right() {
+    let study = Study::new();
+    let no_study = study.expect(2, &["status"]);
+    assert!(no_study.stderr.contains("augreg launch"), "{}", no_study.stderr);
+    let no_file = study.expect(2, &["plan", "nowhere.toml"]);
+    assert!(no_file.stderr.contains("nowhere.toml"), "{}", no_file.stderr);
+    study.expect(2, &["lunch"]);
+    study.expect(2, &["launch"]);
+
+    study.write("tiny.toml", &good().replace("epochs = 1", "epochs = 0.1"));
+    study.expect(0, &["launch", "tiny.toml"]);
+    let column = study.expect(2, &["query", "--where", "final_vall>0.5"]);
+    assert!(column.stderr.contains("did you mean `final_val`"), "{}", column.stderr);
+    let job = study.expect(2, &["show", "zzzz"]);
+    assert!(job.stderr.contains("no job whose id begins with `zzzz`"), "{}", job.stderr);
+    let sweep = study.expect(2, &["status", "tyni"]);
+    assert!(sweep.stderr.contains("did you mean `tiny`"), "{}", sweep.stderr);
+    let sql = study.expect(2, &["query", "select final_vall from v_jobs"]);
+    assert!(sql.stderr.contains("final_val"), "{}", sql.stderr);
+}
