@@ -43,7 +43,7 @@ fn transformers_46628_killing_workers_or_the_scheduler_changes_no_parameter() {
     let workers = study.workers();
     assert!(!workers.is_empty(), "the workers are seen");
     kill(workers[0], Signal::KILL);
-    let (status, stderr) = augreg.wait(Duration::from_secs(120));
+    let (status, stderr) = augreg.wait(Duration::from_mins(2));
     assert_eq!(status.code(), Some(0), "{stderr}");
     assert_eq!(study.hashes(), expected, "after kill -9 of a worker");
     let lost = study.query(&["select * from attempt where failure = 'lost'"]);

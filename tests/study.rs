@@ -116,6 +116,7 @@ impl Study {
     /// # Panics
     ///
     /// If it ends otherwise; with all it said.
+    #[expect(clippy::must_use_candidate, reason = "many callers want only the assertion")]
     pub fn expect(&self, code: i32, args: &[&str]) -> Ran {
         let ran = self.augreg(args);
         assert_eq!(
@@ -187,8 +188,9 @@ impl Study {
     /// # Panics
     ///
     /// If it has none within a minute.
+    #[expect(clippy::must_use_candidate, reason = "many callers want only the assertion")]
     pub fn wait_for(&self, sql: &str) -> Vec<BTreeMap<String, String>> {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         loop {
             if self.root().join("augreg.db").exists() {
                 let ran = self.augreg(&["query", "--format", "csv", sql]);

@@ -102,7 +102,7 @@ fn a_diverging_job_and_a_truncated_data_set_fail_by_name_and_the_sweep_goes_on()
     let images = to.join("train-images-idx3-ubyte");
     let file = std::fs::OpenOptions::new().write(true).open(&images).expect("opens");
     file.set_len(100_000).expect("truncates");
-    let (status, stderr) = launch.wait(std::time::Duration::from_secs(120));
+    let (status, stderr) = launch.wait(std::time::Duration::from_mins(2));
     assert_eq!(status.code(), Some(1), "{stderr}");
 
     let rows = study.query(&["--columns", "id,epochs,state,failure,message"]);
