@@ -1,0 +1,15 @@
+//! Checkpoints: what a job leaves on disk to go on from, and the parameters it ends with.
+//!
+//! Both are safetensors files under timm's tensor names, so anyone can open them. A file is
+//! written beside its name, synced, renamed and its folder synced: a reader finds the old file or
+//! the new one, never half of one. safetensors has no checksum, so the metadata carry a BLAKE3 of
+//! everything else; a flipped bit is found on loading, not in the results. When to write, and what
+//! to do about a damaged file, is decided in `augreg-train`.
+
+mod error;
+mod file;
+mod state;
+
+pub use error::CheckpointError;
+pub use file::set_aside;
+pub use state::{TrainingState, load_parameters, save_parameters};

@@ -1,0 +1,85 @@
+//! The network: patches, class token, position embeddings, blocks, head.
+
+use augreg_spec::Regularization;
+use tch::Tensor;
+
+use crate::architecture::Architecture;
+use crate::block::{Affine, Block, dropout};
+use crate::noise::Drop;
+use crate::parameters::Parameters;
+
+/// A plain Vision Transformer over a set of [`Parameters`], which it shares and never owns alone.
+///
+/// # Source
+///
+/// `vit_jax/models_vit.py`, `classifier='token'`, `representation_size=None`: the layout of every
+/// released AugReg checkpoint. Dropout sits after the position embeddings, after each attention's
+/// output projection, after each GELU and after each MLP's second layer; there is none on
+/// attention weights.
+#[derive(Debug)]
+pub struct Vit {
+    architecture: Architecture,
+    embed: Affine,
+    class_token: Tensor,
+    positions: Tensor,
+    blocks: Vec<Block>,
+    norm: Affine,
+    head: Affine,
+    dropout: Option<Drop>,
+}
+
+impl Vit {
+    /// The network that computes with `parameters`, which must be those of `architecture`.
+    #[must_use]
+    pub fn new(
+        architecture: Architecture,
+        parameters: &Parameters,
+        regularization: Regularization,
+    ) -> Self {
+        let block = |i| Block::of(parameters, &architecture, i, regularization);
+        Self {
+            architecture,
+            embed: Affine::of(parameters, "patch_embed.proj"),
+            class_token: parameters.get("cls_token"),
+            positions: parameters.get("pos_embed"),
+            blocks: (0..architecture.depth()).map(block).collect(),
+            norm: Affine::of(parameters, "norm"),
+            head: Affine::of(parameters, "head"),
+            dropout: Drop::new(regularization.dropout),
+        }
+    }
+
+    /// The logits of a batch of images.
+    ///
+    /// With `train`, dropout and stochastic depth draw from libtorch's generator of the device.
+    ///
+    /// # Shapes and units
+    ///
+    /// - `images`: `[B, C, H, W]`, 32-bit floats, pixels in [-1, 1].
+    /// - returns: `[B, classes]`.
+    ///
+    /// # Panics
+    ///
+    /// If the images are not of the architecture's channels and resolution, or libtorch is out of
+    /// memory.
+    #[must_use]
+    pub fn forward(&self, images: &Tensor, train: bool) -> Tensor {
+        let patches = self.embed.patches(&self.patches(images)); // [B, N, D]
+        let class_token = self.class_token.expand([images.size()[0], 1, -1], false);
+        let tokens = Tensor::cat(&[class_token, patches], 1) + &self.positions; // [B, N + 1, D]
+        let mut x = dropout(self.dropout, tokens, train);
+        for (i, block) in self.blocks.iter().enumerate() {
+            let keep = if i + 1 == self.blocks.len() { 1 } else { x.size()[1] };
+            x = block.forward(&x, keep, train);
+        }
+        self.head.dense(&self.norm.norm(&x.select(1, 0)))
+    }
+
+    /// Cuts images into patches: `[B, C, H, W]` to `[B, N, C·P·P]`, N in row-major order.
+    fn patches(&self, images: &Tensor) -> Tensor {
+        let (c, g, p) =
+            (self.architecture.channels(), self.architecture.grid(), self.architecture.patch());
+        let b = images.size()[0];
+        images.view([b, c, g, p, g, p]).permute([0, 2, 4, 1, 3, 5]).reshape([b, g * g, c * p * p])
+    }
+}

@@ -1,0 +1,131 @@
+//! The network against an independent NumPy implementation, and what must hold of any network.
+
+use augreg_spec::{ModelSpec, Regularization};
+use augreg_vit::{Architecture, Parameters, Vit};
+use serde_json::Value;
+use tch::{Device, Kind, Tensor};
+
+const OFF: Regularization = Regularization { dropout: 0.0, stochastic_depth: 0.0 };
+
+/// `scale · sin(0.7 i + phase)`, as `golden/forward.py` fills its arrays.
+fn fill(shape: &[i64], phase: f64, scale: f64) -> Tensor {
+    let count: i64 = shape.iter().product();
+    let angles = Tensor::arange(count, (Kind::Double, Device::Cpu)) * 0.7 + phase;
+    (angles.sin() * scale).to_kind(Kind::Float).view(shape)
+}
+
+fn architecture(model: ModelSpec, channels: u32, classes: u32, resolution: u32) -> Architecture {
+    Architecture::new(model, channels, classes, resolution).expect("patches divide")
+}
+
+fn tiny() -> Architecture {
+    architecture(ModelSpec { width: 8, depth: 3, mlp: 12, heads: 2, patch: 4 }, 3, 5, 12)
+}
+
+#[test]
+fn logits_and_gradients_equal_numpy() {
+    let golden: Value = serde_json::from_str(include_str!("golden/forward.json")).expect("JSON");
+    let architecture = tiny();
+    let parameters = Parameters::initialised(&architecture, 0.0, 0, Device::Cpu);
+    let _guard = tch::no_grad_guard();
+    for spec in parameters.specs() {
+        let is_scale = spec.name.contains("norm") && spec.name.ends_with("weight");
+        let values = fill(&spec.shape, spec.name.len() as f64, 0.4) + f64::from(u8::from(is_scale));
+        parameters.get(&spec.name).copy_(&values);
+    }
+    let images = fill(&[2, 3, 12, 12], 0.5, 1.0);
+    let vit = Vit::new(architecture, &parameters, OFF);
+    let (logits, gradient) = tch::with_grad(|| {
+        let logits = vit.forward(&images, true);
+        let loss = logits.square().mean(Kind::Float) * 0.5;
+        (logits.detach(), parameters.gradient(&loss))
+    });
+
+    let expected = golden["logits"].as_array().expect("numbers");
+    assert_eq!(logits.numel(), expected.len());
+    for (i, expected) in expected.iter().enumerate() {
+        let ours = logits.view(-1).double_value(&[i as i64]);
+        let expected = expected.as_f64().expect("a number");
+        assert!((ours - expected).abs() < 1e-5, "logit {i}: {ours}, NumPy has {expected}");
+    }
+    let mut offset = 0;
+    for spec in parameters.specs() {
+        let elements = spec.elements() as i64;
+        let part = gradient.narrow(0, offset, elements);
+        offset += elements;
+        let direction = fill(&spec.shape, 2.0, 1.0).view(-1);
+        let ours = part.dot(&direction).double_value(&[]);
+        let expected = golden["derivatives"][&spec.name].as_f64().expect("a number");
+        let close = (ours - expected).abs() < 2e-5 * (1.0 + expected.abs());
+        assert!(close, "{}: {ours}, NumPy has {expected}", spec.name);
+    }
+}
+
+#[test]
+fn the_head_starts_at_its_bias_whatever_the_image() {
+    let parameters = Parameters::initialised(&tiny(), -6.9, 3, Device::Cpu);
+    let logits =
+        Vit::new(tiny(), &parameters, OFF).forward(&fill(&[2, 3, 12, 12], 0.0, 1.0), false);
+    assert_eq!(Vec::<f32>::try_from(logits.view(-1)).expect("floats"), vec![-6.9f32; 10]);
+}
+
+#[test]
+fn kernels_lie_first_in_the_flat_buffer_and_views_share_its_memory() {
+    let parameters = Parameters::initialised(&tiny(), 0.0, 3, Device::Cpu);
+    let is_kernel = |name: &str| name.ends_with(".weight") && !name.contains("norm");
+    let kernels = parameters.specs().iter().filter(|spec| is_kernel(&spec.name));
+    let elements: usize = kernels.map(augreg_vit::TensorSpec::elements).sum();
+    assert_eq!(parameters.kernel_elements(), elements as i64);
+
+    let before = parameters.sha256();
+    tch::no_grad(|| {
+        let _ = parameters.flat().narrow(0, parameters.kernel_elements(), 1).fill_(9.0);
+    });
+    let first_other = parameters.get("patch_embed.proj.bias");
+    assert!((first_other.double_value(&[0]) - 9.0).abs() < 1e-9);
+    assert_ne!(parameters.sha256(), before);
+}
+
+#[test]
+fn dropout_and_stochastic_depth_act_in_training_only_and_follow_the_seed() {
+    let regularization = Regularization { dropout: 0.3, stochastic_depth: 0.5 };
+    let parameters = Parameters::initialised(&tiny(), 0.0, 3, Device::Cpu);
+    tch::no_grad(|| parameters.get("head.weight").copy_(&fill(&[5, 8], 1.0, 1.0)));
+    let images = fill(&[2, 3, 12, 12], 0.0, 1.0);
+    let run = |regularization, train, seed| {
+        tch::manual_seed(seed);
+        Vit::new(tiny(), &parameters, regularization).forward(&images, train)
+    };
+    assert_eq!(run(regularization, false, 1), run(OFF, true, 1));
+    assert_eq!(run(regularization, true, 1), run(regularization, true, 1));
+    assert_ne!(run(regularization, true, 1), run(regularization, true, 2));
+    assert_ne!(run(regularization, true, 1), run(OFF, true, 1));
+}
+
+/// With certain stochastic depth the last block's branches vanish for nearly every example, and
+/// what is kept is not scaled up: logits are either those without the block or unscaled sums.
+#[test]
+fn stochastic_depth_drops_whole_examples_and_does_not_rescale() {
+    let model = ModelSpec { width: 8, depth: 2, mlp: 12, heads: 2, patch: 4 };
+    let architecture = architecture(model, 1, 3, 4);
+    let parameters = Parameters::initialised(&architecture, 0.0, 3, Device::Cpu);
+    tch::no_grad(|| {
+        parameters.get("head.weight").copy_(&fill(&[3, 8], 1.0, 1.0));
+        parameters.get("blocks.1.mlp.fc2.weight").copy_(&fill(&[8, 12], 1.0, 1.0));
+    });
+    let image = fill(&[1, 1, 4, 4], 0.0, 1.0);
+    let at = |p| {
+        let regularization = Regularization { dropout: 0.0, stochastic_depth: p };
+        Vit::new(architecture, &parameters, regularization)
+    };
+    let whole = at(0.0).forward(&image, false);
+    tch::manual_seed(0);
+    let many = at(0.5).forward(&image.repeat([4000, 1, 1, 1]), true);
+    // Each branch of block 1 is kept with probability 1/2 by its own draw, block 0 always.
+    let kept = (&many - &whole).abs().amax([1], false).lt(1e-5);
+    let share = kept.to_kind(Kind::Double).mean(Kind::Double).double_value(&[]);
+    assert!((share - 0.25).abs() < 0.03, "both branches kept in {share} of the examples");
+    let rounded = (many * 1e4).round();
+    let (distinct, _, _) = rounded.unique_dim(0, true, false, false);
+    assert_eq!(distinct.size()[0], 4, "both, either or neither branch");
+}
