@@ -120,6 +120,11 @@ pub enum JournalEvent {
         /// The step.
         step: u64,
     },
+    /// Something a person should know that changes no state, such as a damaged checkpoint.
+    Note {
+        /// What it is.
+        text: String,
+    },
     /// The job is done. Terminal.
     Succeeded(Outcome),
     /// The attempt failed. Terminal.
