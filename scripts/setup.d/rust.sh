@@ -53,7 +53,11 @@ die_without_rust() {
 }
 
 nextest_about() {
-    echo "50 800 cargo-nextest (compiled here, some minutes; 20 MB stay)"
+    if nextest_there; then
+        echo "0 0 cargo-nextest"
+    else
+        echo "50 800 cargo-nextest (compiled here, some minutes; 20 MB stay)"
+    fi
 }
 
 nextest_there() {
