@@ -2,6 +2,10 @@
 
 use augreg_protocol::{AttemptKey, AttemptState, Device, FailureKind, JobState};
 use augreg_spec::JobId;
+use sqlx::SqliteConnection;
+
+use crate::StoreError;
+use crate::error::database;
 
 /// One change to the study. Times are milliseconds since 1970, UTC.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,4 +56,97 @@ pub enum Change {
         /// When.
         at: u64,
     },
+}
+
+/// Applies one change inside the transaction of `connection`.
+pub(crate) async fn apply(
+    connection: &mut SqliteConnection,
+    change: &Change,
+) -> Result<(), StoreError> {
+    match change {
+        Change::JobState { job, state } => {
+            let job = job.to_string();
+            let found = sqlx::query("UPDATE job SET state = ? WHERE id = ?")
+                .bind(state.name())
+                .bind(&job)
+                .execute(connection)
+                .await
+                .map_err(database("change a job's state"))?
+                .rows_affected();
+            if found == 0 {
+                return Err(StoreError::UnknownJob { prefix: job });
+            }
+        }
+        Change::AttemptStarted { attempt, executor, slot, device, at } => {
+            let job = attempt.job.to_string();
+            sqlx::query(
+                "INSERT INTO attempt (job_id, number, state, executor, slot, device, started)
+                 VALUES (?, ?, 'running', ?, ?, ?, ?)",
+            )
+            .bind(&job)
+            .bind(attempt.number)
+            .bind(executor)
+            .bind(slot)
+            .bind(device.to_string())
+            .bind(*at as i64)
+            .execute(&mut *connection)
+            .await
+            .map_err(database("start an attempt"))?;
+            sqlx::query("UPDATE job SET state = 'running' WHERE id = ?")
+                .bind(&job)
+                .execute(connection)
+                .await
+                .map_err(database("mark a job as running"))?;
+        }
+        Change::AttemptEnded { attempt, state, failure, at } => {
+            let job = attempt.job.to_string();
+            let ended = sqlx::query(
+                "UPDATE attempt SET state = ?3, failure = ?4, message = ?5, ended = ?6
+                 WHERE job_id = ?1 AND number = ?2 AND state = 'running'",
+            )
+            .bind(&job)
+            .bind(attempt.number)
+            .bind(state.name())
+            .bind(failure.as_ref().map(|(kind, _)| kind.name()))
+            .bind(failure.as_ref().map(|(_, message)| message))
+            .bind(*at as i64)
+            .execute(&mut *connection)
+            .await
+            .map_err(database("end an attempt"))?
+            .rows_affected();
+            if ended == 0 {
+                must_exist(connection, *attempt).await?;
+            }
+        }
+        Change::Event { job, attempt, actor, what, reason, at } => {
+            sqlx::query(
+                "INSERT INTO event (at, job_id, attempt, actor, what, reason)
+                 VALUES (?, ?, ?, ?, ?, ?)",
+            )
+            .bind(*at as i64)
+            .bind(job.map(|job| job.to_string()))
+            .bind(attempt)
+            .bind(actor)
+            .bind(what)
+            .bind(reason)
+            .execute(connection)
+            .await
+            .map_err(database("write the audit"))?;
+        }
+    }
+    Ok(())
+}
+
+async fn must_exist(
+    connection: &mut SqliteConnection,
+    attempt: AttemptKey,
+) -> Result<(), StoreError> {
+    sqlx::query_scalar::<_, i64>("SELECT 1 FROM attempt WHERE job_id = ? AND number = ?")
+        .bind(attempt.job.to_string())
+        .bind(attempt.number)
+        .fetch_optional(connection)
+        .await
+        .map_err(database("find an attempt"))?
+        .map(|_| ())
+        .ok_or(StoreError::UnknownAttempt { attempt })
 }

@@ -1,11 +1,16 @@
 //! What a person decides about jobs: cancelling and retrying. Each leaves a line in the audit.
 
 use augreg_spec::JobId;
+use sqlx::SqliteConnection;
 
+use crate::clock::now;
+use crate::error::database;
+use crate::rows::{job_id, json_text};
 use crate::{Store, StoreError};
 
 impl Store {
-    /// Cancels the jobs that have not ended and do not run. Returns those that changed.
+    /// Cancels those of `jobs` that wait or are queued. Returns them. A running job is the
+    /// scheduler's to stop.
     ///
     /// # Errors
     ///
@@ -15,11 +20,10 @@ impl Store {
         jobs: &[JobId],
         reason: &str,
     ) -> Result<Vec<JobId>, StoreError> {
-        let _ = (jobs, reason);
-        todo!()
+        self.decide(jobs, CANCEL, "cancelled", reason).await
     }
 
-    /// Queues failed and cancelled jobs again. Returns those that changed.
+    /// Queues those of `jobs` that have failed or were cancelled again. Returns them.
     ///
     /// # Errors
     ///
@@ -29,17 +33,74 @@ impl Store {
         jobs: &[JobId],
         reason: &str,
     ) -> Result<Vec<JobId>, StoreError> {
-        let _ = (jobs, reason);
-        todo!()
+        self.decide(jobs, REQUEUE, "requeued", reason).await
     }
 
-    /// The failed jobs of a sweep, or of the study.
+    /// The failed jobs that a sweep asks for, or those of the study, in order of registration.
     ///
     /// # Errors
     ///
     /// [`StoreError::UnknownSweep`].
     pub async fn failed_jobs(&self, sweep: Option<&str>) -> Result<Vec<JobId>, StoreError> {
-        let _ = sweep;
-        todo!()
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM job
+             WHERE state = 'failed' AND (?1 IS NULL OR EXISTS (
+                 SELECT 1 FROM sweep_job
+                 WHERE sweep_id = ?1 AND job_id = job.id AND NOT orphaned
+             ))
+             ORDER BY number",
+        )
+        .bind(self.find(sweep).await?)
+        .fetch_all(self.readers())
+        .await
+        .map_err(database("read what failed"))?;
+        ids.iter().map(|id| job_id(id)).collect()
     }
+
+    /// Moves jobs by `statement` and notes `what` was done with each that it moved.
+    async fn decide(
+        &self,
+        jobs: &[JobId],
+        statement: &'static str,
+        what: &str,
+        reason: &str,
+    ) -> Result<Vec<JobId>, StoreError> {
+        let mut connection = self.writer()?.connection().await;
+        let mut transaction = connection.begin().await?;
+        let moved: Vec<String> = sqlx::query_scalar(statement)
+            .bind(json_text("ids", "a request", &jobs)?)
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(database("change jobs' states"))?;
+        note(&mut transaction, &moved, what, reason).await?;
+        transaction.commit().await.map_err(database("commit"))?;
+        moved.iter().map(|id| job_id(id)).collect()
+    }
+}
+
+const CANCEL: &str = "UPDATE job SET state = 'cancelled'
+     WHERE id IN (SELECT value FROM json_each(?)) AND state IN ('waiting', 'queued') RETURNING id";
+
+const REQUEUE: &str = "UPDATE job SET state = 'queued'
+     WHERE id IN (SELECT value FROM json_each(?)) AND state IN ('failed', 'cancelled')
+     RETURNING id";
+
+async fn note(
+    connection: &mut SqliteConnection,
+    jobs: &[String],
+    what: &str,
+    reason: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO event (at, job_id, actor, what, reason)
+         SELECT ?1, value, 'user', ?2, ?3 FROM json_each(?4)",
+    )
+    .bind(now())
+    .bind(what)
+    .bind(reason)
+    .bind(json_text("ids", "a request", &jobs)?)
+    .execute(connection)
+    .await
+    .map_err(database("write the audit"))?;
+    Ok(())
 }

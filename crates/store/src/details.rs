@@ -3,6 +3,10 @@
 use augreg_protocol::{AttemptState, FailureKind, JobState, Outcome};
 use augreg_spec::{JobId, JobSpec, Labels};
 
+use sqlx::SqliteConnection;
+
+use crate::error::database;
+use crate::rows::{attempt_state, failure, job_id, job_state, json};
 use crate::{Store, StoreError};
 
 /// All that the study knows of a job. Times are milliseconds since 1970, UTC.
@@ -104,8 +108,23 @@ impl Store {
     ///
     /// [`StoreError::UnknownJob`], or [`StoreError::AmbiguousJob`] with candidates.
     pub async fn job_by_prefix(&self, prefix: &str) -> Result<JobId, StoreError> {
-        let _ = prefix;
-        todo!()
+        // Ids are ASCII in lower case; `~` sorts after all of their characters.
+        let prefix = prefix.to_ascii_lowercase();
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM job WHERE id >= ?1 AND id < ?1 || '~' ORDER BY id LIMIT 11",
+        )
+        .bind(&prefix)
+        .fetch_all(self.readers())
+        .await
+        .map_err(database("look a job up"))?;
+        match ids.as_slice() {
+            [] => Err(StoreError::UnknownJob { prefix }),
+            [id] => job_id(id),
+            several => {
+                let candidates = several.iter().take(10).cloned().collect();
+                Err(StoreError::AmbiguousJob { prefix, candidates })
+            }
+        }
     }
 
     /// All about one job.
@@ -114,8 +133,33 @@ impl Store {
     ///
     /// [`StoreError::UnknownJob`].
     pub async fn job(&self, job: JobId) -> Result<JobDetails, StoreError> {
-        let _ = job;
-        todo!()
+        let mut snapshot = self.readers().begin().await.map_err(database("begin reading"))?;
+        let id = job.to_string();
+        let row: JobRow = sqlx::query_as(
+            "SELECT spec, labels, state, priority, flops, parameters, created
+             FROM job WHERE id = ?",
+        )
+        .bind(&id)
+        .fetch_optional(&mut *snapshot)
+        .await
+        .map_err(database("read a job"))?
+        .ok_or_else(|| StoreError::UnknownJob { prefix: id.clone() })?;
+        Ok(JobDetails {
+            job,
+            spec: json("the spec", &id, &row.spec)?,
+            labels: json("the labels", &id, &row.labels)?,
+            state: job_state(&id, &row.state)?,
+            priority: row.priority,
+            flops: row.flops,
+            parameters: row.parameters as u64,
+            created: row.created as u64,
+            sweeps: sweeps(&mut snapshot, &id).await?,
+            attempts: attempts(&mut snapshot, &id).await?,
+            events: events(&mut snapshot, &id).await?,
+            result: result(&mut snapshot, &id).await?,
+            checkpoints: checkpoints(&mut snapshot, &id).await?,
+            metrics: metrics(&mut snapshot, &id).await?,
+        })
     }
 
     /// A metric over steps, ascending. Where attempts overlap, the latest attempt counts.
@@ -124,7 +168,179 @@ impl Store {
     ///
     /// [`StoreError::Database`]. An unknown job or name has an empty curve.
     pub async fn curve(&self, job: JobId, name: &str) -> Result<Vec<(u64, f64)>, StoreError> {
-        let _ = (job, name);
-        todo!()
+        let rows: Vec<(i64, f64)> = sqlx::query_as(
+            "SELECT step, value FROM (
+                 SELECT step, value, max(attempt) FROM metric
+                 WHERE job_id = ? AND name = ? GROUP BY step
+             ) ORDER BY step",
+        )
+        .bind(job.to_string())
+        .bind(name)
+        .fetch_all(self.readers())
+        .await
+        .map_err(database("read a curve"))?;
+        Ok(rows.into_iter().map(|(step, value)| (step as u64, value)).collect())
     }
+}
+
+#[derive(sqlx::FromRow)]
+struct JobRow {
+    spec: String,
+    labels: String,
+    state: String,
+    priority: i64,
+    flops: f64,
+    parameters: i64,
+    created: i64,
+}
+
+async fn sweeps(connection: &mut SqliteConnection, id: &str) -> Result<Vec<String>, StoreError> {
+    sqlx::query_scalar(
+        "SELECT name FROM sweep_job JOIN sweep ON sweep.id = sweep_id
+         WHERE job_id = ? ORDER BY sweep_id",
+    )
+    .bind(id)
+    .fetch_all(connection)
+    .await
+    .map_err(database("read a job's sweeps"))
+}
+
+#[derive(sqlx::FromRow)]
+struct AttemptRow {
+    number: u32,
+    executor: String,
+    slot: String,
+    device: String,
+    host: Option<String>,
+    pid: Option<u32>,
+    state: String,
+    failure: Option<String>,
+    message: Option<String>,
+    from_step: Option<i64>,
+    started: i64,
+    ended: Option<i64>,
+    peak_memory: Option<i64>,
+    images_per_second: Option<f64>,
+}
+
+async fn attempts(
+    connection: &mut SqliteConnection,
+    id: &str,
+) -> Result<Vec<AttemptDetails>, StoreError> {
+    let rows: Vec<AttemptRow> = sqlx::query_as(
+        "SELECT number, executor, slot, device, host, pid, state, failure, message, from_step,
+                started, ended, peak_memory, images_per_second
+         FROM attempt WHERE job_id = ? ORDER BY number",
+    )
+    .bind(id)
+    .fetch_all(connection)
+    .await
+    .map_err(database("read a job's attempts"))?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(AttemptDetails {
+                number: row.number,
+                executor: row.executor,
+                slot: row.slot,
+                device: row.device,
+                host: row.host,
+                pid: row.pid,
+                state: attempt_state(id, &row.state)?,
+                failure: row.failure.map(|name| failure(id, &name)).transpose()?,
+                message: row.message,
+                from_step: row.from_step.map(|step| step as u64),
+                started: row.started as u64,
+                ended: row.ended.map(|at| at as u64),
+                peak_memory: row.peak_memory.map(|bytes| bytes as u64),
+                images_per_second: row.images_per_second,
+            })
+        })
+        .collect()
+}
+
+async fn events(
+    connection: &mut SqliteConnection,
+    id: &str,
+) -> Result<Vec<EventDetails>, StoreError> {
+    let rows: Vec<(i64, Option<u32>, String, String, String)> = sqlx::query_as(
+        "SELECT at, attempt, actor, what, reason FROM event WHERE job_id = ? ORDER BY id",
+    )
+    .bind(id)
+    .fetch_all(connection)
+    .await
+    .map_err(database("read a job's audit"))?;
+    let event = |(at, attempt, actor, what, reason): (i64, _, _, _, _)| EventDetails {
+        at: at as u64,
+        attempt,
+        actor,
+        what,
+        reason,
+    };
+    Ok(rows.into_iter().map(event).collect())
+}
+
+#[derive(sqlx::FromRow)]
+struct ResultRow {
+    best_val: Option<f64>,
+    final_val: Option<f64>,
+    final_test: Option<f64>,
+    train_loss: f64,
+    parameters_sha256: String,
+    steps: i64,
+    seconds: f64,
+    images_per_second: f64,
+    peak_memory: i64,
+}
+
+async fn result(
+    connection: &mut SqliteConnection,
+    id: &str,
+) -> Result<Option<Outcome>, StoreError> {
+    let row: Option<ResultRow> = sqlx::query_as(
+        "SELECT best_val, final_val, final_test, train_loss, parameters_sha256, steps, seconds,
+                images_per_second, peak_memory
+         FROM result WHERE job_id = ?",
+    )
+    .bind(id)
+    .fetch_optional(connection)
+    .await
+    .map_err(database("read a job's result"))?;
+    Ok(row.map(|row| Outcome {
+        best_val: row.best_val,
+        final_val: row.final_val,
+        final_test: row.final_test,
+        train_loss: row.train_loss,
+        parameters_sha256: row.parameters_sha256,
+        steps: row.steps as u64,
+        seconds: row.seconds,
+        images_per_second: row.images_per_second,
+        peak_memory: row.peak_memory as u64,
+    }))
+}
+
+async fn checkpoints(
+    connection: &mut SqliteConnection,
+    id: &str,
+) -> Result<Vec<CheckpointDetails>, StoreError> {
+    let rows: Vec<(u32, i64, i64)> = sqlx::query_as(
+        "SELECT attempt, step, at FROM checkpoint WHERE job_id = ? ORDER BY attempt, step",
+    )
+    .bind(id)
+    .fetch_all(connection)
+    .await
+    .map_err(database("read a job's checkpoints"))?;
+    let checkpoint = |(attempt, step, at): (u32, i64, i64)| CheckpointDetails {
+        attempt,
+        step: step as u64,
+        at: at as u64,
+    };
+    Ok(rows.into_iter().map(checkpoint).collect())
+}
+
+async fn metrics(connection: &mut SqliteConnection, id: &str) -> Result<Vec<String>, StoreError> {
+    sqlx::query_scalar("SELECT DISTINCT name FROM metric WHERE job_id = ? ORDER BY name")
+        .bind(id)
+        .fetch_all(connection)
+        .await
+        .map_err(database("read the names of a job's metrics"))
 }

@@ -185,6 +185,20 @@ impl StoreError {
     }
 }
 
+/// Wraps what SQLite said while the store tried to `action`.
+pub(crate) fn database(action: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
+    move |source| StoreError::Database { action, source }
+}
+
+/// Wraps why `what` of `row` cannot be read.
+pub(crate) fn decode<E>(what: &'static str, row: &impl ToString) -> impl FnOnce(E) -> StoreError
+where
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let row = row.to_string();
+    move |source| StoreError::Decode { what, row, source: source.into() }
+}
+
 /// SQLite's primary result code, without the extension in the upper bits.
 pub(crate) fn primary_code(error: &sqlx::Error) -> Option<i32> {
     let sqlx::Error::Database(error) = error else { return None };

@@ -1,8 +1,14 @@
 //! What is left to do: the jobs that have not ended, with all the scheduler decides upon.
 
-use augreg_protocol::{Device, JobState};
-use augreg_spec::{DataSource, JobId, JobSpec};
+use std::collections::HashMap;
 
+use augreg_protocol::{Device, FailureKind, JobState};
+use augreg_spec::{DataSource, JobId, JobSpec};
+use sqlx::SqliteConnection;
+
+use crate::error::database;
+use crate::rows::{device, failure, job_id, job_state, json};
+use crate::status::sweep_id;
 use crate::{Store, StoreError};
 
 /// A job that has not ended.
@@ -61,7 +67,175 @@ impl Store {
     ///
     /// [`StoreError::UnknownSweep`]; [`StoreError::Decode`] for a job of a newer augreg.
     pub async fn pending(&self, sweep: Option<&str>) -> Result<Vec<PendingJob>, StoreError> {
-        let _ = sweep;
-        todo!()
+        let mut snapshot = self.readers().begin().await.map_err(database("begin reading"))?;
+        let sweep_id = match sweep {
+            Some(name) => Some(sweep_id(&mut snapshot, name).await?),
+            None => None,
+        };
+        let sources = sources(&mut snapshot).await?;
+        let mut jobs = jobs(&mut snapshot, sweep_id, &sources).await?;
+        add_attempts(&mut snapshot, &mut jobs).await?;
+        add_checkpoints(&mut snapshot, &mut jobs).await?;
+        Ok(jobs)
     }
+}
+
+async fn sources(
+    connection: &mut SqliteConnection,
+) -> Result<HashMap<String, DataSource>, StoreError> {
+    let rows: Vec<(String, String)> = sqlx::query_as("SELECT fingerprint, source FROM dataset")
+        .fetch_all(connection)
+        .await
+        .map_err(database("read where data sets lie"))?;
+    rows.into_iter()
+        .map(|(fingerprint, source)| {
+            let source = json("where a data set lies", &fingerprint, &source)?;
+            Ok((fingerprint, source))
+        })
+        .collect()
+}
+
+#[derive(sqlx::FromRow)]
+struct JobRow {
+    id: String,
+    state: String,
+    priority: i64,
+    attempts: u32,
+    flops: f64,
+    dataset_fingerprint: String,
+    spec: String,
+}
+
+async fn jobs(
+    connection: &mut SqliteConnection,
+    sweep_id: Option<i64>,
+    sources: &HashMap<String, DataSource>,
+) -> Result<Vec<PendingJob>, StoreError> {
+    let rows: Vec<JobRow> = sqlx::query_as(
+        "SELECT id, state, priority, attempts, flops, dataset_fingerprint, spec FROM job
+         WHERE state IN ('waiting', 'queued', 'running')
+           AND (?1 IS NULL OR EXISTS (
+               SELECT 1 FROM sweep_job
+               WHERE sweep_id = ?1 AND job_id = job.id AND NOT orphaned
+           ))
+         ORDER BY number",
+    )
+    .bind(sweep_id)
+    .fetch_all(connection)
+    .await
+    .map_err(database("read the jobs that are left"))?;
+    rows.into_iter()
+        .map(|row| {
+            let missing = || StoreError::Decode {
+                what: "where the data set lies",
+                row: row.id.clone(),
+                source: "its data set is not registered".into(),
+            };
+            Ok(PendingJob {
+                job: job_id(&row.id)?,
+                spec: json("the spec", &row.id, &row.spec)?,
+                source: sources.get(&row.dataset_fingerprint).cloned().ok_or_else(missing)?,
+                state: job_state(&row.id, &row.state)?,
+                priority: row.priority,
+                flops: row.flops,
+                attempts: row.attempts,
+                running: None,
+                losses: 0,
+                bugs: 0,
+                out_of_memory: 0,
+                checkpoint: None,
+            })
+        })
+        .collect()
+}
+
+/// The attempts of jobs that have not ended; most such jobs have none.
+#[derive(sqlx::FromRow)]
+struct AttemptRow {
+    job_id: String,
+    number: u32,
+    state: String,
+    failure: Option<String>,
+    executor: String,
+    slot: String,
+    device: String,
+    host: Option<String>,
+    pid: Option<u32>,
+    started: i64,
+    has_checkpoint: bool,
+}
+
+async fn add_attempts(
+    connection: &mut SqliteConnection,
+    jobs: &mut [PendingJob],
+) -> Result<(), StoreError> {
+    let rows: Vec<AttemptRow> = sqlx::query_as(
+        "SELECT job_id, number, attempt.state, failure, executor, slot, device, host, pid, started,
+                EXISTS (
+                    SELECT 1 FROM checkpoint
+                    WHERE checkpoint.job_id = attempt.job_id AND checkpoint.attempt = number
+                ) AS has_checkpoint
+         FROM attempt JOIN job ON job.id = job_id
+         WHERE job.state IN ('waiting', 'queued', 'running') AND job.attempts > 0
+         ORDER BY job_id, number",
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(database("read the attempts of jobs that are left"))?;
+    let by_id = index(jobs);
+    for row in rows {
+        let Some(&at) = by_id.get(&job_id(&row.job_id)?) else { continue };
+        add_attempt(&mut jobs[at], row)?;
+    }
+    Ok(())
+}
+
+fn add_attempt(job: &mut PendingJob, row: AttemptRow) -> Result<(), StoreError> {
+    if row.state == "running" {
+        job.running = Some(PendingAttempt {
+            number: row.number,
+            device: device(&row.job_id, &row.device)?,
+            executor: row.executor,
+            slot: row.slot,
+            pid: row.pid,
+            host: row.host,
+            started: row.started as u64,
+        });
+        return Ok(());
+    }
+    let failure = row.failure.map(|name| failure(&row.job_id, &name)).transpose()?;
+    job.bugs += u32::from(failure == Some(FailureKind::Bug));
+    job.out_of_memory += u32::from(failure == Some(FailureKind::OutOfMemory));
+    let was_lost = matches!(failure, Some(FailureKind::Lost | FailureKind::Preempted));
+    job.losses = if was_lost && !row.has_checkpoint { job.losses + 1 } else { 0 };
+    Ok(())
+}
+
+async fn add_checkpoints(
+    connection: &mut SqliteConnection,
+    jobs: &mut [PendingJob],
+) -> Result<(), StoreError> {
+    // The last that was written, not the furthest: a job that had to begin again has lost it.
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT job_id, step FROM (
+             SELECT job_id, step, max(attempt * 0x100000000 + step)
+             FROM checkpoint JOIN job ON job.id = job_id
+             WHERE job.state IN ('waiting', 'queued', 'running') AND job.attempts > 0
+             GROUP BY job_id
+         )",
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(database("read the checkpoints of jobs that are left"))?;
+    let by_id = index(jobs);
+    for (job, step) in rows {
+        if let Some(&at) = by_id.get(&job_id(&job)?) {
+            jobs[at].checkpoint = Some(step as u64);
+        }
+    }
+    Ok(())
+}
+
+fn index(jobs: &[PendingJob]) -> HashMap<JobId, usize> {
+    jobs.iter().enumerate().map(|(at, job)| (job.job, at)).collect()
 }

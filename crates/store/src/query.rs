@@ -1,6 +1,18 @@
 //! Questions of a person: read-only SQL, and filters over the view `v_jobs`.
 
-use crate::{Filter, QueryError, Rows, Sort, Store};
+use augreg_spec::nearest;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{
+    AssertSqlSafe, Column as _, Executor, QueryBuilder, Row, SqlSafeStr, Sqlite, SqliteConnection,
+    Statement, TypeInfo, ValueRef,
+};
+
+use crate::error::{database, primary_code};
+use crate::filter::{Filter, Operand, Operator, Sort, column};
+use crate::statement::is_one_reading_statement;
+use crate::status::sweep_id;
+use crate::views::DEFAULT_COLUMNS;
+use crate::{QueryError, Rows, Store, StoreError, Value};
 
 /// A question over the view `v_jobs`, one row a job.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -9,9 +21,9 @@ pub struct JobQuery {
     pub sweep: Option<String>,
     /// Only jobs that pass all of these.
     pub filters: Vec<Filter>,
-    /// The columns to return; none means a useful selection (`JOB_COLUMNS`).
+    /// The columns to return; none means [`DEFAULT_COLUMNS`].
     pub columns: Option<Vec<String>>,
-    /// The order: by the first key, then the next. Without one, as registered.
+    /// The order: by the first key, then the next, then as registered.
     pub sort: Vec<Sort>,
     /// At most so many rows.
     pub limit: Option<u64>,
@@ -25,8 +37,14 @@ impl Store {
     /// [`QueryError::NotAReadingStatement`], or [`QueryError::Sql`] with SQLite's reason and the
     /// nearest name when a table or column is unknown.
     pub async fn sql(&self, sql: &str) -> Result<Rows, QueryError> {
-        let _ = sql;
-        todo!()
+        if !is_one_reading_statement(sql) {
+            return Err(QueryError::NotAReadingStatement);
+        }
+        let mut reader = self.readers().acquire().await.map_err(database("begin reading"))?;
+        match answer(&mut reader, sql).await {
+            Ok(rows) => Ok(rows),
+            Err(error) => Err(explain(&mut reader, error).await),
+        }
     }
 
     /// Answers a question over `v_jobs`.
@@ -34,9 +52,152 @@ impl Store {
     /// # Errors
     ///
     /// [`QueryError::UnknownColumn`] for a column to return that there is not;
-    /// [`StoreError::UnknownSweep`](crate::StoreError::UnknownSweep).
+    /// [`StoreError::UnknownSweep`].
     pub async fn query(&self, query: &JobQuery) -> Result<Rows, QueryError> {
-        let _ = query;
-        todo!()
+        let mut reader = self.readers().acquire().await.map_err(database("begin reading"))?;
+        let sweep = match &query.sweep {
+            Some(name) => Some(sweep_id(&mut reader, name).await?),
+            None => None,
+        };
+        let columns: Vec<&'static str> = match &query.columns {
+            None => DEFAULT_COLUMNS.to_vec(),
+            Some(names) => names
+                .iter()
+                .map(|name| column(name.trim()).map(|column| column.name))
+                .collect::<Result<_, _>>()?,
+        };
+        let rows = statement(query, &columns, sweep)
+            .build()
+            .fetch_all(&mut *reader)
+            .await
+            .map_err(database("answer a query"))?;
+        let rows = rows.iter().map(values).collect::<Result<_, _>>()?;
+        Ok(Rows { columns: columns.into_iter().map(str::to_owned).collect(), rows })
     }
+}
+
+/// The question as SQL. Only names from the schema's own documentation become text of it; every
+/// value is bound.
+fn statement(query: &JobQuery, columns: &[&str], sweep: Option<i64>) -> QueryBuilder<Sqlite> {
+    let mut sql = QueryBuilder::new("SELECT ");
+    sql.push(columns.join(", ")).push(" FROM v_jobs WHERE 1");
+    if let Some(sweep) = sweep {
+        sql.push(" AND id IN (SELECT job_id FROM sweep_job WHERE NOT orphaned AND sweep_id = ")
+            .push_bind(sweep)
+            .push(")");
+    }
+    for filter in &query.filters {
+        push_filter(&mut sql, filter);
+    }
+    sql.push(" ORDER BY ");
+    for Sort { column, descending } in &query.sort {
+        sql.push(column.name).push(if *descending { " DESC" } else { "" }).push(" NULLS LAST, ");
+    }
+    sql.push("number");
+    if let Some(limit) = query.limit {
+        sql.push(" LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    }
+    sql
+}
+
+fn push_filter(sql: &mut QueryBuilder<Sqlite>, filter: &Filter) {
+    let name = filter.column.name;
+    let sign = match filter.operator {
+        Operator::Equal => " IS ",
+        Operator::NotEqual => " IS NOT ",
+        Operator::Less => " < ",
+        Operator::LessOrEqual => " <= ",
+        Operator::Greater => " > ",
+        Operator::GreaterOrEqual => " >= ",
+        Operator::Contains => {
+            sql.push(" AND instr(lower(").push(name).push("), lower(");
+            push_operand(sql, &filter.operand);
+            sql.push(")) > 0");
+            return;
+        }
+    };
+    sql.push(" AND ").push(name).push(sign);
+    push_operand(sql, &filter.operand);
+}
+
+fn push_operand(sql: &mut QueryBuilder<Sqlite>, operand: &Operand) {
+    match operand {
+        Operand::Nothing => sql.push("NULL"),
+        Operand::Integer(value) => sql.push_bind(*value),
+        Operand::Real(value) => sql.push_bind(*value),
+        Operand::Text(value) => sql.push_bind(value.clone()),
+    };
+}
+
+async fn answer(connection: &mut SqliteConnection, sql: &str) -> Result<Rows, QueryError> {
+    let sql = AssertSqlSafe(sql.to_owned()).into_sql_str();
+    let fail = |source| QueryError::from(database("answer a query")(source));
+    // Prepared first: an answer without rows has columns too.
+    let statement = connection.prepare(sql).await.map_err(fail)?;
+    let columns = statement.columns().iter().map(|column| column.name().to_owned()).collect();
+    let rows = statement.query().fetch_all(connection).await.map_err(fail)?;
+    let rows = rows.iter().map(values).collect::<Result<_, _>>()?;
+    Ok(Rows { columns, rows })
+}
+
+fn values(row: &SqliteRow) -> Result<Vec<Value>, QueryError> {
+    (0..row.len()).map(|at| value(row, at)).collect()
+}
+
+fn value(row: &SqliteRow, at: usize) -> Result<Value, QueryError> {
+    let fail = database("read a value");
+    let raw = row.try_get_raw(at).map_err(&fail)?;
+    if raw.is_null() {
+        return Ok(Value::Null);
+    }
+    match raw.type_info().name() {
+        "INTEGER" => row.try_get_unchecked(at).map(Value::Integer),
+        "REAL" => row.try_get_unchecked(at).map(Value::Real),
+        "BLOB" => row.try_get_unchecked(at).map(|bytes: Vec<u8>| Value::Text(hex(&bytes))),
+        _ => row.try_get_unchecked(at).map(Value::Text),
+    }
+    .map_err(|error| fail(error).into())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// Says what is wrong with a statement that SQLite refused. A failure that is not the statement's
+/// stays what it is.
+async fn explain(connection: &mut SqliteConnection, error: QueryError) -> QueryError {
+    let QueryError::Store(StoreError::Database { source, .. }) = &error else { return error };
+    // SQLITE_ERROR is about the statement; SQLITE_READONLY and SQLITE_AUTH refuse what it asks.
+    let (Some(1 | 3 | 8 | 23), sqlx::Error::Database(refusal)) = (primary_code(source), source)
+    else {
+        return error;
+    };
+    let message = refusal.message().to_owned();
+    let nearest = match unknown_name(&message) {
+        Some(name) => names(connection)
+            .await
+            .ok()
+            .and_then(|names| nearest(name, names.iter().map(String::as_str)).map(str::to_owned)),
+        None => None,
+    };
+    QueryError::Sql { message, nearest }
+}
+
+/// The name in `no such column: x` or `no such table: x`, without what qualifies it.
+fn unknown_name(message: &str) -> Option<&str> {
+    let name = ["no such column: ", "no such table: "]
+        .iter()
+        .find_map(|prefix| message.strip_prefix(prefix))?;
+    name.rsplit('.').next()
+}
+
+/// The names of all tables, views and columns.
+async fn names(connection: &mut SqliteConnection) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')
+         UNION SELECT info.name FROM sqlite_schema AS object, pragma_table_xinfo(object.name) AS info
+         WHERE object.type IN ('table', 'view')",
+    )
+    .fetch_all(connection)
+    .await
 }

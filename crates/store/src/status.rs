@@ -1,8 +1,13 @@
 //! The study at a glance: sweeps, counts, what runs, what failed, how fast it goes.
 
-use augreg_protocol::{AttemptKey, FailureKind, JobState};
-use augreg_spec::{JobId, Labels};
+use std::collections::HashSet;
 
+use augreg_protocol::{AttemptKey, FailureKind, JobState};
+use augreg_spec::{JobId, Labels, nearest};
+use sqlx::SqliteConnection;
+
+use crate::error::database;
+use crate::rows::{failure, job_id, job_state, json};
 use crate::{Store, StoreError};
 
 /// A sweep of the study.
@@ -100,7 +105,22 @@ impl Store {
     ///
     /// [`StoreError::Database`].
     pub async fn sweeps(&self) -> Result<Vec<SweepSummary>, StoreError> {
-        todo!()
+        let rows: Vec<(String, String, i64, i64, i64)> = sqlx::query_as(
+            "SELECT name, text, created, updated,
+                    (SELECT count(*) FROM sweep_job WHERE sweep_id = sweep.id AND NOT orphaned)
+             FROM sweep ORDER BY id",
+        )
+        .fetch_all(self.readers())
+        .await
+        .map_err(database("read the sweeps"))?;
+        let summary = |(name, text, created, updated, jobs)| SweepSummary {
+            name,
+            text,
+            jobs: as_u64(jobs),
+            created: as_u64(created),
+            updated: as_u64(updated),
+        };
+        Ok(rows.into_iter().map(summary).collect())
     }
 
     /// Jobs by state: of those the sweep asks for, or of the whole study.
@@ -109,8 +129,36 @@ impl Store {
     ///
     /// [`StoreError::UnknownSweep`].
     pub async fn counts(&self, sweep: Option<&str>) -> Result<Counts, StoreError> {
-        let _ = sweep;
-        todo!()
+        let query = match self.find(sweep).await? {
+            None => sqlx::query_as("SELECT state, count(*) FROM job GROUP BY state"),
+            Some(id) => sqlx::query_as(
+                "SELECT state, count(*) FROM sweep_job JOIN job ON job.id = job_id
+                 WHERE sweep_id = ? AND NOT orphaned GROUP BY state",
+            )
+            .bind(id),
+        };
+        let rows: Vec<(String, i64)> =
+            query.fetch_all(self.readers()).await.map_err(database("count jobs"))?;
+        let mut counts = Counts::default();
+        for (state, count) in rows {
+            counts.0[job_state("a job", &state)? as usize] = as_u64(count);
+        }
+        Ok(counts)
+    }
+
+    /// The jobs that have ended, well or not, however many sweeps ask for them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Database`].
+    pub async fn ended_jobs(&self) -> Result<HashSet<JobId>, StoreError> {
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM job WHERE state IN ('succeeded', 'failed', 'cancelled')",
+        )
+        .fetch_all(self.readers())
+        .await
+        .map_err(database("read the jobs that have ended"))?;
+        ids.iter().map(|id| job_id(id)).collect()
     }
 
     /// The attempts thought to be live, longest running first.
@@ -119,8 +167,26 @@ impl Store {
     ///
     /// [`StoreError::UnknownSweep`].
     pub async fn running(&self, sweep: Option<&str>) -> Result<Vec<RunningAttempt>, StoreError> {
-        let _ = sweep;
-        todo!()
+        let rows: Vec<RunningRow> = sqlx::query_as(
+            "SELECT attempt.job_id, number, slot, device, host, started, steps, labels,
+                    max(coalesce(from_step, 0),
+                        coalesce((SELECT max(step) FROM metric
+                                  WHERE job_id = job.id AND attempt = attempt.number), 0),
+                        coalesce((SELECT max(step) FROM checkpoint
+                                  WHERE job_id = job.id AND attempt = attempt.number), 0)) AS step
+             FROM attempt JOIN job ON job.id = attempt.job_id
+             WHERE attempt.state = 'running'
+               AND (?1 IS NULL OR EXISTS (
+                   SELECT 1 FROM sweep_job
+                   WHERE sweep_id = ?1 AND sweep_job.job_id = job.id AND NOT orphaned
+               ))
+             ORDER BY started, attempt.job_id",
+        )
+        .bind(self.find(sweep).await?)
+        .fetch_all(self.readers())
+        .await
+        .map_err(database("read what runs"))?;
+        rows.into_iter().map(RunningRow::decode).collect()
     }
 
     /// The jobs that have failed, in the order they were registered, at most `limit`.
@@ -133,8 +199,25 @@ impl Store {
         sweep: Option<&str>,
         limit: u64,
     ) -> Result<Vec<FailedJob>, StoreError> {
-        let _ = (sweep, limit);
-        todo!()
+        let rows: Vec<FailedRow> = sqlx::query_as(
+            "SELECT job.id, labels, attempts, failure, message
+             FROM job LEFT JOIN attempt ON attempt.job_id = job.id AND attempt.number = (
+                 SELECT max(number) FROM attempt AS failed
+                 WHERE failed.job_id = job.id AND failed.state = 'failed'
+             )
+             WHERE job.state = 'failed'
+               AND (?1 IS NULL OR EXISTS (
+                   SELECT 1 FROM sweep_job
+                   WHERE sweep_id = ?1 AND sweep_job.job_id = job.id AND NOT orphaned
+               ))
+             ORDER BY job.number LIMIT ?2",
+        )
+        .bind(self.find(sweep).await?)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(self.readers())
+        .await
+        .map_err(database("read what failed"))?;
+        rows.into_iter().map(FailedRow::decode).collect()
     }
 
     /// How fast finished jobs went, by device: the ground of every estimate.
@@ -143,6 +226,106 @@ impl Store {
     ///
     /// [`StoreError::Database`].
     pub async fn speeds(&self) -> Result<Vec<MeasuredSpeed>, StoreError> {
-        todo!()
+        let rows: Vec<(String, i64, f64, f64)> = sqlx::query_as(
+            "SELECT device, count(*), sum(job.flops), sum(result.seconds)
+             FROM result
+             JOIN job ON job.id = result.job_id
+             JOIN attempt ON attempt.job_id = result.job_id AND attempt.number = result.attempt
+             GROUP BY device ORDER BY device",
+        )
+        .fetch_all(self.readers())
+        .await
+        .map_err(database("read measured speeds"))?;
+        let speed = |(device, jobs, flops, seconds)| MeasuredSpeed {
+            device,
+            jobs: as_u64(jobs),
+            flops,
+            seconds,
+        };
+        Ok(rows.into_iter().map(speed).collect())
+    }
+}
+
+impl Store {
+    /// The number of the sweep of this name, if a sweep is named at all.
+    pub(crate) async fn find(&self, sweep: Option<&str>) -> Result<Option<i64>, StoreError> {
+        let Some(name) = sweep else { return Ok(None) };
+        let mut reader = self.readers().acquire().await.map_err(database("begin reading"))?;
+        sweep_id(&mut reader, name).await.map(Some)
+    }
+}
+
+/// The number of the sweep of this name.
+pub(crate) async fn sweep_id(
+    connection: &mut SqliteConnection,
+    name: &str,
+) -> Result<i64, StoreError> {
+    let found: Option<i64> = sqlx::query_scalar("SELECT id FROM sweep WHERE name = ?")
+        .bind(name)
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(database("find a sweep"))?;
+    if let Some(id) = found {
+        return Ok(id);
+    }
+    let names: Vec<String> = sqlx::query_scalar("SELECT name FROM sweep ORDER BY id")
+        .fetch_all(connection)
+        .await
+        .map_err(database("read the sweeps"))?;
+    let nearest = nearest(name, names.iter().map(String::as_str)).map(str::to_owned);
+    Err(StoreError::UnknownSweep { name: name.to_owned(), nearest })
+}
+
+/// Counts and times are never negative in the database.
+fn as_u64(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+#[derive(sqlx::FromRow)]
+struct RunningRow {
+    job_id: String,
+    number: u32,
+    slot: String,
+    device: String,
+    host: Option<String>,
+    started: i64,
+    steps: i64,
+    labels: String,
+    step: i64,
+}
+
+impl RunningRow {
+    fn decode(self) -> Result<RunningAttempt, StoreError> {
+        Ok(RunningAttempt {
+            attempt: AttemptKey { job: job_id(&self.job_id)?, number: self.number },
+            labels: json("the labels", &self.job_id, &self.labels)?,
+            slot: self.slot,
+            device: self.device,
+            host: self.host,
+            started: as_u64(self.started),
+            step: as_u64(self.step),
+            steps: as_u64(self.steps),
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct FailedRow {
+    id: String,
+    labels: String,
+    attempts: u32,
+    failure: Option<String>,
+    message: Option<String>,
+}
+
+impl FailedRow {
+    fn decode(self) -> Result<FailedJob, StoreError> {
+        Ok(FailedJob {
+            job: job_id(&self.id)?,
+            labels: json("the labels", &self.id, &self.labels)?,
+            failure: self.failure.map(|name| failure(&self.id, &name)).transpose()?,
+            message: self.message,
+            attempts: self.attempts,
+        })
     }
 }

@@ -1,25 +1,61 @@
-//! Opening a study's database.
+//! Opening a study's database: whose it is, of which version, for reading or for writing.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use crate::StoreError;
+use crate::error::primary_code;
+use crate::writer::Writer;
+
+static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
+
+/// `PRAGMA application_id` of a study: "augr". Set by the first migration.
+const APPLICATION_ID: i64 = 0x6175_6772;
+
+/// How many readers one process needs at once: a live display, a report and a question.
+const READERS: u32 = 4;
+
+/// How long to wait for another process's write, far longer than any of ours takes.
+const BUSY: Duration = Duration::from_secs(30);
 
 /// The database of one study. Cheap to clone; all clones share one writer and one pool of readers.
 #[derive(Debug, Clone)]
 pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
     root: PathBuf,
+    readers: SqlitePool,
+    /// None when the store was opened for reading.
+    writer: Option<Writer>,
 }
 
 impl Store {
     /// Opens the study at `root` for writing, creating folder and database where there are none.
+    ///
+    /// At most one process does so at a time: the caller holds the study's lock.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the folder cannot be written, or its database is damaged, of a newer
     /// augreg or somebody else's.
     pub async fn create_or_open(root: &Path) -> Result<Self, StoreError> {
-        let _ = root;
-        todo!()
+        std::fs::create_dir_all(root)
+            .map_err(|source| StoreError::CreateFolder { path: root.to_owned(), source })?;
+        let path = root.join("augreg.db");
+        if path.exists() {
+            inspect(&path).await?;
+        }
+        Self::open_for_writing(root, &path).await
     }
 
     /// Opens an existing study for writing.
@@ -28,30 +64,176 @@ impl Store {
     ///
     /// [`StoreError::NoStudy`], and those of [`Store::create_or_open`].
     pub async fn open(root: &Path) -> Result<Self, StoreError> {
-        let _ = root;
-        todo!()
+        let path = existing(root)?;
+        if inspect(&path).await?.version.is_none() {
+            return Err(StoreError::NoStudy { path: root.to_owned() });
+        }
+        Self::open_for_writing(root, &path).await
     }
 
-    /// Opens an existing study for reading. Creates and changes nothing; any number of readers may
-    /// read while one process writes.
+    async fn open_for_writing(root: &Path, path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY)
+            .pragma("cache_size", "-65536") // KiB: the index on job ids of a million jobs fits.
+            .pragma("temp_store", "memory")
+            .disable_statement_logging();
+        let mut connection = options.connect().await.map_err(|e| cannot_open(path, e))?;
+        MIGRATOR
+            .run_direct(None, &mut connection, false)
+            .await
+            .map_err(|source| StoreError::Migrate { path: path.to_owned(), source })?;
+        let readers = readers(&reading(path, false));
+        let writer = Some(Writer::new(options, connection));
+        Ok(Self { inner: Arc::new(Inner { root: root.to_owned(), readers, writer }) })
+    }
+
+    /// Opens an existing study for reading. Changes nothing; any number of readers may read while
+    /// one process writes. SQLite keeps its bookkeeping of readers (`augreg.db-shm`) beside the
+    /// database while it is open, unless the folder cannot be written.
     ///
     /// # Errors
     ///
     /// [`StoreError::NoStudy`], and those of [`Store::create_or_open`].
     pub async fn open_read_only(root: &Path) -> Result<Self, StoreError> {
-        let _ = root;
-        todo!()
+        let path = existing(root)?;
+        let found = inspect(&path).await?;
+        let Some(version) = found.version else {
+            return Err(StoreError::NoStudy { path: root.to_owned() });
+        };
+        if version < known_version() {
+            return Err(StoreError::Older { path, found: version, known: known_version() });
+        }
+        let readers = readers(&reading(&path, found.immutable));
+        Ok(Self { inner: Arc::new(Inner { root: root.to_owned(), readers, writer: None }) })
     }
 
     /// The study's folder.
     #[must_use]
     pub fn root(&self) -> &Path {
-        &self.root
+        &self.inner.root
     }
 
-    /// Closes all connections. What was written is on disk already; this only makes the end of
-    /// the database's files orderly, as the end of the process does too.
+    /// Waits for writes under way and closes all connections, of clones too. What was written is
+    /// on disk already; this makes the end of the database's files orderly.
     pub async fn close(self) {
-        todo!()
+        self.inner.readers.close().await;
+        if let Some(writer) = &self.inner.writer {
+            writer.close().await;
+        }
+    }
+
+    pub(crate) fn readers(&self) -> &SqlitePool {
+        &self.inner.readers
+    }
+
+    pub(crate) fn writer(&self) -> Result<&Writer, StoreError> {
+        self.inner.writer.as_ref().ok_or(StoreError::ReadOnly)
+    }
+}
+
+fn existing(root: &Path) -> Result<PathBuf, StoreError> {
+    let path = root.join("augreg.db");
+    if path.is_file() { Ok(path) } else { Err(StoreError::NoStudy { path: root.to_owned() }) }
+}
+
+fn reading(path: &Path, immutable: bool) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .immutable(immutable)
+        .busy_timeout(BUSY)
+        .pragma("query_only", "on")
+        .pragma("temp_store", "memory")
+        .disable_statement_logging()
+}
+
+fn readers(options: &SqliteConnectOptions) -> SqlitePool {
+    SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options.clone())
+}
+
+fn known_version() -> i64 {
+    MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
+/// What a file that calls itself `augreg.db` is.
+struct Found {
+    /// The version of its schema; none if it holds no table yet.
+    version: Option<i64>,
+    /// Whether it can only be read as a file that never changes: nobody writes it, and its folder
+    /// is read-only.
+    immutable: bool,
+}
+
+/// Looks without touching: a file that is not ours stays as it is.
+async fn inspect(path: &Path) -> Result<Found, StoreError> {
+    match inspect_as(path, false).await {
+        Ok(version) => Ok(Found { version, immutable: false }),
+        // SQLITE_READONLY, SQLITE_CANTOPEN: no room for SQLite's bookkeeping.
+        Err(StoreError::Open { source, .. })
+            if matches!(primary_code(&source), Some(8 | 14)) && !has_log(path) =>
+        {
+            let version = inspect_as(path, true).await?;
+            Ok(Found { version, immutable: true })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether writes wait in a log beside the database.
+fn has_log(path: &Path) -> bool {
+    let log = path.with_extension("db-wal");
+    std::fs::metadata(log).is_ok_and(|log| log.len() > 0)
+}
+
+async fn inspect_as(path: &Path, immutable: bool) -> Result<Option<i64>, StoreError> {
+    let fail = |source| cannot_open(path, source);
+    let mut connection = reading(path, immutable).connect().await.map_err(fail)?;
+    let version = schema_version(path, &mut connection).await;
+    connection.close().await.map_err(fail)?;
+    version
+}
+
+async fn schema_version(
+    path: &Path,
+    connection: &mut SqliteConnection,
+) -> Result<Option<i64>, StoreError> {
+    let fail = |source| cannot_open(path, source);
+    let tables: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name <> '_sqlx_migrations'",
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(fail)?;
+    if tables == 0 {
+        return Ok(None); // New, or a crash came before the first migration.
+    }
+    let application: i64 = sqlx::query_scalar("PRAGMA application_id")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(fail)?;
+    if application != APPLICATION_ID {
+        return Err(StoreError::NotAStudy { path: path.to_owned() });
+    }
+    let found: i64 = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(fail)?;
+    let known = known_version();
+    if found > known {
+        return Err(StoreError::Newer { path: path.to_owned(), found, known });
+    }
+    Ok(Some(found))
+}
+
+fn cannot_open(path: &Path, source: sqlx::Error) -> StoreError {
+    let path = path.to_owned();
+    match primary_code(&source) {
+        Some(11 | 26) => StoreError::Damaged { path, source }, // SQLITE_CORRUPT, SQLITE_NOTADB
+        _ => StoreError::Open { path, source },
     }
 }

@@ -1,0 +1,202 @@
+//! The documented views, column by column: what filters are checked against, and what help texts
+//! and the documentation print. A test holds this to the schema.
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Text.
+    Text,
+    /// A whole number.
+    Integer,
+    /// A floating-point number.
+    Real,
+}
+
+/// One column of a view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds, when it is not null.
+    pub kind: Kind,
+    /// What it means, with its unit.
+    pub doc: &'static str,
+}
+
+/// One view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View {
+    /// Its name.
+    pub name: &'static str,
+    /// What one row is.
+    pub row: &'static str,
+    /// Its columns in order.
+    pub columns: &'static [Column],
+}
+
+/// The columns that [`JobQuery`](crate::JobQuery) returns when none are named.
+pub const DEFAULT_COLUMNS: [&str; 15] = [
+    "short_id",
+    "dataset",
+    "model",
+    "augmentation",
+    "dropout",
+    "stochastic_depth",
+    "weight_decay",
+    "learning_rate",
+    "epochs",
+    "seed",
+    "state",
+    "best_val",
+    "final_val",
+    "final_test",
+    "seconds",
+];
+
+/// Every documented view.
+pub const VIEWS: [View; 5] = [V_JOBS, V_ATTEMPTS, V_CURVES, V_METRICS, AUGREG_INDEX];
+
+/// The view that [`JobQuery`](crate::JobQuery) asks.
+pub const V_JOBS: View = View {
+    name: "v_jobs",
+    row: "a job, with its settings, its state, its result and its last attempt",
+    columns: &[
+        text("id", "the job's id, 26 characters"),
+        text("short_id", "the first ten characters of the id"),
+        integer("number", "counts jobs in the order they were registered"),
+        text("stage", "the kind of work: `pretrain`"),
+        text("dataset", "name of the data set in the sweep file"),
+        text("model", "name of the model"),
+        text("augmentation", "name of the augmentation preset"),
+        integer("randaugment_layers", "RandAugment operations per image; 0: off"),
+        integer("randaugment_magnitude", "RandAugment magnitude"),
+        real("mixup", "α of mixup; 0: off"),
+        real("dropout", "drop rate of activations"),
+        real("stochastic_depth", "drop rate of the last block's branches"),
+        real("weight_decay", "decoupled weight decay"),
+        real("learning_rate", "peak learning rate"),
+        real("epochs", "passes over the training split"),
+        integer("batch_size", "examples a step"),
+        integer("resolution", "side of the input image in pixels"),
+        text("loss", "`sigmoid` or `softmax`"),
+        text("precision", "arithmetic: `fp32`"),
+        integer("seed", "seed of every random draw"),
+        text("state", "`waiting`, `queued`, `running`, `succeeded`, `failed` or `cancelled`"),
+        integer("priority", "jobs of higher priority run first"),
+        real("best_val", "best validation accuracy of all evaluations, in [0, 1]"),
+        real("final_val", "validation accuracy at the end, in [0, 1]"),
+        real("final_test", "test accuracy at the end, in [0, 1]"),
+        real("train_loss", "training loss at the end"),
+        integer("steps", "optimizer steps of the whole job"),
+        integer("parameters", "trainable parameters"),
+        real("flops", "floating-point operations of the whole job, as estimated"),
+        real("seconds", "seconds of training and evaluation, all attempts together"),
+        real("images_per_second", "training images a second of the attempt that finished the job"),
+        integer("peak_memory", "peak resident memory of the worker in bytes"),
+        integer("attempts", "how many times the job was started"),
+        text("failure", "why the last attempt failed: `diverged`, `out-of-memory`, `lost`, …"),
+        text("message", "what the last attempt said when it failed"),
+        text("device", "where the last attempt ran: `cpu`, `cuda:0`"),
+        text("host", "host of the last attempt"),
+        text("started", "when the first attempt began, ISO 8601 in UTC"),
+        text("ended", "when the last attempt ended, ISO 8601 in UTC"),
+        text("parameters_sha256", "SHA-256 over the final parameters"),
+    ],
+};
+
+/// The view of attempts.
+pub const V_ATTEMPTS: View = View {
+    name: "v_attempts",
+    row: "an attempt: one execution of a job",
+    columns: &[
+        text("job_id", "the job"),
+        integer("number", "counts the job's attempts from 1"),
+        text("dataset", "the job's data set"),
+        text("model", "the job's model"),
+        text("augmentation", "the job's augmentation"),
+        text("state", "`running`, `succeeded`, `failed` or `stopped`"),
+        text("failure", "why it failed"),
+        text("message", "what it said when it failed"),
+        text("executor", "`local` or `slurm`"),
+        text("slot", "the slot it occupied"),
+        text("device", "where it ran"),
+        text("host", "on which host"),
+        integer("pid", "process id of the worker"),
+        text("version", "version of the worker"),
+        integer("threads", "threads of its kernels"),
+        integer("from_step", "the step it went on from; 0: from the start"),
+        integer("restarts", "how often the cluster restarted it"),
+        text("started", "when it began, ISO 8601 in UTC"),
+        text("ended", "when it ended, ISO 8601 in UTC"),
+        real("seconds", "from start to end"),
+        integer("peak_memory", "peak resident memory in bytes"),
+        real("images_per_second", "training images a second"),
+    ],
+};
+
+/// The view of metrics over steps.
+pub const V_CURVES: View = View {
+    name: "v_curves",
+    row: "a metric at a step, as the latest attempt that saw the step measured it",
+    columns: &[
+        text("job_id", "the job"),
+        text("name", "the metric: `train_loss`, `val_accuracy`, …"),
+        integer("step", "steps done when it was measured"),
+        real("value", "its value"),
+        integer("attempt", "the attempt that measured it"),
+    ],
+};
+
+/// The view of metrics at their last step.
+pub const V_METRICS: View = View {
+    name: "v_metrics",
+    row: "a metric of a job, with its last value",
+    columns: &[
+        text("job_id", "the job"),
+        text("name", "the metric"),
+        integer("points", "how many steps it was measured at"),
+        integer("step", "the last of them"),
+        real("value", "its value then"),
+    ],
+};
+
+/// The study's published table.
+pub const AUGREG_INDEX: View = View {
+    name: "augreg_index",
+    row: "a finished pre-training job, in the columns of the published `augreg/index.csv`",
+    columns: &[
+        text("name", "the model"),
+        text("ds", "the upstream data set"),
+        real("epochs", "passes over it"),
+        real("lr", "peak learning rate"),
+        text("aug", "augmentation; light1 and light2 are called light0 and light1 there"),
+        real("wd", "weight decay"),
+        real("do", "dropout"),
+        real("sd", "stochastic depth"),
+        real("best_val", "best upstream validation accuracy"),
+        real("final_val", "final upstream validation accuracy"),
+        real("final_test", "final upstream test accuracy"),
+        text("adapt_ds", "the downstream data set; null for a job that was not adapted"),
+        real("adapt_lr", "learning rate of the adaptation"),
+        integer("adapt_steps", "its steps"),
+        integer("adapt_resolution", "its resolution in pixels"),
+        real("adapt_final_val", "its validation accuracy"),
+        real("adapt_final_test", "its test accuracy"),
+        integer("params", "trainable parameters"),
+        real("infer_samples_per_sec", "inference speed, images a second; null: not measured"),
+        text("filename", "stem of the upstream checkpoint's file"),
+        text("adapt_filename", "stem of the adapted checkpoint's file"),
+    ],
+};
+
+const fn text(name: &'static str, doc: &'static str) -> Column {
+    Column { name, kind: Kind::Text, doc }
+}
+
+const fn integer(name: &'static str, doc: &'static str) -> Column {
+    Column { name, kind: Kind::Integer, doc }
+}
+
+const fn real(name: &'static str, doc: &'static str) -> Column {
+    Column { name, kind: Kind::Real, doc }
+}
