@@ -1,1 +1,28 @@
-//! Figures and tables of a study.
+//! The study's figures and tables, from the rows of the store.
+//!
+//! [`load`] asks the store for a sweep's jobs; [`Report::from_jobs`] turns such rows into a
+//! [`Report`]; [`Report::write`] puts it on disk as one HTML page, SVG figures and CSV data, and
+//! [`heat_map_text`] draws its heat maps for a terminal. A report is a pure function of its rows:
+//! the same rows give the same bytes. No SQL, no clock and no network here.
+
+mod answers;
+mod colour;
+mod data;
+mod heat_map;
+mod job;
+mod label;
+mod load;
+mod page;
+mod report;
+mod results;
+mod svg;
+mod terminal;
+mod write;
+
+pub use answers::{Answer, answers};
+pub use heat_map::{Cell, Column, HeatMap, HeatMapRow, Score};
+pub use job::{JobRow, RowError};
+pub use load::{LoadError, load};
+pub use report::Report;
+pub use terminal::heat_map_text;
+pub use write::{ReportError, Written};

@@ -1,0 +1,149 @@
+//! How names and numbers are written, the same in every figure, table and sentence.
+
+use std::borrow::Cow;
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use crate::JobRow;
+
+/// Replaces control characters: XML cannot hold them, and a terminal would obey them.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    if text.chars().any(is_unprintable) {
+        text.chars().map(|c| if is_unprintable(c) { '\u{fffd}' } else { c }).collect()
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Controls, non-characters, and the marks that reorder the text around them.
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{fffe}' | '\u{ffff}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}')
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Printable `text` of at most `columns` terminal columns: the middle gives way to `…`, since
+/// names of one study tend to differ at their ends.
+pub(crate) fn shorten(text: &str, columns: usize) -> String {
+    let text = printable(text);
+    if text.width() <= columns {
+        return text.into_owned();
+    }
+    let room = columns.saturating_sub(1);
+    let head = fitting(text.chars(), room.div_ceil(2));
+    let tail: String = fitting(text.chars().rev(), room / 2).chars().rev().collect();
+    format!("{head}…{tail}")
+}
+
+/// The first characters that fit into `columns`.
+fn fitting(chars: impl Iterator<Item = char>, columns: usize) -> String {
+    let mut used = 0;
+    chars
+        .take_while(|c| {
+            used += c.width().unwrap_or(0);
+            used <= columns
+        })
+        .collect()
+}
+
+/// Columns that `text` takes on a terminal.
+pub(crate) fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// A percentage with one decimal: `87.3`.
+pub(crate) fn percent(value: f64) -> String {
+    format!("{value:.1}")
+}
+
+/// An accuracy in [0, 1] as a percentage with two decimals, or a dash.
+pub(crate) fn accuracy(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{:.2}", value * 100.0))
+}
+
+/// A difference in points with a true minus sign: `+1.2`, `−0.4`, `0.0`.
+pub(crate) fn points(value: f64) -> String {
+    let tenths = (value * 10.0).round();
+    if tenths == 0.0 {
+        "0.0".to_owned()
+    } else if tenths < 0.0 {
+        format!("−{:.1}", -tenths / 10.0)
+    } else {
+        format!("+{:.1}", tenths / 10.0)
+    }
+}
+
+/// A budget: `1 epoch`, `300 epochs`.
+pub(crate) fn epochs(value: f64) -> String {
+    if (value - 1.0).abs() < f64::EPSILON {
+        "1 epoch".to_owned()
+    } else {
+        format!("{value} epochs")
+    }
+}
+
+/// A count with its noun: `1 job`, `3 jobs`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// The column of a heat map that a job belongs to.
+pub(crate) fn regularized(on: bool) -> &'static str {
+    if on { "reg" } else { "no reg" }
+}
+
+/// Dropout and stochastic depth of a job: `none`, `0.1`, or both when they differ.
+pub(crate) fn regularization(job: &JobRow) -> String {
+    if !job.is_regularized() {
+        "none".to_owned()
+    } else if job.dropout.to_bits() == job.stochastic_depth.to_bits() {
+        job.dropout.to_string()
+    } else {
+        format!("dropout {}, depth {}", job.dropout, job.stochastic_depth)
+    }
+}
+
+/// The first ten characters of a job's id.
+pub(crate) fn short_id(id: &str) -> String {
+    printable(id).chars().take(10).collect()
+}
+
+/// A job in one line, for lists of what is missing.
+pub(crate) fn job(job: &JobRow) -> String {
+    format!(
+        "{}, {}, {}, regularization {}, weight decay {}, {}, seed {}",
+        printable(&job.model),
+        printable(&job.dataset),
+        printable(&job.augmentation),
+        regularization(job),
+        job.weight_decay,
+        epochs(job.epochs),
+        job.seed
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_carry_a_sign_unless_they_round_to_nothing() {
+        assert_eq!(points(1.25), "+1.3");
+        assert_eq!(points(-0.44), "−0.4");
+        assert_eq!(points(-0.04), "0.0");
+    }
+
+    #[test]
+    fn a_long_name_keeps_both_ends() {
+        assert_eq!(shorten("augmentation-with-a-long-name-7", 13), "augmen…name-7");
+        assert_eq!(shorten("short", 13), "short");
+        assert_eq!(shorten("日本語の名前です", 9), "日本…です");
+        assert_eq!(shorten("abc", 0), "…");
+    }
+
+    #[test]
+    fn control_characters_never_reach_a_terminal_or_a_file() {
+        assert_eq!(printable("a\u{1b}[31mb"), "a\u{fffd}[31mb");
+        assert_eq!(printable("name\u{202e}"), "name\u{fffd}");
+    }
+}
