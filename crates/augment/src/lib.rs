@@ -1,1 +1,31 @@
-//! Image augmentation: crops, flips, resizes and the RandAugment ops, on plain bytes.
+//! Image in, image out, every draw from a keyed stream: what happens to a training image between
+//! its decoded source and its batch, and to an evaluation image likewise.
+//!
+//! Plain 8-bit images with 1 or 3 interleaved channels; nothing here decodes a file, mixes two
+//! images or knows a tensor. The numbers are TensorFlow's, bit for bit: `golden/` holds a NumPy
+//! reference, the script that holds it against TensorFlow's kernels, and the results that the
+//! tests here compare with.
+//!
+//! - [`ImageView`]: a borrowed image.
+//! - [`Pipeline`]: the whole way of a training image: crop, resize, flip, RandAugment.
+//! - [`Evaluation`]: the whole way of an evaluation image: resize and central crop.
+//! - [`op`]: the 16 ops of RandAugment and their arguments.
+
+mod canvas;
+mod color;
+mod crop;
+mod evaluation;
+mod geometry;
+mod image;
+pub mod op;
+mod pipeline;
+mod resize;
+mod sharpness;
+mod tone;
+
+#[cfg(test)]
+mod golden;
+
+pub use evaluation::Evaluation;
+pub use image::ImageView;
+pub use pipeline::{Pipeline, Scratch};

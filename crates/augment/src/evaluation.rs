@@ -1,0 +1,103 @@
+//! The whole way of an evaluation image: resize of the shorter side, central crop, planar bytes.
+
+use crate::ImageView;
+use crate::crop::Window;
+use crate::image::write_planar;
+use crate::pipeline::Scratch;
+
+/// What is done to every evaluation image of a job. Draws nothing.
+///
+/// The study resizes the shorter side to 256 before it cuts out 224, and to 448 before 384
+/// (big_vision `configs/vit_i1k.py`, `configs/transfer.py`). Other resolutions keep the first
+/// pair's proportion, 8 : 7. An image that already has the resolution is left as it is.
+#[derive(Debug, Clone)]
+pub struct Evaluation {
+    resolution: usize,
+    shorter_side: usize,
+}
+
+impl Evaluation {
+    /// The evaluation pipeline for square images of `resolution` pixels a side.
+    #[must_use]
+    pub fn new(resolution: u32) -> Self {
+        let resolution = resolution as usize;
+        let shorter_side = match resolution {
+            384 => 448,
+            other => (other * 8 + 3) / 7, // Rounds to the nearest integer.
+        };
+        Self { resolution, shorter_side }
+    }
+
+    /// How many bytes an evaluation image of `channels` channels has.
+    #[must_use]
+    pub fn output_len(&self, channels: usize) -> usize {
+        channels * self.resolution * self.resolution
+    }
+
+    /// Makes an evaluation image of `source`, written plane by plane into `out`,
+    /// `[channels, resolution, resolution]`.
+    ///
+    /// # Panics
+    ///
+    /// If `out` is not [`Self::output_len`] long.
+    ///
+    /// # Source
+    ///
+    /// `resize_small` (method area) and `central_crop` in big_vision `pp/ops_image.py`.
+    pub fn evaluate(&self, source: ImageView<'_>, scratch: &mut Scratch, out: &mut [u8]) {
+        let side = self.resolution;
+        if (source.width(), source.height()) == (side, side) {
+            write_planar(source.pixels(), source.channels(), out);
+            return;
+        }
+        let shorter = source.width().min(source.height());
+        let factor = self.shorter_side as f32 / shorter as f32;
+        let scaled = |length: usize| (length as f32 * factor).round_ties_even() as usize;
+        let full = (scaled(source.width()), scaled(source.height()));
+        let window = Window {
+            left: (full.0 - side) / 2,
+            top: (full.1 - side) / 2,
+            width: side,
+            height: side,
+        };
+        let Scratch { canvas, resizer } = scratch;
+        let pixels = canvas.reshape(side, side, source.channels());
+        resizer.area(source, full, window, pixels);
+        write_planar(pixels, source.channels(), out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shorter_side_is_the_studys_and_keeps_its_proportion() {
+        let side = |resolution| Evaluation::new(resolution).shorter_side;
+        assert_eq!([side(224), side(384), side(28), side(56), side(32)], [256, 448, 32, 64, 37]);
+    }
+
+    #[test]
+    fn an_image_of_the_resolution_is_copied() {
+        let pixels: Vec<u8> = (0..=255).collect();
+        let mut out = vec![0; 256];
+        let source = ImageView::new(&pixels, 16, 16, 1);
+        Evaluation::new(16).evaluate(source, &mut Scratch::default(), &mut out);
+        assert_eq!(out, pixels);
+    }
+
+    #[test]
+    fn any_size_is_evaluated_at_any_resolution() {
+        let mut scratch = Scratch::default();
+        for (width, height) in [(1, 1), (1, 300), (300, 1), (2, 3), (57, 41), (500, 375)] {
+            for resolution in [1, 2, 28, 33, 64] {
+                let evaluation = Evaluation::new(resolution);
+                let mut out = vec![1; evaluation.output_len(3)];
+                let pixels = vec![200; width * height * 3];
+                let source = ImageView::new(&pixels, width, height, 3);
+                evaluation.evaluate(source, &mut scratch, &mut out);
+                assert!(out.iter().all(|value| (199..=200).contains(value)), "{width} {height}");
+            }
+        }
+    }
+}

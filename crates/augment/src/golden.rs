@@ -1,0 +1,110 @@
+//! Holds every op and resize against `golden/*.txt`, which `golden/generate.py` writes.
+
+use crate::ImageView;
+use crate::canvas::Canvas;
+use crate::crop::Window;
+use crate::evaluation::Evaluation;
+use crate::op::tests::edit;
+use crate::op::{Op, Strength};
+use crate::pipeline::Scratch;
+use crate::resize::Resizer;
+
+/// The test image `pattern` of `golden/reference.py`, `[height, width, channels]`.
+pub(crate) fn pattern(height: usize, width: usize, channels: usize, kind: u32) -> Vec<u8> {
+    let pixel = |i: usize| {
+        let (c, x, y) = (i % channels, i / channels % width, i / channels / width);
+        let mixed = (y as u32).wrapping_mul(73_856_093)
+            ^ (x as u32).wrapping_mul(19_349_663)
+            ^ (c as u32).wrapping_mul(83_492_791);
+        let noise = mixed.wrapping_mul(2_654_435_761) >> 24;
+        match kind {
+            0 => {
+                let ramp = x * 90 / width + y * 60 / height;
+                let edge = (x / 5 + y / 7 + c) % 3 * 20;
+                (16 + 6 * c + ramp + edge) as u8 + (noise % 20) as u8
+            }
+            1 => (40 + (noise & 1) * 150) as u8,
+            _ => 77,
+        }
+    };
+    (0..height * width * channels).map(pixel).collect()
+}
+
+/// One line of a golden file, read field by field.
+struct Line(std::str::SplitWhitespace<'static>);
+
+impl Line {
+    fn word(&mut self) -> &'static str {
+        self.0.next().unwrap()
+    }
+
+    fn number(&mut self) -> usize {
+        self.word().parse().unwrap()
+    }
+
+    /// `kind height width channels`.
+    fn image(&mut self) -> (usize, usize, usize, Vec<u8>) {
+        let (kind, height, width, channels) =
+            (self.number() as u32, self.number(), self.number(), self.number());
+        (height, width, channels, pattern(height, width, channels, kind))
+    }
+
+    fn crc(&mut self) -> u32 {
+        u32::from_str_radix(self.word(), 16).unwrap()
+    }
+}
+
+#[test]
+fn every_op_equals_the_reference_bit_for_bit() {
+    let mut tested = std::collections::BTreeMap::new();
+    for text in include_str!("../golden/ops.txt").lines() {
+        let mut line = Line(text.split_whitespace());
+        let (height, width, channels, pixels) = line.image();
+        let name = line.word();
+        let op = Op::ALL.into_iter().find(|op| op.name() == name).unwrap();
+        let strength = Strength::new(line.number() as u32, width as u32);
+        let negative = line.word() == "-1";
+        let (y, x) = if op == Op::Cutout { (line.number(), line.number()) } else { (0, 0) };
+
+        let mut canvas = Canvas::default();
+        canvas.reshape(width, height, channels).copy_from_slice(&pixels);
+        edit(op, &strength, negative, x, y).apply(&mut canvas);
+        assert_eq!(crc32fast::hash(canvas.view().pixels()), line.crc(), "{text}");
+        *tested.entry(name).or_insert(0) += 1;
+    }
+    assert_eq!(tested.len(), 16, "{tested:?}");
+}
+
+#[test]
+fn every_resize_equals_the_reference_bit_for_bit() {
+    let mut tested = 0;
+    for text in include_str!("../golden/resizes.txt").lines() {
+        let mut line = Line(text.split_whitespace());
+        let (height, width, channels, pixels) = line.image();
+        let source = ImageView::new(&pixels, width, height, channels);
+        let (method, out_height, out_width) = (line.word(), line.number(), line.number());
+        let whole = |width, height| Window { left: 0, top: 0, width, height };
+        let size = (out_width, out_height);
+        let mut out = vec![0; out_height * out_width * channels];
+        match method {
+            "bilinear" => {
+                Resizer::default().bilinear(source, whole(width, height), size, &mut out);
+            }
+            "area" => {
+                Resizer::default().area(source, size, whole(out_width, out_height), &mut out);
+            }
+            _ => {
+                let mut planar = vec![0; out_height * out_height * channels];
+                let evaluation = Evaluation::new(out_height as u32);
+                evaluation.evaluate(source, &mut Scratch::default(), &mut planar);
+                let plane = out_height * out_height;
+                out = (0..planar.len())
+                    .map(|i| planar[i % channels * plane + i / channels])
+                    .collect();
+            }
+        }
+        assert_eq!(crc32fast::hash(&out), line.crc(), "{text}");
+        tested += 1;
+    }
+    assert_eq!(tested, 18);
+}
