@@ -24,7 +24,7 @@ CREATE TABLE sweep (
 -- One point of a grid. `spec` is the canonical JSON that the id hashes; the axes are read off it
 -- and off the labels by SQLite, so no column can disagree with them.
 CREATE TABLE job (
-    number              INTEGER PRIMARY KEY,  -- in the order of registration
+    ordinal             INTEGER PRIMARY KEY,  -- in the order of registration
     id                  TEXT    NOT NULL UNIQUE CHECK (length(id) = 26),
     state               TEXT    NOT NULL CHECK (
         state IN ('waiting', 'queued', 'running', 'succeeded', 'failed', 'cancelled')

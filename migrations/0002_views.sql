@@ -4,7 +4,7 @@ CREATE VIEW v_jobs AS
 SELECT
     job.id,
     substr(job.id, 1, 10) AS short_id,
-    job.number,
+    job.ordinal,
     job.stage,
     job.dataset,
     job.model,

@@ -48,7 +48,7 @@ impl Store {
                  SELECT 1 FROM sweep_job
                  WHERE sweep_id = ?1 AND job_id = job.id AND NOT orphaned
              ))
-             ORDER BY number",
+             ORDER BY ordinal",
         )
         .bind(self.find(sweep).await?)
         .fetch_all(self.readers())

@@ -118,7 +118,7 @@ async fn jobs(
                SELECT 1 FROM sweep_job
                WHERE sweep_id = ?1 AND job_id = job.id AND NOT orphaned
            ))
-         ORDER BY number",
+         ORDER BY ordinal",
     )
     .bind(sweep_id)
     .fetch_all(connection)

@@ -93,7 +93,7 @@ fn statement(query: &JobQuery, columns: &[&str], sweep: Option<i64>) -> QueryBui
     for Sort { column, descending } in &query.sort {
         sql.push(column.name).push(if *descending { " DESC" } else { "" }).push(" NULLS LAST, ");
     }
-    sql.push("number");
+    sql.push("ordinal");
     if let Some(limit) = query.limit {
         sql.push(" LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
     }

@@ -210,7 +210,7 @@ impl Store {
                    SELECT 1 FROM sweep_job
                    WHERE sweep_id = ?1 AND sweep_job.job_id = job.id AND NOT orphaned
                ))
-             ORDER BY job.number LIMIT ?2",
+             ORDER BY ordinal LIMIT ?2",
         )
         .bind(self.find(sweep).await?)
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))

@@ -34,7 +34,10 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     root: PathBuf,
-    readers: SqlitePool,
+    /// Readers beside a writer, of this process or another.
+    live: SqlitePool,
+    /// Readers of a database that nobody has open for writing.
+    still: SqlitePool,
     /// None when the store was opened for reading.
     writer: Option<Writer>,
 }
@@ -65,7 +68,7 @@ impl Store {
     /// [`StoreError::NoStudy`], and those of [`Store::create_or_open`].
     pub async fn open(root: &Path) -> Result<Self, StoreError> {
         let path = existing(root)?;
-        if inspect(&path).await?.version.is_none() {
+        if inspect(&path).await?.is_none() {
             return Err(StoreError::NoStudy { path: root.to_owned() });
         }
         Self::open_for_writing(root, &path).await
@@ -87,29 +90,33 @@ impl Store {
             .run_direct(None, &mut connection, false)
             .await
             .map_err(|source| StoreError::Migrate { path: path.to_owned(), source })?;
-        let readers = readers(&reading(path, false));
-        let writer = Some(Writer::new(options, connection));
-        Ok(Self { inner: Arc::new(Inner { root: root.to_owned(), readers, writer }) })
+        Ok(Self::new(root, path, Some(Writer::new(options, connection))))
     }
 
-    /// Opens an existing study for reading. Changes nothing; any number of readers may read while
-    /// one process writes. SQLite keeps its bookkeeping of readers (`augreg.db-shm`) beside the
-    /// database while it is open, unless the folder cannot be written.
+    /// Opens an existing study for reading. Creates and changes nothing; any number of readers may
+    /// read while one process writes, and what it writes is seen by the next question.
     ///
     /// # Errors
     ///
     /// [`StoreError::NoStudy`], and those of [`Store::create_or_open`].
     pub async fn open_read_only(root: &Path) -> Result<Self, StoreError> {
         let path = existing(root)?;
-        let found = inspect(&path).await?;
-        let Some(version) = found.version else {
-            return Err(StoreError::NoStudy { path: root.to_owned() });
-        };
-        if version < known_version() {
-            return Err(StoreError::Older { path, found: version, known: known_version() });
+        let known = known_version();
+        match inspect(&path).await? {
+            None => Err(StoreError::NoStudy { path: root.to_owned() }),
+            Some(found) if found < known => Err(StoreError::Older { path, found, known }),
+            Some(_) => Ok(Self::new(root, &path, None)),
         }
-        let readers = readers(&reading(&path, found.immutable));
-        Ok(Self { inner: Arc::new(Inner { root: root.to_owned(), readers, writer: None }) })
+    }
+
+    fn new(root: &Path, path: &Path, writer: Option<Writer>) -> Self {
+        let pool = SqlitePoolOptions::new().max_connections(READERS);
+        let live = pool.clone().connect_lazy_with(reading(path, false));
+        // Used once each: what such a connection has cached is not looked at again.
+        let still = pool
+            .after_release(|_, _| Box::pin(async { Ok(false) }))
+            .connect_lazy_with(reading(path, true));
+        Self { inner: Arc::new(Inner { root: root.to_owned(), live, still, writer }) }
     }
 
     /// The study's folder.
@@ -121,14 +128,16 @@ impl Store {
     /// Waits for writes under way and closes all connections, of clones too. What was written is
     /// on disk already; this makes the end of the database's files orderly.
     pub async fn close(self) {
-        self.inner.readers.close().await;
+        self.inner.live.close().await;
+        self.inner.still.close().await;
         if let Some(writer) = &self.inner.writer {
             writer.close().await;
         }
     }
 
     pub(crate) fn readers(&self) -> &SqlitePool {
-        &self.inner.readers
+        let Inner { root, live, still, writer } = &*self.inner;
+        if writer.is_some() || has_log(&root.join("augreg.db")) { live } else { still }
     }
 
     pub(crate) fn writer(&self) -> Result<&Writer, StoreError> {
@@ -141,6 +150,11 @@ fn existing(root: &Path) -> Result<PathBuf, StoreError> {
     if path.is_file() { Ok(path) } else { Err(StoreError::NoStudy { path: root.to_owned() }) }
 }
 
+/// How to open the database for reading.
+///
+/// SQLite creates bookkeeping files beside a database in WAL mode even for readers, and leaves them
+/// behind. While a writer has it open they are there already. Otherwise it is opened as a file that
+/// does not change (`immutable`), which needs none and works in a folder that cannot be written.
 fn reading(path: &Path, immutable: bool) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
@@ -152,47 +166,20 @@ fn reading(path: &Path, immutable: bool) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-fn readers(options: &SqliteConnectOptions) -> SqlitePool {
-    SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options.clone())
+/// Whether a writer has the database open, or left without closing it.
+fn has_log(path: &Path) -> bool {
+    path.with_extension("db-wal").exists()
 }
 
 fn known_version() -> i64 {
     MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
-/// What a file that calls itself `augreg.db` is.
-struct Found {
-    /// The version of its schema; none if it holds no table yet.
-    version: Option<i64>,
-    /// Whether it can only be read as a file that never changes: nobody writes it, and its folder
-    /// is read-only.
-    immutable: bool,
-}
-
+/// The schema version of a file that calls itself `augreg.db`; none if it holds no table yet.
 /// Looks without touching: a file that is not ours stays as it is.
-async fn inspect(path: &Path) -> Result<Found, StoreError> {
-    match inspect_as(path, false).await {
-        Ok(version) => Ok(Found { version, immutable: false }),
-        // SQLITE_READONLY, SQLITE_CANTOPEN: no room for SQLite's bookkeeping.
-        Err(StoreError::Open { source, .. })
-            if matches!(primary_code(&source), Some(8 | 14)) && !has_log(path) =>
-        {
-            let version = inspect_as(path, true).await?;
-            Ok(Found { version, immutable: true })
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Whether writes wait in a log beside the database.
-fn has_log(path: &Path) -> bool {
-    let log = path.with_extension("db-wal");
-    std::fs::metadata(log).is_ok_and(|log| log.len() > 0)
-}
-
-async fn inspect_as(path: &Path, immutable: bool) -> Result<Option<i64>, StoreError> {
+async fn inspect(path: &Path) -> Result<Option<i64>, StoreError> {
     let fail = |source| cannot_open(path, source);
-    let mut connection = reading(path, immutable).connect().await.map_err(fail)?;
+    let mut connection = reading(path, !has_log(path)).connect().await.map_err(fail)?;
     let version = schema_version(path, &mut connection).await;
     connection.close().await.map_err(fail)?;
     version

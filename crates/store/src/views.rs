@@ -63,7 +63,7 @@ pub const V_JOBS: View = View {
     columns: &[
         text("id", "the job's id, 26 characters"),
         text("short_id", "the first ten characters of the id"),
-        integer("number", "counts jobs in the order they were registered"),
+        integer("ordinal", "counts jobs in the order they were registered"),
         text("stage", "the kind of work: `pretrain`"),
         text("dataset", "name of the data set in the sweep file"),
         text("model", "name of the model"),

@@ -1,0 +1,175 @@
+//! Journals: each entry once, whatever is repeated, and all of a write or nothing.
+
+use augreg_protocol::{
+    AttemptKey, AttemptState, Entry, FailureKind, JobState, JournalEvent, Outcome,
+};
+use augreg_store::{Change, Ingested, StoreError};
+use proptest::prelude::*;
+
+use crate::support::{Study, jobs, journal, metric, outcome, start_of, started};
+
+fn story(attempt: AttemptKey) -> Vec<Entry> {
+    let mut events = vec![start_of(0)];
+    events.extend((1..=40).map(|step| metric(step, 1.0 / step as f64)));
+    events.push(JournalEvent::Checkpoint { step: 40 });
+    events.push(JournalEvent::Note { text: "a note".to_owned() });
+    events.push(metric(41, 0.1 + 0.2));
+    events.push(JournalEvent::Succeeded(outcome(0.875)));
+    journal(attempt, events)
+}
+
+async fn one_running() -> (Study, AttemptKey) {
+    let study = Study::with(&jobs(1)).await;
+    let attempt = AttemptKey { job: jobs(1)[0].id, number: 1 };
+    study.start(attempt).await;
+    (study, attempt)
+}
+
+#[tokio::test]
+async fn a_journal_becomes_metrics_checkpoints_result_and_attempt() {
+    let (study, attempt) = one_running().await;
+    let entries = story(attempt);
+    let done = Change::JobState { job: attempt.job, state: JobState::Succeeded };
+    let ingested = study.store.ingest(attempt, &entries, 4711, &[done]).await.expect("ingests");
+    assert_eq!(ingested, Ingested { new: 45, skipped: 0 });
+    assert_eq!(study.store.journal_offset(attempt).await.expect("is known"), 4711);
+
+    let job = study.store.job(attempt.job).await.expect("is there");
+    assert_eq!(job.state, JobState::Succeeded);
+    assert_eq!(job.result, Some(outcome(0.875)));
+    assert_eq!(job.metrics, ["train_loss"]);
+    assert_eq!(job.checkpoints.iter().map(|c| c.step).collect::<Vec<_>>(), [40]);
+    assert_eq!(job.events.iter().map(|e| e.reason.as_str()).collect::<Vec<_>>(), ["a note"]);
+    let [only] = job.attempts.as_slice() else { panic!("one attempt") };
+    assert_eq!((only.host.as_deref(), only.pid), (Some("gpu7"), Some(4242)));
+    assert_eq!((only.device.as_str(), only.state), ("cuda:1", AttemptState::Succeeded));
+    assert_eq!((only.peak_memory, only.images_per_second), (Some(1 << 30), Some(1000.0)));
+    assert_eq!((only.started, only.ended), (1_700_000_000_000, Some(1_700_000_045_000)));
+
+    let curve = study.store.curve(attempt.job, "train_loss").await.expect("reads");
+    assert_eq!(curve.len(), 41);
+    assert_eq!(curve[40].0, 41);
+    assert_eq!(curve[40].1.to_bits(), (0.1f64 + 0.2).to_bits(), "numbers survive to the last bit");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn however_a_journal_is_cut_and_repeated_the_study_is_the_same(
+        parts in proptest::collection::vec((0usize..45, 0usize..45), 0..8)
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let (metrics, loss, checkpoints, notes, ended) = runtime.expect("a runtime").block_on(async {
+            let (study, attempt) = one_running().await;
+            let entries = story(attempt);
+            let mut next = 0;
+            for (from, length) in parts {
+                // A part that begins beyond what was ingested would be a gap: see below.
+                let from = from.min(next);
+                let to = (from + length).min(entries.len());
+                let ingested =
+                    study.store.ingest(attempt, &entries[from..to], to as u64, &[]).await;
+                let ingested = ingested.expect("ingests");
+                assert_eq!(ingested.new, to.saturating_sub(next) as u64);
+                assert_eq!(ingested.new + ingested.skipped, (to - from) as u64);
+                next = next.max(to);
+            }
+            study.store.ingest(attempt, &entries, 999, &[]).await.expect("ingests");
+            (
+                study.count("metric").await,
+                study.store.curve(attempt.job, "train_loss").await.expect("reads"),
+                study.count("checkpoint").await,
+                study.count("event WHERE what = 'note'").await,
+                study.count("result JOIN attempt USING (job_id) WHERE state = 'succeeded'").await,
+            )
+        });
+        prop_assert_eq!((metrics, checkpoints, notes, ended), (41, 1, 1, 1));
+        prop_assert_eq!(loss[3], (4, 0.25));
+    }
+}
+
+#[tokio::test]
+async fn a_gap_a_stray_entry_and_an_unknown_attempt_are_refused() {
+    let (study, attempt) = one_running().await;
+    let entries = story(attempt);
+    let gap = study.store.ingest(attempt, &entries[2..], 0, &[]).await.expect_err("0 is missing");
+    assert!(matches!(gap, StoreError::Gap { expected: 0, found: 2, .. }), "{gap}");
+    let other = AttemptKey { number: 2, ..attempt };
+    let stray = study.store.ingest(attempt, &story(other), 0, &[]).await.expect_err("not its own");
+    assert!(matches!(stray, StoreError::Stray { .. }), "{stray}");
+    let unknown = study.store.ingest(other, &story(other), 0, &[]).await.expect_err("no attempt");
+    assert!(matches!(unknown, StoreError::UnknownAttempt { .. }), "{unknown}");
+    assert!(study.store.journal_offset(other).await.is_err());
+    assert_eq!(study.count("metric").await, 0);
+}
+
+#[tokio::test]
+async fn entries_and_changes_are_stored_together_or_not_at_all() {
+    let (study, attempt) = one_running().await;
+    let impossible = Change::JobState { job: attempt.job, state: JobState::Succeeded };
+    let entries = &story(attempt)[..10];
+    assert!(study.store.ingest(attempt, entries, 77, &[impossible]).await.is_err());
+    assert_eq!(study.count("metric").await, 0);
+    assert_eq!(study.store.journal_offset(attempt).await.expect("is known"), 0);
+    study.store.ingest(attempt, entries, 77, &[]).await.expect("ingests");
+    assert_eq!(study.count("metric").await, 9);
+}
+
+#[tokio::test]
+async fn writes_committed_together_fail_alone() {
+    let study = Study::with(&jobs(60)).await;
+    let jobs = jobs(60);
+    let start = |at: usize| {
+        // Every third write asks for a second attempt before the first: refused by the schema.
+        let number = if at.is_multiple_of(3) { 2 } else { 1 };
+        let change = [started(AttemptKey { job: jobs[at].id, number })];
+        let store = study.store.clone();
+        async move { store.apply(&change).await.is_ok() }
+    };
+    let tasks: Vec<_> = (0..60).map(|at| tokio::spawn(start(at))).collect();
+    for (at, task) in tasks.into_iter().enumerate() {
+        assert_eq!(task.await.expect("ends"), !at.is_multiple_of(3), "{at}");
+    }
+    assert_eq!(study.count("attempt").await, 40);
+}
+
+#[tokio::test]
+async fn a_journal_that_arrives_late_knows_better_than_whoever_gave_the_attempt_up() {
+    let (study, attempt) = one_running().await;
+    let failure = Some((FailureKind::Lost, "no word".to_owned()));
+    let given_up = Change::AttemptEnded {
+        attempt,
+        state: AttemptState::Failed,
+        failure,
+        at: 1_700_000_002_000,
+    };
+    study.store.apply(std::slice::from_ref(&given_up)).await.expect("gives up");
+    study.store.ingest(attempt, &story(attempt), 1, &[]).await.expect("ingests");
+    study.store.apply(&[given_up]).await.expect("has no effect any more");
+    let job = study.store.job(attempt.job).await.expect("is there");
+    assert_eq!(job.attempts[0].state, AttemptState::Succeeded);
+    assert_eq!(job.attempts[0].failure, None);
+    assert!(job.result.is_some());
+}
+
+#[tokio::test]
+async fn of_two_results_the_first_stands_and_the_audit_names_the_difference() {
+    let (study, first) = one_running().await;
+    let failure = Some((FailureKind::Lost, "no word".to_owned()));
+    let given_up =
+        Change::AttemptEnded { attempt: first, state: AttemptState::Failed, failure, at: 9 };
+    study.store.apply(&[given_up]).await.expect("gives up");
+    let second = AttemptKey { number: 2, ..first };
+    study.start(second).await;
+    let other = Outcome { parameters_sha256: "cd".repeat(32), ..outcome(0.5) };
+    let late = journal(second, [start_of(0), JournalEvent::Succeeded(other)]);
+    study.store.ingest(first, &story(first), 1, &[]).await.expect("ingests");
+    study.store.ingest(second, &late, 1, &[]).await.expect("ingests");
+
+    let job = study.store.job(first.job).await.expect("is there");
+    assert_eq!(job.result, Some(outcome(0.875)));
+    let event = job.events.last().expect("an audit");
+    assert_eq!(event.what, "second-result");
+    assert!(event.reason.contains("DIFFER"), "{}", event.reason);
+}

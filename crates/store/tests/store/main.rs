@@ -1,0 +1,11 @@
+//! The store against real database files, one module a concern.
+
+mod constraint;
+mod control;
+mod ingest;
+mod open;
+mod query;
+mod read;
+mod register;
+mod support;
+mod view;

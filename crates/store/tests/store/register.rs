@@ -1,0 +1,123 @@
+//! Registration: new, shared and orphaned jobs.
+
+use augreg_protocol::JobState;
+use augreg_spec::JobId;
+use augreg_store::{Difference, NewSweep, Store, StoreError};
+
+use crate::support::{Study, datasets, job, jobs, text};
+
+fn ids(jobs: &[augreg_spec::Job]) -> Vec<JobId> {
+    jobs.iter().map(|job| job.id).collect()
+}
+
+#[tokio::test]
+async fn registering_twice_adds_nothing_and_growth_adds_only_what_is_new() {
+    let study = Study::new().await;
+    let mut grid = jobs(300);
+    let planned = study.store.difference("mini", &ids(&grid)).await.expect("compares");
+    assert_eq!(planned, Difference::all_new(300));
+    assert_eq!(study.register("mini", &grid).await, planned);
+
+    let again = Difference { shared: 300, ..Difference::default() };
+    assert_eq!(study.register("mini", &grid).await, again);
+
+    study.finish(grid[0].id, 0.7).await;
+    grid.push(job("medium1", 0));
+    let grown = Difference { new: 1, shared: 300, done: 1, ..Difference::default() };
+    assert_eq!(study.store.difference("mini", &ids(&grid)).await.expect("compares"), grown);
+    assert_eq!(study.register("mini", &grid).await, grown);
+    assert_eq!(study.count("job").await, 301);
+}
+
+#[tokio::test]
+async fn two_sweeps_share_the_jobs_they_both_ask_for() {
+    let study = Study::with(&jobs(5)).await;
+    let other = study.register("other", &jobs(8)[3..]).await;
+    assert_eq!(other, Difference { new: 3, shared: 2, ..Difference::default() });
+    assert_eq!(study.count("job").await, 8);
+    let shared = study.store.job(jobs(5)[4].id).await.expect("is there");
+    assert_eq!(shared.sweeps, ["mini", "other"]);
+}
+
+#[tokio::test]
+async fn a_job_no_longer_asked_for_is_orphaned_once_and_comes_back_as_it_was() {
+    let study = Study::with(&jobs(5)).await;
+    let smaller = Difference { shared: 3, orphaned: 2, ..Difference::default() };
+    assert_eq!(study.register("mini", &jobs(3)).await, smaller);
+    let again = Difference { shared: 3, ..Difference::default() };
+    assert_eq!(study.register("mini", &jobs(3)).await, again);
+
+    assert_eq!(study.store.counts(Some("mini")).await.expect("counts").total(), 3);
+    assert_eq!(study.store.pending(Some("mini")).await.expect("reads").len(), 3);
+    assert_eq!(study.store.pending(None).await.expect("reads").len(), 5, "nothing is cancelled");
+
+    let back = Difference { shared: 5, ..Difference::default() };
+    assert_eq!(study.register("mini", &jobs(5)).await, back);
+    assert_eq!(study.store.counts(Some("mini")).await.expect("counts").of(JobState::Queued), 5);
+}
+
+#[tokio::test]
+async fn a_moved_data_folder_changes_one_path_and_a_new_name_only_the_labels() {
+    let study = Study::with(&jobs(3)).await;
+    let mut renamed = jobs(3);
+    renamed[1].labels.model = "Micro".to_owned();
+    let datasets = datasets("/moved");
+    let sweep =
+        NewSweep { name: "mini", text: "", jobs: &renamed, datasets: &datasets, priority: 7 };
+    let difference = study.store.register_sweep(sweep).await.expect("registers");
+    assert_eq!(difference.new, 0);
+
+    let pending = study.store.pending(None).await.expect("reads");
+    assert!(pending.iter().all(|job| job.source.path.as_os_str() == "/moved"));
+    assert!(pending.iter().all(|job| job.priority == 7), "the higher priority counts");
+    let models = study.sql("SELECT model FROM v_jobs ORDER BY ordinal").await;
+    assert_eq!(models, [[text("R+Mu/7")], [text("Micro")], [text("R+Mu/7")]]);
+}
+
+#[tokio::test]
+async fn jobs_whose_data_set_is_missing_are_refused_and_nothing_is_registered() {
+    let study = Study::new().await;
+    let (jobs, datasets) = (jobs(200), std::collections::BTreeMap::new());
+    let sweep = NewSweep { name: "mini", text: "", jobs: &jobs, datasets: &datasets, priority: 0 };
+    let refused = study.store.register_sweep(sweep).await;
+    assert!(matches!(refused, Err(StoreError::UnknownDataset { job }) if job == jobs[0].id));
+    assert_eq!(study.count("job").await + study.count("sweep").await, 0);
+    study.register("mini", &jobs).await;
+}
+
+#[tokio::test]
+async fn a_registration_given_up_half_way_leaves_the_store_usable() {
+    let study = Study::new().await;
+    let (many, datasets) = (jobs(20_000), datasets("/data"));
+    let sweep = NewSweep { name: "mini", text: "", jobs: &many, datasets: &datasets, priority: 0 };
+    let limit = std::time::Duration::from_millis(30);
+    let given_up = tokio::time::timeout(limit, study.store.register_sweep(sweep)).await;
+    assert!(given_up.is_err(), "20,000 jobs take longer than 30 ms");
+    assert_eq!(study.count("job").await, 0);
+    assert_eq!(study.register("mini", &jobs(2)).await, Difference::all_new(2));
+}
+
+#[tokio::test]
+async fn the_id_in_the_database_is_the_hash_of_the_spec_beside_it() {
+    let study = Study::with(&jobs(2)).await;
+    for row in study.sql("SELECT id, spec FROM job").await {
+        let [augreg_store::Value::Text(id), augreg_store::Value::Text(spec)] = row.as_slice()
+        else {
+            panic!("{row:?}");
+        };
+        assert_eq!(JobId::of(spec).to_string(), *id);
+    }
+}
+
+#[tokio::test]
+async fn pending_jobs_read_back_as_they_were_registered() {
+    let grid = jobs(4);
+    let study = Study::with(&grid).await;
+    let reader = Store::open_read_only(study.root()).await.expect("opens");
+    let pending = reader.pending(Some("mini")).await.expect("reads");
+    assert_eq!(pending.iter().map(|job| job.job).collect::<Vec<_>>(), ids(&grid));
+    assert_eq!(pending[2].spec, grid[2].spec);
+    assert!((pending[2].flops - augreg_spec::cost(&grid[2].spec).flops).abs() < 1.0);
+    let unknown = reader.pending(Some("mimi")).await.expect_err("there is none");
+    assert_eq!(unknown.to_string(), "the study has no sweep `mimi`, did you mean `mini`?");
+}

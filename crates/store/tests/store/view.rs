@@ -1,0 +1,123 @@
+//! The views are a contract: their columns, their order, and what stands in them.
+
+use augreg_store::{VIEWS, Value};
+
+use crate::support::{Study, job, text};
+
+#[tokio::test]
+async fn the_documented_columns_are_those_of_the_schema() {
+    let study = Study::new().await;
+    for view in VIEWS {
+        let rows = study.store.sql(&format!("SELECT * FROM {}", view.name)).await;
+        let documented: Vec<_> = view.columns.iter().map(|column| column.name).collect();
+        assert_eq!(rows.expect("answers").columns, documented, "{}", view.name);
+    }
+    let views = study.sql("SELECT name FROM sqlite_schema WHERE type = 'view'").await;
+    assert_eq!(views.len(), VIEWS.len(), "every view is documented");
+}
+
+/// Scripts and notebooks rely on these: add columns, never rename or remove one.
+#[tokio::test]
+async fn v_jobs_keeps_its_columns() {
+    let study = Study::new().await;
+    let rows = study.store.sql("SELECT * FROM v_jobs").await.expect("answers");
+    insta::assert_snapshot!(rows.columns.join("\n"));
+}
+
+/// The order of the published index.csv.
+#[tokio::test]
+async fn augreg_index_has_the_published_columns_in_the_published_order() {
+    let study = Study::new().await;
+    let rows = study.store.sql("SELECT * FROM augreg_index").await.expect("answers");
+    assert_eq!(
+        rows.columns,
+        [
+            "name",
+            "ds",
+            "epochs",
+            "lr",
+            "aug",
+            "wd",
+            "do",
+            "sd",
+            "best_val",
+            "final_val",
+            "final_test",
+            "adapt_ds",
+            "adapt_lr",
+            "adapt_steps",
+            "adapt_resolution",
+            "adapt_final_val",
+            "adapt_final_test",
+            "params",
+            "infer_samples_per_sec",
+            "filename",
+            "adapt_filename",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn augreg_index_names_presets_and_files_as_the_published_table_does() {
+    let presets = ["none", "light1", "light2", "medium1", "medium2", "strong1", "strong2"];
+    let grid: Vec<_> = presets.iter().map(|preset| job(preset, 0)).collect();
+    let study = Study::with(&grid).await;
+    for job in &grid[1..] {
+        study.finish(job.id, 0.5).await;
+    }
+    let names = study.sql("SELECT aug FROM augreg_index").await;
+    let published = ["light0", "light1", "medium1", "medium2", "strong1", "strong2"];
+    assert_eq!(names, published.map(|name| vec![text(name)]), "an unfinished job has no row");
+    let files = study.sql("SELECT filename FROM augreg_index WHERE aug = 'light0'").await;
+    let stem = "R_Mu_7-fashion-30ep-lr_0.001-aug_light0-wd_0.03-do_0.1-sd_0.0";
+    assert_eq!(files, [[text(stem)]]);
+}
+
+#[tokio::test]
+async fn v_jobs_tells_a_job_in_one_row() {
+    let grid = [job("light2", 3)];
+    let study = Study::with(&grid).await;
+    study.finish(grid[0].id, 0.75).await;
+    let row = study
+        .sql(
+            "SELECT short_id, stage, dataset, model, augmentation, randaugment_layers,
+                    randaugment_magnitude, mixup, dropout, stochastic_depth, weight_decay,
+                    learning_rate, epochs, batch_size, resolution, loss, precision, seed, state,
+                    final_val, final_test, steps, attempts, failure, device, host, started, ended
+             FROM v_jobs",
+        )
+        .await;
+    assert_eq!(
+        row,
+        [[
+            text(&grid[0].id.short()),
+            text("pretrain"),
+            text("fashion"),
+            text("R+Mu/7"),
+            text("light2"),
+            Value::Integer(2),
+            Value::Integer(10),
+            Value::Real(0.2),
+            Value::Real(0.1),
+            Value::Real(0.0),
+            Value::Real(0.03),
+            Value::Real(0.001),
+            Value::Real(30.0),
+            Value::Integer(250),
+            Value::Integer(28),
+            text("sigmoid"),
+            text("fp32"),
+            Value::Integer(3),
+            text("succeeded"),
+            Value::Real(0.75),
+            Value::Real(0.74),
+            Value::Integer(120),
+            Value::Integer(1),
+            Value::Null,
+            text("cuda:1"),
+            text("gpu7"),
+            text("2023-11-14T22:13:20Z"),
+            text("2023-11-14T22:13:22Z"),
+        ]]
+    );
+}
