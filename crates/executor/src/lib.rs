@@ -1,1 +1,16 @@
-//! Starts, watches and stops augreg's worker processes.
+//! Where workers run: starts, watches and stops worker processes.
+//!
+//! [`Local`] runs them on this machine: [`detect`] finds its slots, [`program`] the worker binary.
+//! What a worker should do, and what its end means for a job, is decided by the scheduler; nothing
+//! here knows jobs, journals or the database.
+
+mod local;
+mod log;
+mod process;
+mod program;
+mod slot;
+
+pub use local::{Local, LocalOptions, StartError, WorkerEvent, WorkerReport};
+pub use log::tail_of_log;
+pub use program::{ProgramError, program};
+pub use slot::{Slot, SlotId, detect};

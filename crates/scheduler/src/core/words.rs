@@ -1,0 +1,214 @@
+//! What goes into the core and what comes out: times, events, actions. No behaviour.
+
+use std::fmt;
+use std::ops::Add;
+use std::time::Duration;
+
+use augreg_executor::SlotId;
+use augreg_protocol::{AttemptKey, FailureKind, JobState};
+use augreg_spec::JobId;
+
+/// A moment: milliseconds since whatever the caller chose. Only differences matter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Millis(pub u64);
+
+impl Add<Duration> for Millis {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(millis))
+    }
+}
+
+/// An open job as the core hears of it first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewJob {
+    /// Its id.
+    pub id: JobId,
+    /// Higher runs first.
+    pub priority: i64,
+    /// Floating-point operations it is expected to take; within a priority the longest runs first.
+    pub flops: f64,
+    /// The number of its last attempt, 0 if there was none.
+    pub attempts: u32,
+    /// Whether a worker that an earlier scheduler left behind may still execute that last attempt.
+    pub live: bool,
+    /// Whether it is to be run. If not, its live attempt is seen to its end and no more.
+    pub wanted: bool,
+    /// The step of its last checkpoint.
+    pub checkpoint: u64,
+    /// Losses in a row without a new checkpoint so far.
+    pub losses: u32,
+    /// Attempts that ran out of memory so far.
+    pub out_of_memory: u32,
+    /// Attempts that failed without explanation so far.
+    pub bugs: u32,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttemptEnd {
+    /// It finished the job.
+    Succeeded,
+    /// It failed.
+    Failed {
+        /// The kind.
+        kind: FailureKind,
+        /// What went wrong, for a person.
+        message: String,
+    },
+    /// It wrote a checkpoint and left because it was told to.
+    Stopped,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// There are jobs to run. Those already known are passed over.
+    JobsAdded(Vec<NewJob>),
+    /// The worker on a slot is up and has nothing to do yet.
+    WorkerReady {
+        /// Its slot.
+        slot: SlotId,
+    },
+    /// No worker could be started on a slot; there is no process.
+    StartFailed {
+        /// The slot.
+        slot: SlotId,
+        /// Why, for a person.
+        why: String,
+        /// Whether trying again, here or on another slot, is pointless.
+        hopeless: bool,
+    },
+    /// The worker on a slot is done with its attempt and waits for the next.
+    WorkerFree {
+        /// Its slot.
+        slot: SlotId,
+    },
+    /// The worker on a slot is no more.
+    WorkerGone {
+        /// Its slot.
+        slot: SlotId,
+        /// How it went, for a person.
+        why: String,
+        /// Whether it was the host running out of memory that took it.
+        out_of_memory: bool,
+    },
+    /// A sign of life from the worker that executes an attempt.
+    Beat {
+        /// The attempt.
+        attempt: AttemptKey,
+        /// Steps done.
+        step: u64,
+    },
+    /// A checkpoint is on disk: the next attempt would go on from here.
+    Checkpointed {
+        /// The attempt that wrote it.
+        attempt: AttemptKey,
+        /// Its step.
+        step: u64,
+    },
+    /// An attempt is over.
+    AttemptEnded {
+        /// The attempt.
+        attempt: AttemptKey,
+        /// How it ended.
+        end: AttemptEnd,
+    },
+    /// What an attempt leaves behind cannot be trusted, whatever its worker is doing.
+    Untrusted {
+        /// The attempt.
+        attempt: AttemptKey,
+        /// What is wrong, for a person.
+        why: String,
+    },
+    /// A person takes a job out.
+    Cancel {
+        /// The job.
+        job: JobId,
+    },
+    /// Start nothing more; let workers write their checkpoints and leave.
+    Stop,
+    /// Leave at once.
+    StopNow,
+    /// Time has passed.
+    Tick,
+}
+
+/// What is to be done, in this order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Start a worker on an empty slot.
+    StartWorker {
+        /// The slot.
+        slot: SlotId,
+    },
+    /// Record that an attempt, and with it its job, runs; then hand it to the idle worker on a slot.
+    Assign {
+        /// The slot.
+        slot: SlotId,
+        /// The attempt.
+        attempt: AttemptKey,
+    },
+    /// Record how an attempt ended.
+    EndAttempt {
+        /// The attempt.
+        attempt: AttemptKey,
+        /// How it ended.
+        end: AttemptEnd,
+    },
+    /// Record a job's new state.
+    SetJobState {
+        /// The job.
+        job: JobId,
+        /// Its state.
+        state: JobState,
+    },
+    /// Ask the worker on a slot to write a checkpoint and leave.
+    StopWorker {
+        /// The slot.
+        slot: SlotId,
+    },
+    /// End the worker on a slot by force.
+    KillWorker {
+        /// The slot.
+        slot: SlotId,
+        /// Why, for a person.
+        why: String,
+    },
+    /// Record why something was decided.
+    Audit {
+        /// The job concerned, if one.
+        job: Option<JobId>,
+        /// The number of the attempt concerned, if one.
+        attempt: Option<u32>,
+        /// What was decided, in a word.
+        what: &'static str,
+        /// Why, for a person.
+        reason: String,
+    },
+    /// It is over: no worker is left, no job runs.
+    Finish(Finish),
+}
+
+/// Why the core finished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finish {
+    /// Every job came to its end.
+    Done,
+    /// It was told to stop.
+    Stopped,
+    /// No worker can be had.
+    GaveUp(String),
+}
+
+impl fmt::Display for Finish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("every job came to its end"),
+            Self::Stopped => f.write_str("told to stop"),
+            Self::GaveUp(why) => write!(f, "no worker can be had: {why}"),
+        }
+    }
+}

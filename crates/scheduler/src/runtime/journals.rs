@@ -1,0 +1,256 @@
+//! Follows the journals of live attempts: new entries, and what they mean to the core.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use augreg_protocol::{AttemptKey, Entry, JournalEvent, JournalReader, Outcome, RunFolder};
+
+use crate::core::{AttemptEnd, Event};
+
+/// What a journal had to say since it was read last.
+#[derive(Debug)]
+pub(super) struct News {
+    pub(super) attempt: AttemptKey,
+    /// New entries, in order, none after a terminal one.
+    pub(super) entries: Vec<Entry>,
+    /// Where the next reading begins.
+    pub(super) offset: u64,
+    /// What the entries, and any damage after them, mean to the core.
+    pub(super) events: Vec<Event>,
+    /// What the worker wants a person to know.
+    pub(super) notes: Vec<String>,
+}
+
+impl News {
+    fn nothing(attempt: AttemptKey) -> Self {
+        let (entries, events, notes) = (Vec::new(), Vec::new(), Vec::new());
+        Self { attempt, entries, offset: 0, events, notes }
+    }
+}
+
+#[derive(Debug)]
+struct Journal {
+    reader: JournalReader,
+    /// The sequence number that comes next; unknown where an earlier scheduler read the beginning.
+    next: Option<u64>,
+    read_at: Instant,
+}
+
+/// The journals of the attempts that have not ended.
+#[derive(Debug, Default)]
+pub(super) struct Journals(HashMap<AttemptKey, Journal>);
+
+impl Journals {
+    /// Follows an attempt's journal from `offset` on.
+    pub(super) fn open(&mut self, folder: &RunFolder, attempt: AttemptKey, offset: u64) {
+        let reader = JournalReader::new(folder.journal(attempt.number), offset);
+        let next = (offset == 0).then_some(0);
+        self.0.insert(attempt, Journal { reader, next, read_at: Instant::now() });
+    }
+
+    /// Follows an attempt's journal no longer.
+    pub(super) fn close(&mut self, attempt: AttemptKey) {
+        self.0.remove(&attempt);
+    }
+
+    /// Whether an attempt's journal is followed: its end is not known yet.
+    pub(super) fn is_open(&self, attempt: AttemptKey) -> bool {
+        self.0.contains_key(&attempt)
+    }
+
+    /// [`Self::read`], unless that was done less than `interval` ago.
+    pub(super) fn glance(&mut self, attempt: AttemptKey, interval: Duration) -> Option<News> {
+        let due = self.0.get(&attempt)?.read_at.elapsed() >= interval;
+        due.then(|| self.read(attempt)).flatten()
+    }
+
+    /// Reads what is new in an attempt's journal; none if it is not followed.
+    ///
+    /// The journal of an attempt that turns out to have ended is followed no longer. Reading is
+    /// synchronous: a journal is a local file of a few kilobytes that was just written.
+    pub(super) fn read(&mut self, attempt: AttemptKey) -> Option<News> {
+        let journal = self.0.get_mut(&attempt)?;
+        journal.read_at = Instant::now();
+        let mut news = News::nothing(attempt);
+        let damage = loop {
+            // The reader stops before a damaged line and names it when asked again.
+            match journal.reader.read() {
+                Ok(entries) if entries.is_empty() => break None,
+                Ok(entries) => {
+                    if let Err(why) = journal.take(attempt, entries, &mut news) {
+                        break Some(why);
+                    }
+                }
+                Err(error) => break Some(with_sources(&error)),
+            }
+        };
+        news.offset = journal.reader.offset();
+        let ended = news.entries.last().is_some_and(|entry| entry.event.is_terminal());
+        if let Some(why) = damage
+            && !ended
+        {
+            news.events.push(Event::Untrusted { attempt, why });
+            self.close(attempt);
+        } else if ended {
+            self.close(attempt);
+        }
+        Some(news)
+    }
+}
+
+impl Journal {
+    fn take(
+        &mut self,
+        attempt: AttemptKey,
+        entries: Vec<Entry>,
+        news: &mut News,
+    ) -> Result<(), String> {
+        for entry in entries {
+            if news.entries.last().is_some_and(|last| last.event.is_terminal()) {
+                return Err("an entry follows the end of the attempt".to_owned());
+            }
+            if entry.attempt != attempt {
+                return Err(format!("the journal holds an entry of attempt {}", entry.attempt));
+            }
+            if let Some(next) = self.next.filter(|next| *next != entry.seq) {
+                return Err(format!("the journal jumps from entry {next} to entry {}", entry.seq));
+            }
+            self.next = Some(entry.seq + 1);
+            match &entry.event {
+                JournalEvent::Started { .. } | JournalEvent::Metrics { .. } => {}
+                JournalEvent::Note { text } => news.notes.push(text.clone()),
+                JournalEvent::Checkpoint { step } => {
+                    news.events.push(Event::Checkpointed { attempt, step: *step });
+                }
+                JournalEvent::Stopped { step } => {
+                    news.events.push(Event::Checkpointed { attempt, step: *step });
+                    let end = AttemptEnd::Stopped;
+                    news.events.push(Event::AttemptEnded { attempt, end });
+                }
+                JournalEvent::Failed { kind, message, .. } => {
+                    let end = AttemptEnd::Failed { kind: *kind, message: message.clone() };
+                    news.events.push(Event::AttemptEnded { attempt, end });
+                }
+                JournalEvent::Succeeded(outcome) => {
+                    implausible(outcome).map_or(Ok(()), Err)?;
+                    let end = AttemptEnd::Succeeded;
+                    news.events.push(Event::AttemptEnded { attempt, end });
+                }
+            }
+            news.entries.push(entry);
+        }
+        Ok(())
+    }
+}
+
+/// What is impossible about an outcome, if anything: the database would not take it.
+fn implausible(outcome: &Outcome) -> Option<String> {
+    let accuracies = [
+        ("best_val", outcome.best_val),
+        ("final_val", outcome.final_val),
+        ("final_test", outcome.final_test),
+    ];
+    for (name, accuracy) in accuracies {
+        if let Some(value) = accuracy.filter(|value| !(0.0..=1.0).contains(value)) {
+            return Some(format!("the journal reports an accuracy {name} of {value}"));
+        }
+    }
+    let positive = [
+        ("seconds", outcome.seconds),
+        ("images_per_second", outcome.images_per_second),
+        ("train_loss", outcome.train_loss.abs()),
+    ];
+    let (name, value) = positive.into_iter().find(|(_, x)| !(x.is_finite() && *x >= 0.0))?;
+    Some(format!("the journal reports {name} = {value}"))
+}
+
+/// An error and all it rests on, in one line.
+pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use augreg_protocol::JournalWriter;
+    use augreg_spec::JobId;
+    use std::fs;
+
+    struct Fixture {
+        _root: tempfile::TempDir,
+        folder: RunFolder,
+        attempt: AttemptKey,
+        writer: JournalWriter,
+        journals: Journals,
+    }
+
+    fn fixture() -> Fixture {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let attempt = AttemptKey { job: JobId::of("a job"), number: 1 };
+        let folder = RunFolder::new(root.path(), attempt.job);
+        let writer = JournalWriter::create(&folder.journal(1), attempt).expect("creates");
+        let mut journals = Journals::default();
+        journals.open(&folder, attempt, 0);
+        Fixture { _root: root, folder, attempt, writer, journals }
+    }
+
+    #[test]
+    fn the_end_of_an_attempt_is_read_once() {
+        let mut f = fixture();
+        f.writer.append(JournalEvent::Checkpoint { step: 5 }).expect("appends");
+        let news = f.journals.read(f.attempt).expect("followed");
+        assert_eq!(news.events, [Event::Checkpointed { attempt: f.attempt, step: 5 }]);
+
+        f.writer.append(JournalEvent::Stopped { step: 9 }).expect("appends");
+        let news = f.journals.read(f.attempt).expect("followed");
+        assert_eq!(news.entries.len(), 1);
+        assert_eq!(news.events.len(), 2);
+        assert!(f.journals.read(f.attempt).is_none() && !f.journals.is_open(f.attempt));
+    }
+
+    #[test]
+    fn a_damaged_line_makes_the_attempt_untrusted_and_keeps_what_came_before() {
+        let mut f = fixture();
+        f.writer.append(JournalEvent::Checkpoint { step: 5 }).expect("appends");
+        let path = f.folder.journal(1);
+        let mut bytes = fs::read(&path).expect("reads");
+        bytes.extend_from_slice(b"{\"crc\":1,\"entry\":{}}\n");
+        fs::write(&path, bytes).expect("writes");
+
+        let news = f.journals.read(f.attempt).expect("followed");
+        assert_eq!(news.entries.len(), 1);
+        assert!(
+            matches!(&news.events[..], [Event::Checkpointed { .. }, Event::Untrusted { why, .. }]
+                if why.contains("journal.jsonl") && why.contains("damaged")),
+            "{:?}",
+            news.events
+        );
+        assert!(!f.journals.is_open(f.attempt));
+    }
+
+    #[test]
+    fn an_accuracy_above_one_is_not_believed() {
+        let mut f = fixture();
+        let outcome = Outcome {
+            best_val: Some(1.5),
+            final_val: None,
+            final_test: None,
+            train_loss: 0.1,
+            parameters_sha256: String::new(),
+            steps: 1,
+            seconds: 1.0,
+            images_per_second: 1.0,
+            peak_memory: 0,
+        };
+        f.writer.append(JournalEvent::Succeeded(outcome)).expect("appends");
+        let news = f.journals.read(f.attempt).expect("followed");
+        assert!(matches!(&news.events[..], [Event::Untrusted { why, .. }] if why.contains("1.5")));
+        assert!(news.entries.is_empty());
+    }
+}

@@ -1,0 +1,20 @@
+//! The scheduler's loop: the one place where time, signals, workers and the database meet.
+//!
+//! Whatever happens becomes an [`Event`](crate::core::Event); the core decides; what it decided is
+//! written to the database, in one transaction with the journal entries it rests on; only then is
+//! it done. So after a crash between any two steps the database knows of every attempt that may
+//! have left a journal, and the journals know the rest: a start is a crash's recovery with nothing
+//! to recover.
+
+mod journals;
+mod lock;
+mod options;
+mod orphans;
+mod record;
+mod run;
+mod stop;
+
+pub use lock::LockError;
+pub use options::{Progress, RunError, RunOptions, Summary};
+pub use run::run;
+pub use stop::{StopListener, Stopper, stop_on_signals};

@@ -1,0 +1,129 @@
+//! What a run is asked for and what it answers. No behaviour.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use augreg_executor::{ProgramError, SlotId};
+use augreg_protocol::{AttemptKey, Beat, FailureKind, JobState};
+use augreg_spec::JobId;
+use augreg_store::StoreError;
+use thiserror::Error;
+
+use super::lock::LockError;
+use crate::core::Policy;
+
+/// How a run goes about its jobs. None of it changes a result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunOptions {
+    /// How many workers; without it, what [`augreg_executor::detect`] finds.
+    pub workers: Option<NonZeroU32>,
+    /// The worker binary; without it, what [`augreg_executor::program`] finds.
+    pub program: Option<PathBuf>,
+    /// Seconds between the checkpoints of a job.
+    pub checkpoint_seconds: f64,
+    /// Limits and delays.
+    pub policy: Policy,
+    /// A journal is read at most this often while its attempt runs.
+    pub journal_interval: Duration,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            workers: None,
+            program: None,
+            checkpoint_seconds: 30.0,
+            policy: Policy::default(),
+            journal_interval: Duration::from_secs(1),
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Jobs that succeeded in this run.
+    pub succeeded: usize,
+    /// Jobs that failed in this run.
+    pub failed: usize,
+    /// Jobs that were cancelled during this run.
+    pub cancelled: usize,
+    /// Jobs that have not come to their end.
+    pub left: usize,
+    /// Whether the run was told to stop.
+    pub interrupted: bool,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// What a run tells while it goes on, enough for a live display. All of it is in the database too.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Progress {
+    /// The run begins.
+    Began {
+        /// Jobs to be run.
+        jobs: usize,
+        /// Slots to run them on.
+        slots: usize,
+    },
+    /// An attempt was handed to a worker.
+    Started {
+        /// The attempt.
+        attempt: AttemptKey,
+        /// The worker's slot.
+        slot: SlotId,
+        /// Steps of the whole job.
+        steps: u64,
+    },
+    /// An attempt gets on.
+    Beat(Beat),
+    /// An attempt is over, and the job is not: it is queued again.
+    Requeued {
+        /// The attempt.
+        attempt: AttemptKey,
+        /// What failed; none if it was told to stop.
+        failure: Option<(FailureKind, String)>,
+    },
+    /// A job came to its end.
+    Finished {
+        /// The job.
+        job: JobId,
+        /// `succeeded`, `failed` or `cancelled`.
+        state: JobState,
+        /// Why it failed.
+        failure: Option<(FailureKind, String)>,
+    },
+    /// The run has been told to stop and waits for its workers.
+    Stopping,
+    /// Something a person should know.
+    Note(String),
+}
+
+/// A run that could not go on. Whatever was finished is in the database; `resume` does the rest.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The study is not to be had.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// There is no worker binary.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// The study's folder is not what it was.
+    #[error("failed to find the study's folder `{path}`", path = path.display())]
+    Root {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// No worker can be started, so no job can be run.
+    #[error("no worker can be had: {why}")]
+    NoWorker {
+        /// Why.
+        why: String,
+    },
+    /// The database failed.
+    #[error("the study's database failed")]
+    Store(#[from] StoreError),
+}

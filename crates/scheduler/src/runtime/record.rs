@@ -1,0 +1,116 @@
+//! What was decided becomes rows: actions to changes, and writing them whatever the disk does.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use augreg_executor::Slot;
+use augreg_protocol::AttemptState;
+use augreg_store::{Change, Store, StoreError};
+use tokio::time::sleep;
+use tracing::{error, info, warn};
+
+use super::journals::News;
+use super::stop::{StopListener, Urgency};
+use crate::core::{Action, AttemptEnd};
+
+/// How long to wait before writing again when another process holds the database.
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
+/// How long to wait before writing again when the disk is full.
+const FULL_PAUSE: Duration = Duration::from_secs(1);
+
+/// The change that records an action; none for what leaves no trace in the database.
+pub(super) fn change(action: &Action, slots: &[Slot]) -> Option<Change> {
+    let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
+    match action {
+        Action::Assign { slot: id, attempt } => {
+            let slot = slots.iter().find(|slot| slot.id == *id)?;
+            Some(Change::AttemptStarted {
+                attempt: *attempt,
+                executor: "local".to_owned(),
+                slot: id.0.to_string(),
+                device: slot.device,
+                at,
+            })
+        }
+        Action::EndAttempt { attempt, end } => {
+            let (state, failure) = match end {
+                AttemptEnd::Succeeded => (AttemptState::Succeeded, None),
+                AttemptEnd::Stopped => (AttemptState::Stopped, None),
+                AttemptEnd::Failed { kind, message } => {
+                    (AttemptState::Failed, Some((*kind, message.clone())))
+                }
+            };
+            Some(Change::AttemptEnded { attempt: *attempt, state, failure, at })
+        }
+        Action::SetJobState { job, state } => Some(Change::JobState { job: *job, state: *state }),
+        Action::Audit { job, attempt, what, reason } => Some(Change::Event {
+            job: *job,
+            attempt: *attempt,
+            actor: "scheduler".to_owned(),
+            what: (*what).to_owned(),
+            reason: reason.clone(),
+            at,
+        }),
+        Action::StartWorker { .. }
+        | Action::StopWorker { .. }
+        | Action::KillWorker { .. }
+        | Action::Finish(_) => None,
+    }
+}
+
+/// Writes journal entries and changes in one transaction.
+///
+/// Waits while another process holds the database or the disk is full: nothing is done that is
+/// not recorded, so the run stands still until there is room. Gives up `grace` after the run was
+/// told to stop, at once when told so.
+pub(super) async fn persist(
+    store: &Store,
+    news: Option<&News>,
+    changes: &[Change],
+    stop: &StopListener,
+    grace: Duration,
+) -> Result<(), StoreError> {
+    let mut stopping: Option<Instant> = None;
+    let mut said = false;
+    loop {
+        let written = match news {
+            Some(news) if !news.entries.is_empty() => {
+                let News { attempt, entries, offset, .. } = news;
+                store.ingest(*attempt, entries, *offset, changes).await.map(drop)
+            }
+            _ if changes.is_empty() => return Ok(()),
+            _ => store.apply(changes).await,
+        };
+        let error = match written {
+            Ok(()) => {
+                if said {
+                    info!("the database takes changes again; the run goes on");
+                }
+                return Ok(());
+            }
+            Err(error) if error.is_busy() || error.is_disk_full() => error,
+            Err(error) => return Err(error),
+        };
+        let patience = match stop.urgency() {
+            Urgency::Not => true,
+            Urgency::Soon => stopping.get_or_insert_with(Instant::now).elapsed() < grace,
+            Urgency::Now => false,
+        };
+        if !patience {
+            return Err(error);
+        }
+        if error.is_disk_full() {
+            if !said {
+                let root = store.root().display();
+                error!(%root, "the disk is full: the run stands still until there is room");
+                said = true;
+            }
+            sleep(FULL_PAUSE).await;
+        } else {
+            if !said {
+                warn!("another process holds the database; waiting for it");
+                said = true;
+            }
+            sleep(BUSY_PAUSE).await;
+        }
+    }
+}
