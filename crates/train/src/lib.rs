@@ -1,1 +1,32 @@
-//! The training and evaluation loops of augreg.
+//! The training and evaluation loops: an assignment in, a journalled result out.
+//!
+//! [`execute`] runs one attempt of a job on one device. Whoever calls it owns the journal, the
+//! messages and the decision to stop, through [`Host`]. Processes, signals and locks live in
+//! `augreg-worker`, models and checkpoint files in `augreg-vit`.
+//!
+//! Everything is written for CPUs and CUDA devices alike and places its tensors explicitly, but has
+//! so far been run on CPUs only.
+
+mod adamw;
+mod batch;
+mod cache;
+mod device;
+mod evaluate;
+mod execute;
+mod failure;
+mod loss;
+mod losses;
+mod meter;
+mod mixup;
+mod pretrain;
+mod schedule;
+mod trainer;
+
+pub use adamw::FlatAdamW;
+pub use cache::DatasetCache;
+pub use device::configure_threads;
+pub use execute::{End, Host, execute};
+pub use failure::Failure;
+pub use loss::{mean_loss, one_hot};
+pub use mixup::Mixup;
+pub use schedule::factor;

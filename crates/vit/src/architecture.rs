@@ -2,6 +2,8 @@
 
 use augreg_spec::{ModelError, ModelSpec, PretrainSpec};
 
+use crate::layout::{TensorSpec, layout};
+
 /// A checked model together with the images it takes and the classes it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Architecture {
@@ -41,6 +43,12 @@ impl Architecture {
     /// As [`Architecture::new`].
     pub fn of(spec: &PretrainSpec) -> Result<Self, ModelError> {
         Self::new(spec.model, spec.dataset.channels, spec.dataset.classes, spec.resolution)
+    }
+
+    /// All trainable tensors: kernels first, each group in the order of the forward pass.
+    #[must_use]
+    pub fn tensors(&self, head_bias: f64) -> Vec<TensorSpec> {
+        layout(self, head_bias)
     }
 
     /// Width D of the token vectors.

@@ -3,6 +3,8 @@
 //! Kernels come first, so weight decay is one operation on the head of the buffer and every other
 //! part of an optimizer's step is one operation on all of it, however deep the network.
 
+use std::fmt::Write;
+
 use sha2::{Digest, Sha256};
 use tch::{Device, Kind, Tensor};
 
@@ -56,7 +58,6 @@ impl Parameters {
     /// # Panics
     ///
     /// If the network has no such tensor.
-    #[must_use]
     pub fn get(&self, name: &str) -> Tensor {
         let index = self.specs.iter().position(|spec| spec.name == name);
         let index = index.unwrap_or_else(|| panic!("the network has no tensor `{name}`"));
@@ -64,7 +65,6 @@ impl Parameters {
     }
 
     /// All values, `[elements]`, as a handle on the same memory. It carries no gradient.
-    #[must_use]
     pub fn flat(&self) -> Tensor {
         self.flat.shallow_clone()
     }
@@ -83,7 +83,6 @@ impl Parameters {
 
     /// The gradient of a scalar with respect to all parameters, `[elements]`, laid out like
     /// [`Self::flat`]. Frees the graph below `loss`.
-    #[must_use]
     pub fn gradient(&self, loss: &Tensor) -> Tensor {
         let gradients = Tensor::run_backward(&[loss], &self.views, false, false);
         let gradients: Vec<_> = gradients.iter().map(|gradient| gradient.reshape(-1)).collect();
@@ -124,7 +123,11 @@ impl Parameters {
             }
             hash.update(bytemuck::cast_slice::<f32, u8>(values));
         }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        let mut text = String::new();
+        for byte in hash.finalize() {
+            write!(text, "{byte:02x}").expect("a text takes all that is written to it");
+        }
+        text
     }
 }
 

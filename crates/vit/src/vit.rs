@@ -62,7 +62,6 @@ impl Vit {
     ///
     /// If the images are not of the architecture's channels and resolution, or libtorch is out of
     /// memory.
-    #[must_use]
     pub fn forward(&self, images: &Tensor, train: bool) -> Tensor {
         let patches = self.embed.patches(&self.patches(images)); // [B, N, D]
         let class_token = self.class_token.expand([images.size()[0], 1, -1], false);

@@ -19,6 +19,7 @@ fn architecture(model: ModelSpec, channels: u32, classes: u32, resolution: u32) 
 }
 
 fn tiny() -> Architecture {
+    tch::set_num_threads(1); // Two threads on a busy machine wait for each other.
     architecture(ModelSpec { width: 8, depth: 3, mlp: 12, heads: 2, patch: 4 }, 3, 5, 12)
 }
 
@@ -106,6 +107,7 @@ fn dropout_and_stochastic_depth_act_in_training_only_and_follow_the_seed() {
 /// what is kept is not scaled up: logits are either those without the block or unscaled sums.
 #[test]
 fn stochastic_depth_drops_whole_examples_and_does_not_rescale() {
+    tch::set_num_threads(1);
     let model = ModelSpec { width: 8, depth: 2, mlp: 12, heads: 2, patch: 4 };
     let architecture = architecture(model, 1, 3, 4);
     let parameters = Parameters::initialised(&architecture, 0.0, 3, Device::Cpu);

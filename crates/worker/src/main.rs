@@ -1,3 +1,57 @@
-//! The `augreg-worker` binary.
+//! `augreg-worker`: takes assignments on standard input, trains, and leaves journals behind.
+//!
+//! A worker is warm: it stays for as many attempts as its scheduler sends, one at a time, and keeps
+//! libtorch and data sets in memory between them. It leaves when told to, when its scheduler is
+//! gone, or when the host says so, and never without a checkpoint.
 
-fn main() {}
+mod attempt;
+mod host;
+mod inbox;
+mod lock;
+mod log;
+mod outbox;
+
+use std::process::ExitCode;
+
+use augreg_train::DatasetCache;
+
+use crate::inbox::{Inbox, Wake};
+use crate::outbox::Outbox;
+
+fn main() -> ExitCode {
+    let mut outbox = Outbox::stdout();
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    match arguments.as_slice() {
+        [] => {}
+        [flag] if flag == "--version" || flag == "-V" => {
+            outbox.line(concat!("augreg-worker ", env!("CARGO_PKG_VERSION")));
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            log::start();
+            tracing::error!(
+                "augreg-worker takes no arguments: augreg starts it and talks to it over standard \
+                 input and output; `--version` prints its version"
+            );
+            return ExitCode::from(2);
+        }
+    }
+
+    outbox.hello();
+    log::start();
+    let inbox = match Inbox::open() {
+        Ok(inbox) => inbox,
+        Err(error) => {
+            tracing::error!("failed to listen for signals and assignments: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut datasets = DatasetCache::default();
+    while let Wake::Run(assignment) = inbox.next() {
+        attempt::run(&assignment, inbox.leave(), &mut outbox, &mut datasets);
+        if inbox.leave().requested() {
+            break;
+        }
+    }
+    ExitCode::SUCCESS
+}

@@ -179,10 +179,12 @@ fn content(metadata: &HashMap<String, String>, tensors: &[(&str, TensorView<'_>)
 ///
 /// [`CheckpointError::Io`] if the file cannot be renamed.
 pub fn set_aside(path: &Path) -> Result<PathBuf, CheckpointError> {
-    let free = (1u32..)
-        .map(|n| path.with_extension(format!("corrupt-{n}")))
-        .find(|aside| !aside.exists())
-        .unwrap_or_else(|| path.with_extension("corrupt"));
+    let mut n = 1;
+    let mut free = path.with_extension("corrupt-1");
+    while free.exists() {
+        n += 1;
+        free = path.with_extension(format!("corrupt-{n}"));
+    }
     fs::rename(path, &free).map_err(|source| CheckpointError::Io {
         action: "set aside",
         path: path.to_owned(),

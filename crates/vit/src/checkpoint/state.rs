@@ -25,6 +25,8 @@ pub struct TrainingState {
     pub moments: [Vec<f32>; 2],
     /// Training losses of the last steps, oldest first.
     pub recent_losses: Vec<f32>,
+    /// The step of the last evaluation; 0 before the first.
+    pub evaluated: u64,
     /// Best validation accuracy so far.
     pub best_val: Option<f64>,
     /// Seconds spent so far, all attempts together.
@@ -47,6 +49,7 @@ impl TrainingState {
         let losses: Vec<_> = self.recent_losses.iter().map(f32::to_string).collect();
         let mut metadata = HashMap::from([
             ("step".to_owned(), self.step.to_string()),
+            ("evaluated".to_owned(), self.evaluated.to_string()),
             ("seconds".to_owned(), self.seconds.to_string()),
             ("recent_losses".to_owned(), losses.join(" ")),
         ]);
@@ -86,6 +89,7 @@ impl TrainingState {
             moments: [next(), next()],
             recent_losses: losses.split_whitespace().filter_map(|loss| loss.parse().ok()).collect(),
             step: contents.parse(path, "step")?,
+            evaluated: contents.parse(path, "evaluated")?,
             best_val: contents.parse(path, "best_val").ok(),
             seconds: contents.parse(path, "seconds")?,
         }))
@@ -164,6 +168,7 @@ mod tests {
             parameters: values(0.1),
             moments: [values(-5.0), values(1e-30)],
             recent_losses: vec![0.1, 2.0 / 3.0, 1e-8],
+            evaluated: 5,
             best_val: Some(1.0 / 3.0),
             seconds: 0.1 + 0.2,
         };

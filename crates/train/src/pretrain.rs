@@ -1,0 +1,352 @@
+//! Pre-training: steps, evaluations, checkpoints and the result, in that order, resumable at any.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use augreg_data::{Dataset, EvalLoader, TrainLoader};
+use augreg_protocol::{Assignment, Beat, FailureKind, JournalEvent, Outcome, RunFolder};
+use augreg_spec::{PretrainSpec, SplitName};
+use augreg_vit::checkpoint::{TrainingState, save_parameters, set_aside};
+use augreg_vit::{Architecture, CheckpointError};
+use tracing::{info, warn};
+
+use crate::cache::DatasetCache;
+use crate::device::{peak_memory, place, synchronize};
+use crate::evaluate::{Evaluation, Verdict, evaluate};
+use crate::execute::{End, Host};
+use crate::failure::{Failure, chain};
+use crate::losses::KEPT;
+use crate::meter::{Every, Throughput};
+use crate::trainer::Trainer;
+
+/// Batches prepared ahead of the device.
+const PREFETCH: usize = 2;
+
+/// Points a job's metric curves have at most, evaluations aside.
+const CURVE_POINTS: u64 = 500;
+
+/// Runs an attempt at a pre-training job. `progress` follows the steps done.
+pub(crate) fn run(
+    assignment: &Assignment,
+    spec: &PretrainSpec,
+    host: &mut dyn Host,
+    datasets: &mut DatasetCache,
+    progress: &Cell<u64>,
+) -> Result<End, Failure> {
+    let began = Instant::now();
+    let architecture = Architecture::of(spec)
+        .map_err(|error| Failure::new(FailureKind::Bug, format!("not a model: {error}")))?;
+    let folder = RunFolder::new(&assignment.root, assignment.attempt.job);
+    let (resumed, note) = match resume(assignment, &folder, &architecture, spec) {
+        Ok(found) => found,
+        Err(failure) => {
+            host.started(0)?;
+            return Err(failure);
+        }
+    };
+    let step = resumed.as_ref().map_or(0, |state| state.step);
+    progress.set(step);
+    host.started(step)?;
+    if let Some(text) = note {
+        host.journal(JournalEvent::Note { text })?;
+    }
+    let device = place(assignment.device)?;
+    let dataset = datasets.get(&assignment.source, &spec.dataset)?;
+    info!(step, steps = spec.steps(), "training");
+    Job {
+        assignment,
+        spec,
+        host,
+        progress,
+        folder,
+        dataset,
+        device,
+        trainer: Trainer::new(spec, architecture, device, resumed.as_ref()),
+        evaluated: resumed.as_ref().map_or(0, |state| state.evaluated),
+        best_val: resumed.as_ref().and_then(|state| state.best_val),
+        final_val: None,
+        earlier: resumed.as_ref().map_or(0.0, |state| state.seconds),
+        began,
+        pace: Pace::default(),
+        beats: Every::seconds(1.0),
+        last_beat: step,
+    }
+    .run()
+}
+
+/// The state to go on from, and what to note about it.
+///
+/// A damaged checkpoint costs the job its progress but not its result: it is kept aside, and the
+/// job begins again. One that is whole but not this job's is a mistake somebody must look at.
+fn resume(
+    assignment: &Assignment,
+    folder: &RunFolder,
+    architecture: &Architecture,
+    spec: &PretrainSpec,
+) -> Result<(Option<TrainingState>, Option<String>), Failure> {
+    let path = folder.latest();
+    let tensors = architecture.tensors(spec.head_bias);
+    match TrainingState::load(&path, assignment.attempt.job, &tensors) {
+        Ok(Some(state)) if state.step > spec.steps() => {
+            let text = format!("its step {} lies beyond the last, {}", state.step, spec.steps());
+            Err(CheckpointError::Damaged { path, reason: text }.into())
+        }
+        Ok(state) => Ok((state, None)),
+        Err(error @ CheckpointError::Damaged { .. }) => {
+            let aside = set_aside(&path)?;
+            let text = format!(
+                "{}; it was kept as `{}` and the job begins again at step 0",
+                chain(&error),
+                aside.display()
+            );
+            warn!("{text}");
+            Ok((None, Some(text)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Throughput over the attempt, since the last metric and since the last beat.
+#[derive(Default)]
+struct Pace {
+    all: Throughput,
+    metric: Throughput,
+    beat: Throughput,
+}
+
+/// An attempt in progress.
+struct Job<'a> {
+    assignment: &'a Assignment,
+    spec: &'a PretrainSpec,
+    host: &'a mut dyn Host,
+    progress: &'a Cell<u64>,
+    folder: RunFolder,
+    dataset: Arc<Dataset>,
+    device: tch::Device,
+    trainer: Trainer<'a>,
+    /// The step of the last evaluation.
+    evaluated: u64,
+    best_val: Option<f64>,
+    /// Validation accuracy at the last step, once known.
+    final_val: Option<f64>,
+    /// Seconds of earlier attempts.
+    earlier: f64,
+    began: Instant,
+    pace: Pace,
+    beats: Every,
+    last_beat: u64,
+}
+
+impl Job<'_> {
+    fn run(mut self) -> Result<End, Failure> {
+        let steps = self.spec.steps();
+        let evaluations = self.spec.evaluation_steps();
+        let mut checkpoints = Every::seconds(self.assignment.checkpoint_seconds);
+        let mut batches = self.batches()?;
+        loop {
+            let step = self.trainer.step;
+            if evaluations.binary_search(&step).is_ok() && self.evaluated < step {
+                let finished = self.validate()?;
+                if !finished {
+                    return self.stop();
+                }
+            }
+            if step == steps {
+                return self.finish();
+            }
+            if self.host.stop_requested() {
+                return self.stop();
+            }
+            if checkpoints.is_due() {
+                self.checkpoint()?;
+            }
+            let started = Instant::now();
+            let batch = batches.next().transpose()?.ok_or_else(|| {
+                Failure::new(
+                    FailureKind::Bug,
+                    format!("the loader ended at step {step} of {steps}"),
+                )
+            })?;
+            self.trainer.update(&batch)?;
+            self.progress.set(self.trainer.step);
+            let (images, time) = (batch.labels.len() as u64, started.elapsed());
+            for throughput in [&mut self.pace.all, &mut self.pace.metric, &mut self.pace.beat] {
+                throughput.add(images, time);
+            }
+            self.report()?;
+        }
+    }
+
+    /// The batches from the current step to the last.
+    fn batches(&self) -> Result<TrainLoader, Failure> {
+        let split = self.dataset.split(SplitName::Train)?;
+        let spec = self.spec;
+        Ok(TrainLoader::new(
+            split,
+            &spec.augmentation,
+            spec.resolution,
+            spec.batch_size,
+            spec.seed,
+            self.trainer.step,
+            spec.steps(),
+            PREFETCH,
+        ))
+    }
+
+    /// Journals the metrics of a step that is a point of the curves, and beats once a second.
+    fn report(&mut self) -> Result<(), Failure> {
+        let step = self.trainer.step;
+        let interval = (self.spec.steps() / CURVE_POINTS).max(1);
+        if step.is_multiple_of(interval) {
+            self.trainer.losses.settle()?;
+            let loss = self.trainer.losses.mean(interval);
+            let rate = self.trainer.learning_rate(step - 1);
+            let values = [
+                ("train_loss", loss),
+                ("learning_rate", Some(rate)),
+                ("images_per_second", Some(self.pace.metric.take())),
+            ];
+            self.journal_metrics(step, &values)?;
+        }
+        if self.beats.is_due() {
+            let loss = self.trainer.losses.mean(step - self.last_beat);
+            self.last_beat = step;
+            let images_per_second = self.pace.beat.take();
+            self.beat(loss, images_per_second);
+        }
+        Ok(())
+    }
+
+    fn beat(&mut self, loss: Option<f64>, images_per_second: f64) {
+        let (attempt, steps) = (self.assignment.attempt, self.spec.steps());
+        let step = self.trainer.step;
+        self.host.beat(Beat { attempt, step, steps, loss, images_per_second });
+    }
+
+    fn journal_metrics(
+        &mut self,
+        step: u64,
+        values: &[(&str, Option<f64>)],
+    ) -> Result<(), Failure> {
+        let values: BTreeMap<_, _> = values
+            .iter()
+            .filter_map(|&(name, value)| Some((name.to_owned(), value.filter(|v| v.is_finite())?)))
+            .collect();
+        self.host.journal(JournalEvent::Metrics { step, values })?;
+        Ok(())
+    }
+
+    /// Evaluates a split, beating and listening meanwhile.
+    fn evaluate(&mut self, name: SplitName) -> Result<Verdict, Failure> {
+        if self.spec.dataset.examples(name) == 0 {
+            return Ok(Verdict::NoSplit);
+        }
+        self.trainer.losses.settle()?;
+        let batches = {
+            let split = self.dataset.split(name)?;
+            EvalLoader::new(split, self.spec.resolution, self.spec.batch_size)
+        };
+        let (attempt, steps) = (self.assignment.attempt, self.spec.steps());
+        let (step, host, beats) = (self.trainer.step, &mut *self.host, &mut self.beats);
+        let interrupted = || {
+            if beats.is_due() {
+                host.beat(Beat { attempt, step, steps, loss: None, images_per_second: 0.0 });
+            }
+            host.stop_requested()
+        };
+        evaluate(&self.trainer.vit, self.spec, self.device, batches, interrupted)
+    }
+
+    /// Evaluates on the validation split and keeps the best parameters; false if told to stop.
+    fn validate(&mut self) -> Result<bool, Failure> {
+        let step = self.trainer.step;
+        let verdict = self.evaluate(SplitName::Val)?;
+        if verdict == Verdict::Interrupted {
+            return Ok(false);
+        }
+        self.evaluated = step;
+        let Verdict::Found(Evaluation { accuracy, loss }) = verdict else { return Ok(true) };
+        if step == self.spec.steps() {
+            self.final_val = Some(accuracy);
+        }
+        let images = step as f64 * f64::from(self.spec.batch_size);
+        let epoch = images / self.spec.dataset.examples(SplitName::Train).max(1) as f64;
+        let values =
+            [("val_accuracy", Some(accuracy)), ("val_loss", Some(loss)), ("epoch", Some(epoch))];
+        self.journal_metrics(step, &values)?;
+        info!(step, accuracy, loss, "validated");
+        if self.best_val.is_none_or(|best| accuracy > best) {
+            self.best_val = Some(accuracy);
+            self.save_parameters(&self.folder.best())?;
+        }
+        Ok(true)
+    }
+
+    fn save_parameters(&self, path: &std::path::Path) -> Result<(), Failure> {
+        let parameters = &self.trainer.parameters;
+        let (job, step) = (self.assignment.attempt.job, self.trainer.step);
+        Ok(save_parameters(path, job, parameters.specs(), step, &parameters.to_host())?)
+    }
+
+    /// Writes what resume needs. Losses are settled first, so that nothing diverged is ever saved.
+    fn checkpoint(&mut self) -> Result<(), Failure> {
+        self.trainer.losses.settle()?;
+        let state = TrainingState {
+            evaluated: self.evaluated,
+            best_val: self.best_val,
+            seconds: self.seconds(),
+            ..self.trainer.state()
+        };
+        let specs = self.trainer.parameters.specs();
+        state.save(&self.folder.latest(), self.assignment.attempt.job, specs)?;
+        self.host.journal(JournalEvent::Checkpoint { step: state.step })?;
+        Ok(())
+    }
+
+    fn stop(mut self) -> Result<End, Failure> {
+        self.checkpoint()?;
+        Ok(End::Stopped { step: self.trainer.step })
+    }
+
+    fn finish(mut self) -> Result<End, Failure> {
+        synchronize(self.device);
+        self.checkpoint()?;
+        self.save_parameters(&self.folder.last())?;
+        if self.final_val.is_none() {
+            // The last evaluation was in an earlier attempt: the same parameters find the same.
+            let verdict = self.evaluate(SplitName::Val)?;
+            if verdict == Verdict::Interrupted {
+                return self.stop();
+            }
+            self.final_val = verdict.accuracy();
+        }
+        let test = self.evaluate(SplitName::Test)?;
+        if test == Verdict::Interrupted {
+            return self.stop();
+        }
+        if let Verdict::Found(Evaluation { accuracy, loss }) = test {
+            let values = [("test_accuracy", Some(accuracy)), ("test_loss", Some(loss))];
+            self.journal_metrics(self.trainer.step, &values)?;
+        }
+        let epoch = self.spec.dataset.examples(SplitName::Train) / u64::from(self.spec.batch_size);
+        let train_loss = self.trainer.losses.mean(epoch.clamp(1, KEPT as u64));
+        Ok(End::Succeeded(Outcome {
+            best_val: self.best_val,
+            final_val: self.final_val,
+            final_test: test.accuracy(),
+            train_loss: train_loss.unwrap_or_default(),
+            parameters_sha256: self.trainer.parameters.sha256(),
+            steps: self.trainer.step,
+            seconds: self.seconds(),
+            images_per_second: self.pace.all.rate(),
+            peak_memory: peak_memory(),
+        }))
+    }
+
+    /// Seconds spent on the job so far, all attempts together.
+    fn seconds(&self) -> f64 {
+        self.earlier + self.began.elapsed().as_secs_f64()
+    }
+}

@@ -1,0 +1,154 @@
+//! A study in a temporary folder, over real Fashion-MNIST.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use augreg_protocol::{
+    Assignment, AttemptKey, Beat, Device, JournalError, JournalEvent, RunFolder,
+};
+use augreg_spec::{
+    AdamW, Augmentation, DataSource, DatasetIdentity, Format, JobSpec, Loss, ModelSpec, Precision,
+    PretrainSpec, RECIPE_VERSION, Regularization, SourceRange, SplitIdentity, SplitName,
+};
+use augreg_train::{DatasetCache, End, Host, execute};
+
+/// Where Fashion-MNIST lies.
+pub(crate) fn source() -> DataSource {
+    let data = std::env::var_os("AUGREG_DATA").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data")),
+        PathBuf::from,
+    );
+    DataSource { format: Format::Idx, path: data.join("fashion-mnist") }
+}
+
+fn identity() -> DatasetIdentity {
+    let split = |name: &str, from, to| SplitIdentity {
+        examples: to - from,
+        ranges: vec![SourceRange { source: name.to_owned(), from, to }],
+    };
+    DatasetIdentity {
+        format: Format::Idx,
+        content: BTreeMap::new(),
+        classes: 10,
+        channels: 1,
+        splits: BTreeMap::from([
+            (SplitName::Train, split("train", 0, 2000)),
+            (SplitName::Val, split("train", 58_000, 58_600)),
+            (SplitName::Test, split("test", 0, 600)),
+        ]),
+    }
+}
+
+/// 60 steps of everything the recipe has: RandAugment, mixup, dropout, stochastic depth, warm-up.
+pub(crate) fn spec() -> PretrainSpec {
+    PretrainSpec {
+        recipe: RECIPE_VERSION,
+        dataset: identity(),
+        model: ModelSpec { width: 32, depth: 2, mlp: 64, heads: 2, patch: 7 },
+        resolution: 28,
+        augmentation: Augmentation::preset("medium1").expect("a preset"),
+        regularization: Regularization { dropout: 0.1, stochastic_depth: 0.1 },
+        optimizer: AdamW {
+            learning_rate: 3e-3,
+            weight_decay: 0.1,
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            clip_norm: 1.0,
+            warmup_steps: 6,
+        },
+        epochs: 1.5,
+        batch_size: 50,
+        loss: Loss::Sigmoid,
+        head_bias: -2.2,
+        precision: Precision::Fp32,
+        evaluations: 3,
+        seed: 7,
+    }
+}
+
+/// A study's folder with one job.
+pub(crate) struct Study {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) assignment: Assignment,
+}
+
+impl Study {
+    pub(crate) fn of(spec: PretrainSpec) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let spec = JobSpec::Pretrain(spec);
+        let assignment = Assignment {
+            attempt: AttemptKey { job: spec.id(), number: 1 },
+            spec,
+            source: source(),
+            root: folder.path().to_owned(),
+            device: Device::Cpu,
+            threads: 1,
+            checkpoint_seconds: 3600.0,
+        };
+        Self { folder, assignment }
+    }
+
+    pub(crate) fn run_folder(&self) -> RunFolder {
+        RunFolder::new(self.folder.path(), self.assignment.attempt.job)
+    }
+
+    /// Executes the next attempt, which is told to stop when asked `patience` times.
+    pub(crate) fn attempt(&mut self, patience: u32) -> (End, Recorder) {
+        let mut host = Recorder { patience: Cell::new(patience), ..Recorder::default() };
+        let end = execute(&self.assignment, &mut host, &mut DatasetCache::default());
+        self.assignment.attempt.number += 1;
+        (end, host)
+    }
+
+    pub(crate) fn to_the_end(&mut self) -> augreg_protocol::Outcome {
+        match self.attempt(u32::MAX).0 {
+            End::Succeeded(outcome) => outcome,
+            end => panic!("expected success, got {end:?}"),
+        }
+    }
+}
+
+/// A host that writes everything down.
+#[derive(Default)]
+pub(crate) struct Recorder {
+    pub(crate) started: Vec<u64>,
+    pub(crate) events: Vec<JournalEvent>,
+    pub(crate) beats: Vec<Beat>,
+    patience: Cell<u32>,
+}
+
+impl Host for Recorder {
+    fn started(&mut self, step: u64) -> Result<(), JournalError> {
+        self.started.push(step);
+        Ok(())
+    }
+
+    fn journal(&mut self, event: JournalEvent) -> Result<(), JournalError> {
+        self.events.push(event);
+        Ok(())
+    }
+
+    fn beat(&mut self, beat: Beat) {
+        self.beats.push(beat);
+    }
+
+    fn stop_requested(&self) -> bool {
+        self.patience.set(self.patience.get().saturating_sub(1));
+        self.patience.get() == 0
+    }
+}
+
+impl Recorder {
+    /// The values of a metric by step.
+    pub(crate) fn metric(&self, name: &str) -> Vec<(u64, f64)> {
+        self.events
+            .iter()
+            .filter_map(|event| match event {
+                JournalEvent::Metrics { step, values } => Some((*step, *values.get(name)?)),
+                _ => None,
+            })
+            .collect()
+    }
+}

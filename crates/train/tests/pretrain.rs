@@ -1,0 +1,183 @@
+//! Whole attempts on real data: what they find out, how they stop, resume and fail.
+
+mod common;
+
+use std::fs;
+
+use augreg_protocol::{FailureKind, JournalEvent, Outcome};
+use augreg_spec::{Augmentation, Loss, Regularization};
+use augreg_train::End;
+use common::{Study, spec};
+
+/// What must not depend on interruptions.
+fn result(outcome: &Outcome) -> (String, Option<f64>, Option<f64>, Option<f64>, u64, u64) {
+    let Outcome { parameters_sha256, best_val, final_val, final_test, train_loss, steps, .. } =
+        outcome;
+    let sha = parameters_sha256.clone();
+    (sha, *best_val, *final_val, *final_test, train_loss.to_bits(), *steps)
+}
+
+#[test]
+fn a_job_learns_and_reports_its_curves() {
+    let mut study = Study::of(common::spec());
+    let (end, host) = study.attempt(u32::MAX);
+    let End::Succeeded(outcome) = end else { panic!("{end:?}") };
+    assert_eq!(outcome.steps, 60);
+    assert!(outcome.final_test.is_some_and(|accuracy| accuracy > 0.3), "{outcome:?}");
+    assert!(outcome.images_per_second > 0.0 && outcome.peak_memory > 0 && outcome.seconds > 0.0);
+
+    let losses = host.metric("train_loss");
+    assert_eq!(losses.len(), 60);
+    let mean = losses[50..].iter().map(|point| point.1).sum::<f64>() / 10.0;
+    assert!(mean < 0.95 * losses[0].1, "{losses:?}");
+    assert_eq!(host.metric("learning_rate")[0], (1, 0.0), "the first update has rate 0");
+    let steps: Vec<_> = host.metric("val_accuracy").iter().map(|point| point.0).collect();
+    assert_eq!(steps, [20, 40, 60]);
+    assert_eq!(host.metric("val_loss").len(), 3);
+    assert!((host.metric("epoch")[2].1 - 1.5).abs() < 1e-12);
+    assert_eq!(host.started, [0]);
+
+    let folder = study.run_folder();
+    assert!(folder.best().exists() && folder.last().exists() && folder.latest().exists());
+    assert!(host.events.contains(&JournalEvent::Checkpoint { step: 60 }));
+}
+
+#[test]
+fn a_job_stopped_anywhere_and_resumed_ends_with_the_same_bytes() {
+    let straight = Study::of(spec()).to_the_end();
+    for patience in [&[1, 1, 18, 3, 9][..], &[25, 12, 30, 4], &[59, 6, 5, 4]] {
+        let mut study = Study::of(spec());
+        let mut last = 0;
+        for &patience in patience {
+            let (end, host) = study.attempt(patience);
+            let End::Stopped { step } = end else { panic!("{end:?}") };
+            assert!(step >= last, "progress is kept");
+            assert_eq!(host.started, [last], "an attempt goes on where the last one stopped");
+            last = step;
+        }
+        assert_eq!(result(&study.to_the_end()), result(&straight), "stopped at {patience:?}");
+    }
+}
+
+#[test]
+fn another_seed_ends_elsewhere() {
+    let straight = Study::of(spec()).to_the_end();
+    let other = Study::of(augreg_spec::PretrainSpec { seed: 8, ..spec() }).to_the_end();
+    assert_ne!(straight.parameters_sha256, other.parameters_sha256);
+}
+
+#[test]
+fn a_job_whose_result_was_lost_after_the_last_step_only_evaluates() {
+    let mut study = Study::of(spec());
+    let outcome = study.to_the_end();
+    let (end, host) = study.attempt(u32::MAX);
+    let End::Succeeded(again) = end else { panic!("{end:?}") };
+    assert_eq!(host.started, [60]);
+    assert!(host.metric("train_loss").is_empty());
+    assert_eq!(result(&again), result(&outcome));
+    assert!(again.seconds > outcome.seconds - 0.5, "earlier attempts count");
+}
+
+#[test]
+fn a_plain_softmax_job_runs_without_val_and_test() {
+    let mut plain = spec();
+    plain.loss = Loss::Softmax;
+    plain.head_bias = 0.0;
+    plain.augmentation = Augmentation::preset("none").expect("a preset");
+    plain.regularization = Regularization { dropout: 0.0, stochastic_depth: 0.0 };
+    plain.dataset.splits.retain(|name, _| *name == augreg_spec::SplitName::Train);
+    plain.epochs = 0.5;
+    let outcome = Study::of(plain).to_the_end();
+    assert_eq!((outcome.best_val, outcome.final_val, outcome.final_test), (None, None, None));
+    assert!(outcome.train_loss < 10f64.ln(), "{}", outcome.train_loss);
+}
+
+#[test]
+fn a_diverging_job_fails_by_name_and_saves_nothing_unsound() {
+    let mut wild = spec();
+    wild.optimizer.learning_rate = 1e6;
+    wild.optimizer.warmup_steps = 0;
+    let mut study = Study::of(wild);
+    study.assignment.checkpoint_seconds = 0.0;
+    let (end, _) = study.attempt(u32::MAX);
+    let End::Failed { failure, step } = end else { panic!("{end:?}") };
+    assert_eq!(failure.kind, FailureKind::Diverged);
+    assert!(failure.message.contains(&format!("in step {} ", step + 1)), "{}", failure.message);
+    assert!(failure.message.contains("learning rate 9."), "{}", failure.message);
+
+    let (end, host) = study.attempt(u32::MAX);
+    assert!(matches!(&end, End::Failed { failure: again, .. } if *again == failure), "{end:?}");
+    assert_eq!(host.started, [step], "the last sound step was kept");
+}
+
+#[test]
+fn a_damaged_checkpoint_is_set_aside_and_the_job_begins_again() {
+    let straight = Study::of(spec()).to_the_end();
+    let mut study = Study::of(spec());
+    let _ = study.attempt(30);
+    let latest = study.run_folder().latest();
+    let mut bytes = fs::read(&latest).expect("a checkpoint");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    fs::write(&latest, bytes).expect("writes");
+
+    let (end, host) = study.attempt(u32::MAX);
+    let End::Succeeded(outcome) = end else { panic!("{end:?}") };
+    assert_eq!(host.started, [0]);
+    let JournalEvent::Note { text } = &host.events[0] else { panic!("{:?}", host.events[0]) };
+    assert!(text.contains("latest.corrupt-1") && text.contains("step 0"), "{text}");
+    assert!(latest.with_extension("corrupt-1").exists());
+    assert_eq!(result(&outcome), result(&straight));
+}
+
+#[test]
+fn the_checkpoint_of_another_job_is_refused_and_left_alone() {
+    let mut other = Study::of(augreg_spec::PretrainSpec { seed: 9, ..spec() });
+    let _ = other.attempt(5);
+    let mut study = Study::of(spec());
+    let latest = study.run_folder().latest();
+    fs::create_dir_all(latest.parent().expect("a folder")).expect("creates");
+    fs::copy(other.run_folder().latest(), &latest).expect("copies");
+
+    let (end, host) = study.attempt(u32::MAX);
+    let End::Failed { failure, step: 0 } = end else { panic!("{end:?}") };
+    let job = other.assignment.attempt.job.to_string();
+    assert!(failure.message.contains(&job), "{}", failure.message);
+    assert_eq!(host.started, [0]);
+    assert!(latest.exists());
+}
+
+#[test]
+fn missing_data_are_a_failure_of_the_data_that_names_the_path() {
+    let mut study = Study::of(spec());
+    study.assignment.source.path = "/nonexistent/fashion".into();
+    let (end, _) = study.attempt(u32::MAX);
+    let End::Failed { failure, .. } = end else { panic!("{end:?}") };
+    assert_eq!(failure.kind, FailureKind::Data);
+    assert!(failure.message.contains("/nonexistent/fashion"), "{}", failure.message);
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_fails_with_its_path() {
+    let mut study = Study::of(spec());
+    let folder = study.run_folder();
+    fs::create_dir_all(folder.path()).expect("creates");
+    fs::write(folder.path().join("checkpoint"), "in the way").expect("writes");
+    let (end, _) = study.attempt(5);
+    let End::Failed { failure, step: 4 } = end else { panic!("{end:?}") };
+    assert_eq!(failure.kind, FailureKind::Bug);
+    assert!(failure.message.contains("latest.safetensors"), "{}", failure.message);
+}
+
+#[test]
+fn a_model_that_does_not_fit_its_images_is_refused() {
+    let mut odd = spec();
+    odd.model.patch = 5;
+    let (end, _) = Study::of(odd).attempt(u32::MAX);
+    let End::Failed { failure, .. } = end else { panic!("{end:?}") };
+    assert!(
+        failure.message.contains("patch 5 does not divide resolution 28"),
+        "{}",
+        failure.message
+    );
+}

@@ -1,0 +1,133 @@
+//! What reaches a worker from outside: lines from its scheduler, and signals.
+//!
+//! Two threads wait, one on standard input and one for signals. They raise the [`Leave`] flag at
+//! once, for an attempt in progress to see, and queue what the main thread does next.
+
+use std::io::{self, BufRead};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+
+use augreg_protocol::{Assignment, ToWorker};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// What the main thread does next.
+pub(crate) enum Wake {
+    /// Execute this attempt.
+    Run(Box<Assignment>),
+    /// Leave; why is in [`Leave`].
+    Leave,
+}
+
+/// Why a worker leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// Its scheduler said so, or is gone.
+    Scheduler = 1,
+    /// Its host said so, by SIGTERM or SIGHUP.
+    Host = 2,
+}
+
+/// Whether to leave. Raised once; the first reason stands.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Leave(Arc<AtomicU8>);
+
+impl Leave {
+    fn raise(&self, reason: Reason) {
+        let _ = self.0.compare_exchange(0, reason as u8, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
+    /// Whether to leave.
+    pub(crate) fn requested(&self) -> bool {
+        self.0.load(Ordering::SeqCst) != 0
+    }
+
+    /// Whether the host, not the scheduler, said so.
+    pub(crate) fn by_host(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == Reason::Host as u8
+    }
+}
+
+/// The queue of wakes.
+pub(crate) struct Inbox {
+    wakes: Receiver<Wake>,
+    leave: Leave,
+}
+
+impl Inbox {
+    /// Begins to listen. SIGINT is heard and ignored: a terminal sends it to the whole process
+    /// group, and the scheduler decides what it means.
+    pub(crate) fn open() -> io::Result<Self> {
+        let (sender, wakes) = mpsc::channel();
+        let leave = Leave::default();
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        let (flag, queue) = (leave.clone(), sender.clone());
+        thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            for _ in signals.forever().filter(|&signal| signal != SIGINT) {
+                flag.raise(Reason::Host);
+                let _ = queue.send(Wake::Leave); // Fails only when the main thread has left.
+            }
+        })?;
+        let flag = leave.clone();
+        thread::Builder::new().name("stdin".to_owned()).spawn(move || {
+            read_lines(io::stdin().lock(), &sender);
+            flag.raise(Reason::Scheduler);
+            let _ = sender.send(Wake::Leave);
+        })?;
+        Ok(Self { wakes, leave })
+    }
+
+    /// Waits for what to do next.
+    pub(crate) fn next(&self) -> Wake {
+        self.wakes.recv().unwrap_or(Wake::Leave)
+    }
+
+    /// Whether to leave.
+    pub(crate) fn leave(&self) -> &Leave {
+        &self.leave
+    }
+}
+
+/// Queues assignments until the scheduler says stop, is gone, or cannot be understood.
+fn read_lines(lines: impl BufRead, queue: &Sender<Wake>) {
+    for line in lines.lines() {
+        let Ok(line) = line else { return };
+        match serde_json::from_str(&line) {
+            Ok(ToWorker::Run(assignment)) => {
+                if queue.send(Wake::Run(assignment)).is_err() {
+                    return;
+                }
+            }
+            Ok(ToWorker::Stop) => return,
+            Err(error) => {
+                tracing::error!("leaving: the scheduler sent a line that is no message: {error}");
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_an_end_and_nonsense_all_end_the_reading() {
+        for text in ["{\"type\":\"stop\"}\n{\"type\":\"stop\"}\n", "", "nonsense\n"] {
+            let (sender, wakes) = mpsc::channel();
+            read_lines(text.as_bytes(), &sender);
+            assert!(wakes.try_recv().is_err(), "nothing is queued by {text:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_reason_to_leave_stands() {
+        let leave = Leave::default();
+        assert!(!leave.requested());
+        leave.raise(Reason::Host);
+        leave.raise(Reason::Scheduler);
+        assert!(leave.requested() && leave.by_host());
+    }
+}
