@@ -20,8 +20,7 @@ pub struct Answer {
 }
 
 /// Answers for each of `heat_maps`, drawn from `jobs`.
-#[must_use]
-pub fn answers(jobs: &[JobRow], heat_maps: &[HeatMap]) -> Vec<Answer> {
+pub(crate) fn answers(jobs: &[JobRow], heat_maps: &[HeatMap]) -> Vec<Answer> {
     heat_maps
         .iter()
         .map(|map| {
@@ -51,10 +50,10 @@ fn best_job(jobs: &[&JobRow]) -> Option<String> {
     })?;
     let test = best.test().map_or_else(
         || "it has no test accuracy".to_owned(),
-        |test| format!("its test accuracy is {} %", percent(test * 100.0)),
+        |test| format!("its test accuracy is {}\u{a0}%", percent(test * 100.0)),
     );
     Some(format!(
-        "The best validation accuracy is {} % ({}, {}, regularization {}); {test} (chosen on \
+        "The best validation accuracy is {}\u{a0}% ({}, {}, regularization {}); {test} (chosen on \
          validation among {}).",
         percent(best.validation()? * 100.0),
         label::printable(&best.model),
@@ -70,6 +69,11 @@ fn finished(done: usize, all: usize) -> String {
     } else {
         format!("{done} of {} finished", count(all, "run"))
     }
+}
+
+/// A count of runs that no line break tears apart.
+fn runs(number: usize) -> String {
+    count(number, "run").replace(' ', "\u{a0}")
 }
 
 /// The best augmentation of a model against none, each at its better regularization.
@@ -91,23 +95,23 @@ fn augmentation(map: &HeatMap, row: &HeatMapRow) -> Option<String> {
     };
     let name = label::printable(name);
     let behind = format!(
-        "({} % against {} %, n = {})",
+        "({}\u{a0}% against {}\u{a0}%, n\u{a0}=\u{a0}{})",
         percent(best),
         percent(none),
-        count(best_jobs + none_jobs, "run")
+        runs(best_jobs + none_jobs)
     );
     let delta = best - none;
     Some(if is_nothing(delta) {
-        format!("No augmentation changes the best of {model}: {name} equals none {behind}.")
+        format!("No augmentation helps {model}: the best, {name}, is level with none {behind}.")
     } else if delta > 0.0 {
         format!(
             "The best augmentation for {model} is {name}: {} points over none {behind}.",
             points(delta)
         )
     } else {
+        let distance = distance(delta);
         format!(
-            "No augmentation helps {model}: the best, {name}, is {} points below none {behind}.",
-            points(-delta).trim_start_matches('+')
+            "No augmentation helps {model}: the best, {name}, is {distance} points below none {behind}."
         )
     })
 }
@@ -122,14 +126,28 @@ fn regularization(map: &HeatMap, row: &HeatMapRow) -> Option<String> {
     let Some(delta) = row.side else {
         return Some(not_enough(row, &format!("whether regularization helps {model}")));
     };
-    let jobs: usize = row.cells.iter().filter_map(Cell::score).map(|score| score.jobs).sum();
-    let behind = format!("(best with minus best without, n = {})", count(jobs, "run"));
-    Some(if is_nothing(delta) {
-        format!("Regularization neither helps nor hurts {model}: 0.0 points {behind}.")
+    let scores =
+        || map.columns.iter().zip(&row.cells).filter_map(|(c, cell)| Some((c, cell.score()?)));
+    let best = |on| {
+        let of = scores().filter(|(column, _)| column.regularized == on);
+        of.map(|(_, score)| score.accuracy).reduce(f64::max)
+    };
+    let behind = format!(
+        "({}\u{a0}% against {}\u{a0}%, n\u{a0}=\u{a0}{})",
+        percent(best(true)?),
+        percent(best(false)?),
+        runs(scores().map(|(_, score)| score.jobs).sum())
+    );
+    let compared = if is_nothing(delta) {
+        "level with".to_owned()
+    } else if delta > 0.0 {
+        format!("{} points above", distance(delta))
     } else {
-        let does = if delta > 0.0 { "helps" } else { "hurts" };
-        format!("Regularization {does} {model}: {} points {behind}.", points(delta))
-    })
+        format!("{} points below", distance(delta))
+    };
+    Some(format!(
+        "With regularization the best of {model} is {compared} its best without {behind}."
+    ))
 }
 
 /// How much seeds differ: the standard deviation pooled over settings of two or more seeds.
@@ -210,6 +228,11 @@ fn best_of(map: &HeatMap, row: &HeatMapRow, name: &str) -> Option<(f64, usize)> 
     let scores: Vec<&Score> = cells.into_iter().filter_map(Cell::score).collect();
     let best = scores.iter().map(|score| score.accuracy).reduce(f64::max)?;
     Some((best, scores.iter().map(|score| score.jobs).sum()))
+}
+
+/// A difference without its sign.
+fn distance(delta: f64) -> String {
+    percent(delta.abs())
 }
 
 /// Whether a difference is shown as 0.0.

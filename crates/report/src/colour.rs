@@ -106,10 +106,13 @@ pub(crate) fn terminal(position: f64) -> u8 {
     STEPS[(middle + position.clamp(-1.0, 1.0) * middle).round() as usize]
 }
 
-/// The end of a symmetric scale that holds every one of `deltas`: the next of 1, 2, 5, 10, … .
+/// The end of a symmetric scale that holds every one of `deltas`: the next round number.
 pub(crate) fn scale_end(deltas: impl Iterator<Item = f64>) -> f64 {
     let largest = deltas.map(f64::abs).fold(0.0, f64::max);
-    [1.0, 2.0, 5.0, 10.0, 20.0, 50.0].into_iter().find(|end| largest <= *end).unwrap_or(100.0)
+    [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0]
+        .into_iter()
+        .find(|end| largest <= *end)
+        .unwrap_or(100.0)
 }
 
 #[cfg(test)]
@@ -160,9 +163,8 @@ mod tests {
 
     #[test]
     fn the_scale_ends_at_a_round_number_that_holds_all() {
-        assert_eq!(scale_end([0.2, -3.4].into_iter()), 5.0);
-        assert_eq!(scale_end(std::iter::empty()), 1.0);
-        assert_eq!(scale_end([10.0].into_iter()), 10.0);
-        assert_eq!(scale_end([-88.0].into_iter()), 100.0);
+        let ends = [&[0.2, -4.4][..], &[], &[10.0], &[-88.0]]
+            .map(|deltas| scale_end(deltas.iter().copied()).to_string());
+        assert_eq!(ends, ["5", "1", "10", "100"]);
     }
 }

@@ -19,7 +19,7 @@ mod svg;
 mod terminal;
 mod write;
 
-pub use answers::{Answer, answers};
+pub use answers::Answer;
 pub use heat_map::{Cell, Column, HeatMap, HeatMapRow, Score};
 pub use job::{JobRow, RowError};
 pub use load::{LoadError, load};

@@ -31,8 +31,8 @@ pub(crate) fn render(report: &Report, figure_files: &[String]) -> String {
                         (counts(report))
                     }
                     @if report.has_results() {
-                        (answers(report))
                         (figures(report, figure_files))
+                        (answers(report))
                     }
                     (unfinished(&report.jobs))
                     @if !report.jobs.is_empty() {
@@ -76,7 +76,7 @@ fn answers(report: &Report) -> Markup {
             h2 id="answers" { "What the runs say" }
             @for answer in &report.answers {
                 h3 { (answer.about) }
-                ul class="says" { @for sentence in &answer.sentences { li { (sentence) } } }
+                ul class="says wide" { @for sentence in &answer.sentences { li { (sentence) } } }
             }
         }
     }

@@ -35,12 +35,12 @@ pub(crate) fn table(jobs: &[JobRow]) -> Markup {
             p { "The first " (shown.len()) " of " (count(jobs.len(), "job")) " are shown; "
                 a href="results.csv" { "results.csv" } " has all." }
         }
+        p id="results-note" {
+            "Highest test accuracy first, jobs without a result last. Accuracies are those at the \
+             end of training, in per cent."
+        }
         div class="scroll" tabindex="0" role="region" aria-label="Results table" {
-            table class="sortable" {
-                caption {
-                    "Highest test accuracy first; jobs without a result last. Accuracies at the \
-                     end of training, in per cent."
-                }
+            table class="sortable" aria-labelledby="results" aria-describedby="results-note" {
                 thead { tr {
                     @for column in &columns {
                         th scope="col" class=[column.numeric.then_some("num")]

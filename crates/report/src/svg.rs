@@ -1,6 +1,6 @@
 //! A heat map as SVG, drawn element by element.
 //!
-//! The chart crates of the day do not give this picture: charming draws by ECharts, so that a page
+//! The chart crates of the day do not give this picture: charming draws by `ECharts`, so that a page
 //! carries a megabyte of script or the build an embedded V8; plotters rasterizes its text into
 //! fixed colours, with no tooltips, no description for screen readers and no dark theme. What is
 //! needed is a grid of labelled rectangles, so it is written as such: colours for light and dark
@@ -17,9 +17,13 @@ use crate::{Cell, Column, HeatMap, HeatMapRow, Score};
 pub(crate) const STYLE: &str = include_str!("assets/figure.css");
 
 const ROW: usize = 30;
+/// Between cells, in both directions.
+const GAP: usize = 2;
+/// Between augmentations, beside [`GAP`].
+const GROUP_GAP: usize = 5;
 const SIDE: usize = 88;
 const TOP: usize = 78;
-const LEGEND: usize = 92;
+const LEGEND: usize = 104;
 /// Terminal columns of the longest label that is shown whole.
 const LONGEST_NAME: usize = 24;
 /// Room for one terminal column of a label, in pixels.
@@ -27,8 +31,10 @@ const LETTER: usize = 8;
 
 /// Where things are, in pixels.
 struct Layout {
-    /// Left edge of the cells.
-    left: usize,
+    /// Right edge of the models' names.
+    names: usize,
+    /// Left edge of each column.
+    columns: Vec<usize>,
     /// Width of a cell.
     cell: usize,
     /// Left edge of the side column.
@@ -43,20 +49,29 @@ impl Layout {
         let longest = |names: &mut dyn Iterator<Item = &str>| {
             names.map(|name| label::width(&shorten(name, LONGEST_NAME))).max().unwrap_or(0)
         };
-        let left = 28 + LETTER * longest(&mut map.rows.iter().map(|row| row.model.as_str()));
+        let names = 18 + LETTER * longest(&mut map.rows.iter().map(|row| row.model.as_str()));
         let has = |on| map.columns.iter().any(|column| column.regularized == on);
         let has_side = has(true) && has(false);
-        let name = LETTER * longest(&mut map.augmentations()) + 8;
-        let narrowest = if has_side { name.div_ceil(2) } else { name };
-        let cell = narrowest.max(54);
-        let side = left + cell * map.columns.len() + 14;
-        let right = if has_side { side + SIDE } else { side - 14 };
-        let height = TOP + ROW * map.rows.len() + LEGEND;
-        Self { left, cell, side, has_side, width: (right + 16).max(460), height }
-    }
+        let cell = map
+            .augmentations()
+            .map(|name| {
+                (LETTER * longest(&mut std::iter::once(name)) + 8).div_ceil(span(map, name).len())
+            })
+            .fold(52, usize::max);
 
-    fn x(&self, column: usize) -> usize {
-        self.left + self.cell * column
+        let mut columns = Vec::new();
+        let mut next = names + 10;
+        for name in map.augmentations() {
+            for _ in span(map, name) {
+                columns.push(next);
+                next += cell + GAP;
+            }
+            next += GROUP_GAP;
+        }
+        let side = next + 8;
+        let right = if has_side { side + SIDE } else { next };
+        let height = TOP + ROW * map.rows.len() + LEGEND;
+        Self { names, columns, cell, side, has_side, width: (right + 16).max(470), height }
     }
 }
 
@@ -111,15 +126,15 @@ fn headings(map: &HeatMap, at: &Layout) -> Markup {
     html! {
         @for name in map.augmentations() {
             @let span = span(map, name);
-            @let (from, to) = (at.x(span.start), at.x(span.end));
+            @let (from, to) = (at.columns[span.start], at.columns[span.end - 1] + at.cell);
             g {
                 title { (printable(name)) }
-                text class="n c" x=((from + to) / 2) y="48" { (shorten(name, LONGEST_NAME)) }
-                line class="l" x1=(from + 4) x2=(to - 4) y1="55.5" y2="55.5" {}
+                text class="n c" x=(usize::midpoint(from, to)) y="48" { (shorten(name, LONGEST_NAME)) }
+                line class="l" x1=(from) x2=(to) y1="55.5" y2="55.5" {}
             }
         }
         @for (index, column) in map.columns.iter().enumerate() {
-            text class="s m c" x=(at.x(index) + at.cell / 2) y="70" {
+            text class="s m c" x=(at.columns[index] + at.cell / 2) y="70" {
                 (label::regularized(column.regularized))
             }
         }
@@ -151,39 +166,29 @@ fn row(
     html! {
         g {
             title { (model(row)) }
-            text class="n e" x=(at.left - 10) y=(top + 20) { (shorten(&row.model, LONGEST_NAME)) }
+            text class="n e" x=(at.names) y=(top + 20) { (shorten(&row.model, LONGEST_NAME)) }
         }
-        @for (column, cell) in row.cells.iter().enumerate() {
-            @let (x, width) = (at.x(column), at.cell);
+        @for (index, cell) in row.cells.iter().enumerate() {
+            @let column = &map.columns[index];
+            @let place = Place { x: at.columns[index], y: top, width: at.cell };
+            @let tooltip = tooltip(row, column, cell);
             @match cell {
-                Cell::Empty => g {
-                    title { (tooltip(row, &map.columns[column], cell)) }
-                    rect class="bg" x=(x) y=(top) width=(width - 2) height=(ROW - 2) fill="#ffffff" {}
-                },
-                Cell::Unfinished { done, jobs } => g {
-                    title { (tooltip(row, &map.columns[column], cell)) }
-                    rect x=(x) y=(top) width=(width - 2) height=(ROW - 2) fill={ "url(#" (hatch) ")" } {}
-                    rect class="u" x=(x + 9) y=(top + 6) width=(width - 20) height=(ROW - 14) rx="3" fill="#ffffff" {}
-                    text class="s m c" x=(x + width / 2 - 1) y=(top + 18) { (done) "/" (jobs) }
-                },
+                Cell::Empty => g { title { (tooltip) } (place.rect("bg", "#ffffff")) },
+                Cell::Unfinished { done, jobs } => (unfinished(&place, *done, *jobs, hatch, &tooltip)),
                 Cell::Done(score) => {
                     @let is_best = best.as_ref() == Some(&percent(score.accuracy));
-                    @let place = Place { x, y: top, width: width - 2 };
-                    (value(&place, score.delta, scale, &percent(score.accuracy), is_best,
-                        &tooltip(row, &map.columns[column], cell)))
-                    @if is_reference(&map.columns[column]) {
-                        rect class="r" x=(x) y=(top) width=(width - 2) height=(ROW - 2) fill="none" {}
-                    }
+                    (value(&place, score.delta, scale, &percent(score.accuracy), is_best, &tooltip))
+                    @if is_reference(column) { (outline(&place)) }
                 },
             }
         }
         @if at.has_side {
-            @let place = Place { x: at.side, y: top, width: SIDE - 2 };
+            @let place = Place { x: at.side, y: top, width: SIDE };
             @match row.side {
                 Some(side) => (value(&place, Some(side), scale, &points(side), false, &side_tooltip(row))),
                 None => g {
                     title { (side_tooltip(row)) }
-                    text class="n m c" x=(at.side + SIDE / 2 - 1) y=(top + 20) { "–" }
+                    text class="n m c" x=(at.side + SIDE / 2) y=(top + 19) { "–" }
                 },
             }
         }
@@ -195,6 +200,38 @@ struct Place {
     x: usize,
     y: usize,
     width: usize,
+}
+
+impl Place {
+    fn rect(&self, class: &str, fill: &str) -> Markup {
+        html! {
+            rect class=(class) x=(self.x) y=(self.y) width=(self.width) height=(ROW - GAP) fill=(fill) {}
+        }
+    }
+}
+
+/// A hatched rectangle that says how many of its jobs are done.
+fn unfinished(at: &Place, done: usize, jobs: usize, hatch: &str, tooltip: &str) -> Markup {
+    let text = shorten(&format!("{done}/{jobs}"), 7);
+    let width = 8 + LETTER * label::width(&text);
+    let middle = at.x + at.width / 2;
+    html! {
+        g {
+            title { (tooltip) }
+            (at.rect("x", &format!("url(#{hatch})")))
+            rect class="u" x=(middle - width / 2) y=(at.y + 6) width=(width) height=(ROW - GAP - 12)
+                rx="3" fill="#ffffff" {}
+            text class="s m c" x=(middle) y=(at.y + 18) { (text) }
+        }
+    }
+}
+
+/// The frame of the cell that deltas are taken to.
+fn outline(at: &Place) -> Markup {
+    html! {
+        rect class="r" x={ (at.x) ".75" } y={ (at.y) ".75" } width={ (at.width - 2) ".5" }
+            height={ (ROW - GAP - 2) ".5" } fill="none" stroke="#1b1f24" {}
+    }
 }
 
 /// A coloured rectangle with a number on it.
@@ -212,7 +249,7 @@ fn value(
     html! {
         g class="v" style={ "--f:" (dark.hex()) ";--k:" (dark.ink().hex()) } {
             title { (tooltip) }
-            rect x=(at.x) y=(at.y) width=(at.width) height=(ROW - 2) fill=(light.hex()) {}
+            (at.rect("f", &light.hex()))
             text class={ "n c " (ink) @if bold { " b" } } x=(at.x + at.width / 2) y=(at.y + 19)
                 fill=(light.ink().hex()) { (text) }
         }
@@ -231,7 +268,7 @@ fn legend(map: &HeatMap, scale: f64, hatch: &str) -> Markup {
             @let [light, dark] = [Theme::Light, Theme::Dark].map(|theme| diverging(position, theme));
             g class="v" style={ "--f:" (dark.hex()) } {
                 rect x=(14 + step * STEP) y=(top) width=(STEP + i32::from(step < STEPS)) height="12"
-                    fill=(light.hex()) {}
+                    shape-rendering="crispEdges" fill=(light.hex()) {}
             }
         }
         text class="s m" x="14" y=(top + 26) { (points(-scale)) }
@@ -246,6 +283,9 @@ fn legend(map: &HeatMap, scale: f64, hatch: &str) -> Markup {
         @if has(Cell::is_unfinished) {
             rect x="272" y=(top + 40) width="18" height="12" fill={ "url(#" (hatch) ")" } {}
             text class="s m" x="296" y=(top + 50) { "not finished (jobs done/all)" }
+        }
+        @if has(|cell| *cell == Cell::Empty) {
+            text class="s m" x="14" y=(top + 67) { "Blank cells are not in the grid." }
         }
     }
 }

@@ -127,11 +127,12 @@ fn a_small_heat_map_is_this_svg() {
 #[test]
 fn the_answers_of_the_sweep_are_these() {
     let report = Report::from_jobs(None, &sweep());
-    let mut text = String::new();
-    for answer in report.answers() {
-        text += &format!("{}\n- {}\n", answer.about, answer.sentences.join("\n- "));
-    }
-    insta::assert_snapshot!(text);
+    let lines: Vec<_> = report
+        .answers()
+        .iter()
+        .flat_map(|answer| [vec![answer.about.clone()], answer.sentences.clone()].concat())
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"));
 }
 
 #[test]
