@@ -1,4 +1,4 @@
-//! Times one training step of a small ViT on random data: images a second, and each part's share.
+//! Times one training step of a small network on random data: images a second, and each part's share.
 //!
 //! `cargo run -p augreg-train --example train_step [dropout] [batch] [threads]`
 

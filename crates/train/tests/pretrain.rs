@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 
 use augreg_protocol::{FailureKind, JournalEvent, Outcome};
-use augreg_spec::{Augmentation, Loss, Regularization};
+use augreg_spec::{Augmentation, Crop, Loss, Regularization};
 use augreg_train::End;
 use common::{Study, spec};
 
@@ -19,17 +19,20 @@ fn result(outcome: &Outcome) -> (String, Option<f64>, Option<f64>, Option<f64>, 
 
 #[test]
 fn a_job_learns_and_reports_its_curves() {
-    let mut study = Study::of(common::spec());
+    let mut easy = spec();
+    easy.augmentation =
+        Augmentation { randaugment: None, mixup: 0.2, crop: Crop::None, flip: false };
+    let mut study = Study::of(easy);
     let (end, host) = study.attempt(u32::MAX);
     let End::Succeeded(outcome) = end else { panic!("{end:?}") };
     assert_eq!(outcome.steps, 60);
-    assert!(outcome.final_test.is_some_and(|accuracy| accuracy > 0.3), "{outcome:?}");
+    assert!(outcome.final_test.is_some_and(|accuracy| accuracy > 0.4), "{outcome:?}");
     assert!(outcome.images_per_second > 0.0 && outcome.peak_memory > 0 && outcome.seconds > 0.0);
 
     let losses = host.metric("train_loss");
     assert_eq!(losses.len(), 60);
     let mean = losses[50..].iter().map(|point| point.1).sum::<f64>() / 10.0;
-    assert!(mean < 0.95 * losses[0].1, "{losses:?}");
+    assert!(mean < 0.85 * losses[0].1, "{losses:?}");
     assert_eq!(host.metric("learning_rate")[0], (1, 0.0), "the first update has rate 0");
     let steps: Vec<_> = host.metric("val_accuracy").iter().map(|point| point.0).collect();
     assert_eq!(steps, [20, 40, 60]);
@@ -44,7 +47,7 @@ fn a_job_learns_and_reports_its_curves() {
 
 #[test]
 fn a_job_stopped_anywhere_and_resumed_ends_with_the_same_bytes() {
-    let straight = Study::of(spec()).to_the_end();
+    let straight = Study::of(spec()).finish();
     for patience in [&[1, 1, 18, 3, 9][..], &[25, 12, 30, 4], &[59, 6, 5, 4]] {
         let mut study = Study::of(spec());
         let mut last = 0;
@@ -55,21 +58,21 @@ fn a_job_stopped_anywhere_and_resumed_ends_with_the_same_bytes() {
             assert_eq!(host.started, [last], "an attempt goes on where the last one stopped");
             last = step;
         }
-        assert_eq!(result(&study.to_the_end()), result(&straight), "stopped at {patience:?}");
+        assert_eq!(result(&study.finish()), result(&straight), "stopped at {patience:?}");
     }
 }
 
 #[test]
 fn another_seed_ends_elsewhere() {
-    let straight = Study::of(spec()).to_the_end();
-    let other = Study::of(augreg_spec::PretrainSpec { seed: 8, ..spec() }).to_the_end();
+    let straight = Study::of(spec()).finish();
+    let other = Study::of(augreg_spec::PretrainSpec { seed: 8, ..spec() }).finish();
     assert_ne!(straight.parameters_sha256, other.parameters_sha256);
 }
 
 #[test]
 fn a_job_whose_result_was_lost_after_the_last_step_only_evaluates() {
     let mut study = Study::of(spec());
-    let outcome = study.to_the_end();
+    let outcome = study.finish();
     let (end, host) = study.attempt(u32::MAX);
     let End::Succeeded(again) = end else { panic!("{end:?}") };
     assert_eq!(host.started, [60]);
@@ -87,7 +90,7 @@ fn a_plain_softmax_job_runs_without_val_and_test() {
     plain.regularization = Regularization { dropout: 0.0, stochastic_depth: 0.0 };
     plain.dataset.splits.retain(|name, _| *name == augreg_spec::SplitName::Train);
     plain.epochs = 0.5;
-    let outcome = Study::of(plain).to_the_end();
+    let outcome = Study::of(plain).finish();
     assert_eq!((outcome.best_val, outcome.final_val, outcome.final_test), (None, None, None));
     assert!(outcome.train_loss < 10f64.ln(), "{}", outcome.train_loss);
 }
@@ -112,7 +115,7 @@ fn a_diverging_job_fails_by_name_and_saves_nothing_unsound() {
 
 #[test]
 fn a_damaged_checkpoint_is_set_aside_and_the_job_begins_again() {
-    let straight = Study::of(spec()).to_the_end();
+    let straight = Study::of(spec()).finish();
     let mut study = Study::of(spec());
     let _ = study.attempt(30);
     let latest = study.run_folder().latest();

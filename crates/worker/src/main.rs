@@ -37,7 +37,6 @@ fn main() -> ExitCode {
         }
     }
 
-    outbox.hello();
     log::start();
     let inbox = match Inbox::open() {
         Ok(inbox) => inbox,
@@ -46,6 +45,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    outbox.hello(); // From here on signals and assignments are heard.
     let mut datasets = DatasetCache::default();
     while let Wake::Run(assignment) = inbox.next() {
         attempt::run(&assignment, inbox.leave(), &mut outbox, &mut datasets);

@@ -4,12 +4,13 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use augreg_data::identify;
 use augreg_protocol::{
     Assignment, AttemptKey, Beat, Device, JournalError, JournalEvent, RunFolder,
 };
 use augreg_spec::{
-    AdamW, Augmentation, DataSource, DatasetIdentity, Format, JobSpec, Loss, ModelSpec, Precision,
-    PretrainSpec, RECIPE_VERSION, Regularization, SourceRange, SplitIdentity, SplitName,
+    AdamW, Augmentation, DataSource, DatasetDefinition, DatasetIdentity, Format, JobSpec, Loss,
+    ModelSpec, Precision, PretrainSpec, RECIPE_VERSION, Regularization, SplitName,
 };
 use augreg_train::{DatasetCache, End, Host, execute};
 
@@ -23,21 +24,14 @@ pub(crate) fn source() -> DataSource {
 }
 
 fn identity() -> DatasetIdentity {
-    let split = |name: &str, from, to| SplitIdentity {
-        examples: to - from,
-        ranges: vec![SourceRange { source: name.to_owned(), from, to }],
-    };
-    DatasetIdentity {
-        format: Format::Idx,
-        content: BTreeMap::new(),
-        classes: 10,
-        channels: 1,
-        splits: BTreeMap::from([
-            (SplitName::Train, split("train", 0, 2000)),
-            (SplitName::Val, split("train", 58_000, 58_600)),
-            (SplitName::Test, split("test", 0, 600)),
-        ]),
-    }
+    let split = |text: &str| text.parse().expect("a split");
+    let splits = BTreeMap::from([
+        (SplitName::Train, split("train[:2000]")),
+        (SplitName::Val, split("train[58000:58600]")),
+        (SplitName::Test, split("test[:600]")),
+    ]);
+    let definition = DatasetDefinition { name: "fashion".to_owned(), source: source(), splits };
+    identify(&definition).expect("Fashion-MNIST, which scripts/setup fetches")
 }
 
 /// 60 steps of everything the recipe has: RandAugment, mixup, dropout, stochastic depth, warm-up.
@@ -102,7 +96,7 @@ impl Study {
         (end, host)
     }
 
-    pub(crate) fn to_the_end(&mut self) -> augreg_protocol::Outcome {
+    pub(crate) fn finish(&mut self) -> augreg_protocol::Outcome {
         match self.attempt(u32::MAX).0 {
             End::Succeeded(outcome) => outcome,
             end => panic!("expected success, got {end:?}"),
