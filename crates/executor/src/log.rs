@@ -35,7 +35,7 @@ mod tests {
         let path = folder.path().join("worker.log");
         assert_eq!(tail_of_log(&path, 0), None);
 
-        let text: String = (0..1000).map(|i| format!("line {i}\n")).collect();
+        let text: String = (0..1000).map(|i| ["line ", &i.to_string(), "\n"].concat()).collect();
         std::fs::write(&path, &text).expect("writes");
         let tail = tail_of_log(&path, 0).expect("there is text");
         assert_eq!(tail.lines().count(), LINES);

@@ -37,9 +37,9 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            heartbeat_timeout: Duration::from_secs(120),
-            step_timeout: Duration::from_secs(1800),
-            hello_timeout: Duration::from_secs(120),
+            heartbeat_timeout: Duration::from_mins(2),
+            step_timeout: Duration::from_mins(30),
+            hello_timeout: Duration::from_mins(2),
             stop_grace: Duration::from_secs(8),
             kill_grace: Duration::from_secs(1),
             losses: 3,
@@ -47,7 +47,7 @@ impl Default for Policy {
             bug_retries: 1,
             starts: 3,
             backoff: Duration::from_millis(500),
-            backoff_limit: Duration::from_secs(60),
+            backoff_limit: Duration::from_mins(1),
             seed: 0,
         }
     }

@@ -85,7 +85,7 @@ impl Slot {
             return None;
         }
         if let Some(leaving) = &self.leaving {
-            return (leaving.deadline <= now).then(|| match leaving.killed {
+            return (leaving.deadline <= now).then_some(match leaving.killed {
                 None => Alarm::Kill(KillReason::Overstayed),
                 Some(_) => Alarm::Undying,
             });

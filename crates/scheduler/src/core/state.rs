@@ -93,7 +93,9 @@ impl Core {
     fn take(&mut self, event: Event) {
         match event {
             Event::JobsAdded(new) => {
-                new.iter().for_each(|job| self.jobs.add(job, &self.policy));
+                for job in &new {
+                    self.jobs.add(job, &self.policy);
+                }
                 if matches!(self.phase, Phase::Leaving { finish: Finish::Done, .. }) {
                     self.phase = Phase::Running;
                 }

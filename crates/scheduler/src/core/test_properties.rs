@@ -93,7 +93,9 @@ impl World {
         let decided =
             |action: &&Action| matches!(action, Action::Assign { .. } | Action::SetJobState { .. });
         assert!(explained >= actions.iter().filter(decided).count(), "unexplained: {actions:?}");
-        actions.into_iter().for_each(|action| self.take(action));
+        for action in actions {
+            self.take(action);
+        }
 
         let idle =
             self.workers.iter().any(|(slot, w)| *w == Worker::Idle && !self.told.contains(slot));
