@@ -187,7 +187,10 @@ impl StoreError {
 
 /// Wraps what SQLite said while the store tried to `action`.
 pub(crate) fn database(action: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
-    move |source| StoreError::Database { action, source }
+    move |source| match source {
+        sqlx::Error::PoolClosed => StoreError::Closed,
+        source => StoreError::Database { action, source },
+    }
 }
 
 /// Wraps why `what` of `row` cannot be read.

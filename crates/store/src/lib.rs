@@ -1,4 +1,13 @@
-//! The SQLite database of an augreg study: schema, queries, result views.
+//! The SQLite database of an augreg study: its schema, every SQL statement, the views people query.
+//!
+//! [`Store`] is a study opened for writing, by the one scheduler that holds its lock, or for
+//! reading, by anybody at any time. Sweeps enter through [`NewSweep`], the scheduler's decisions as
+//! [`Change`]s, journals through [`Store::ingest`], each entry once. Questions are asked with
+//! [`JobQuery`] or plain SQL; [`VIEWS`] documents what there is to ask for.
+//!
+//! What must hold is said in the schema (`migrations/`), not here: at most one running attempt a
+//! job, success only with a result and for ever, accuracies in [0, 1]. Nothing here decides what a
+//! job's next state should be, reads a journal's file, prints, or draws a table.
 
 mod change;
 mod clock;

@@ -1,6 +1,8 @@
 //! Questions of a person: read-only SQL, and filters over the view `v_jobs`.
 
 use augreg_spec::nearest;
+use futures_util::TryStreamExt;
+use futures_util::stream::BoxStream;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{
     AssertSqlSafe, Column as _, Executor, QueryBuilder, Row, SqlSafeStr, Sqlite, SqliteConnection,
@@ -66,12 +68,8 @@ impl Store {
                 .map(|name| column(name.trim()).map(|column| column.name))
                 .collect::<Result<_, _>>()?,
         };
-        let rows = statement(query, &columns, sweep)
-            .build()
-            .fetch_all(&mut *reader)
-            .await
-            .map_err(database("answer a query"))?;
-        let rows = rows.iter().map(values).collect::<Result<_, _>>()?;
+        let mut statement = statement(query, &columns, sweep);
+        let rows = collect(statement.build().fetch(&mut *reader)).await?;
         Ok(Rows { columns: columns.into_iter().map(str::to_owned).collect(), rows })
     }
 }
@@ -131,13 +129,22 @@ fn push_operand(sql: &mut QueryBuilder<Sqlite>, operand: &Operand) {
 
 async fn answer(connection: &mut SqliteConnection, sql: &str) -> Result<Rows, QueryError> {
     let sql = AssertSqlSafe(sql.to_owned()).into_sql_str();
-    let fail = |source| QueryError::from(database("answer a query")(source));
     // Prepared first: an answer without rows has columns too.
-    let statement = connection.prepare(sql).await.map_err(fail)?;
+    let statement = connection.prepare(sql).await.map_err(database("answer a query"))?;
     let columns = statement.columns().iter().map(|column| column.name().to_owned()).collect();
-    let rows = statement.query().fetch_all(connection).await.map_err(fail)?;
-    let rows = rows.iter().map(values).collect::<Result<_, _>>()?;
+    let rows = collect(statement.query().fetch(connection)).await?;
     Ok(Rows { columns, rows })
+}
+
+/// Turns rows into values as they arrive: SQLite's own copies take far more memory.
+async fn collect(
+    mut rows: BoxStream<'_, Result<SqliteRow, sqlx::Error>>,
+) -> Result<Vec<Vec<Value>>, QueryError> {
+    let mut collected = Vec::new();
+    while let Some(row) = rows.try_next().await.map_err(database("answer a query"))? {
+        collected.push(values(&row)?);
+    }
+    Ok(collected)
 }
 
 fn values(row: &SqliteRow) -> Result<Vec<Value>, QueryError> {

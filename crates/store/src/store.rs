@@ -22,6 +22,9 @@ const APPLICATION_ID: i64 = 0x6175_6772;
 /// How many readers one process needs at once: a live display, a report and a question.
 const READERS: u32 = 4;
 
+/// Rows that SQLite's thread may be ahead of ours: long answers then need few switches between them.
+const ROW_BUFFER: usize = 256;
+
 /// How long to wait for another process's write, far longer than any of ours takes.
 const BUSY: Duration = Duration::from_secs(30);
 
@@ -163,6 +166,7 @@ fn reading(path: &Path, immutable: bool) -> SqliteConnectOptions {
         .busy_timeout(BUSY)
         .pragma("query_only", "on")
         .pragma("temp_store", "memory")
+        .row_buffer_size(ROW_BUFFER)
         .disable_statement_logging()
 }
 

@@ -69,11 +69,12 @@ async fn reading_changes_no_byte_and_leaves_no_file() {
 }
 
 #[tokio::test]
-async fn a_closed_store_writes_no_more() {
+async fn a_closed_store_neither_writes_nor_reads() {
     let study = Study::with(&jobs(1)).await;
     study.store.clone().close().await;
     assert!(matches!(study.store.apply(&[]).await, Err(StoreError::Closed)));
     assert!(matches!(study.store.set_cancelled(&[], "").await, Err(StoreError::Closed)));
+    assert!(matches!(study.store.counts(None).await, Err(StoreError::Closed)));
 }
 
 #[tokio::test]
