@@ -13,9 +13,7 @@ mod policy;
 mod slots;
 mod state;
 #[cfg(test)]
-mod test_properties;
-#[cfg(test)]
-mod test_rules;
+mod tests;
 mod words;
 
 pub use jobs::Counts;

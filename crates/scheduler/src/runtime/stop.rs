@@ -71,3 +71,20 @@ pub fn stop_on_signals(stopper: &Stopper) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::{Signal, getpid, kill_process};
+
+    #[tokio::test]
+    async fn the_first_signal_asks_the_second_insists() {
+        let (stopper, mut listener) = Stopper::new();
+        stop_on_signals(&stopper).expect("signals can be handled");
+        assert_eq!(listener.urgency(), Urgency::Not);
+        kill_process(getpid(), Signal::INT).expect("signals itself");
+        assert_eq!(listener.changed().await, Urgency::Soon);
+        kill_process(getpid(), Signal::TERM).expect("signals itself");
+        assert_eq!(listener.changed().await, Urgency::Now);
+    }
+}

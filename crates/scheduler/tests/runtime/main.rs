@@ -191,26 +191,20 @@ async fn a_second_scheduler_is_refused_and_told_of_the_first() {
     let mut study = Study::new(1).await;
     study.order(0, &["work"]);
     let (stopper, stop) = Stopper::new();
-    let (began, wait) = std::sync::mpsc::channel();
+    let (begun, mut beginning) = tokio::sync::mpsc::unbounded_channel();
     let first = study.run_until(stop, move |progress| {
         if matches!(progress, Progress::Started { .. }) {
-            let _ = began.send(());
+            let _ = begun.send(());
         }
     });
     let second = async {
-        tokio::task::block_in_place(|| wait.recv()).expect("the first begins");
+        beginning.recv().await.expect("the first begins");
         let error = study.run().await.expect_err("it is refused");
         stopper.stop();
         assert!(matches!(error, RunError::Lock(_)));
         error.to_string()
     };
-    let (first, second) = tokio::join!(tokio::task::unconstrained(first), second_after(second));
+    let (first, second) = tokio::join!(first, second);
     assert!(first.expect("runs").interrupted);
     assert!(second.contains(&format!("process {}", std::process::id())), "{second}");
-}
-
-/// Lets the other future of a join go first.
-async fn second_after<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    future.await
 }

@@ -91,7 +91,7 @@ impl Study {
         let orders = self.root.join("fake-worker.json");
         fs::write(orders, self.orders.to_string()).expect("writes");
         let run = run(self.store.clone(), Some("s"), self.options.clone(), stop, observe);
-        tokio::time::timeout(Duration::from_secs(60), run).await.expect("a run ends")
+        tokio::time::timeout(Duration::from_mins(1), run).await.expect("a run ends")
     }
 
     /// Runs, and calls for a stop once so many attempts have begun and each has beaten.

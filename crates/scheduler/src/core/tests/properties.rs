@@ -9,7 +9,7 @@ use augreg_spec::JobId;
 use augreg_spec::random::{Purpose, Stream, stream};
 use proptest::prelude::*;
 
-use super::{Action, AttemptEnd, Core, Event, Finish, Millis, NewJob, Policy};
+use crate::core::{Action, AttemptEnd, Core, Event, Finish, Millis, NewJob, Policy};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Worker {
