@@ -1,6 +1,6 @@
 //! The study's figures and tables, from the rows of the store.
 //!
-//! [`load`] asks the store for a sweep's jobs; [`Report::from_jobs`] turns such rows into a
+//! [`load()`] asks the store for a sweep's jobs; [`Report::from_jobs`] turns such rows into a
 //! [`Report`]; [`Report::write`] puts it on disk as one HTML page, SVG figures and CSV data, and
 //! [`heat_map_text`] draws its heat maps for a terminal. A report is a pure function of its rows:
 //! the same rows give the same bytes. No SQL, no clock and no network here.

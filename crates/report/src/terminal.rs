@@ -6,8 +6,6 @@ use crate::colour;
 use crate::label::{self, percent, points, shorten};
 use crate::{Cell, HeatMap, HeatMapRow, Report};
 
-/// Columns of one cell: a space, accuracy (5), a space, delta (5).
-const CELL: usize = 12;
 /// Columns of the side column with the space before it.
 const SIDE: usize = 9;
 /// Names of models take at most so many columns.
@@ -26,7 +24,9 @@ pub fn heat_map_text(report: &Report, colour: bool, width: usize) -> String {
         };
         return text.to_owned();
     }
-    let pen = Pen { colour, width: width.max(50), scale: report.scale() };
+    let delta = delta_width(report);
+    let cell = 1 + accuracy_width(report) + delta;
+    let pen = Pen { colour, width: width.max(50), scale: report.scale(), cell, delta };
     let mut out = String::new();
     for map in report.heat_maps() {
         pen.map(map, &mut out);
@@ -46,6 +46,22 @@ struct Pen {
     colour: bool,
     width: usize,
     scale: f64,
+    /// Columns of one cell: a space, accuracy, delta.
+    cell: usize,
+    /// Columns of a delta with a space before it.
+    delta: usize,
+}
+
+/// Columns of the widest accuracy.
+fn accuracy_width(report: &Report) -> usize {
+    let best = report.heat_maps().iter().flat_map(|map| &map.rows).filter_map(HeatMapRow::best);
+    percent(best.fold(10.0, f64::max)).len()
+}
+
+/// Columns of the widest delta with a space before it.
+fn delta_width(report: &Report) -> usize {
+    let deltas = report.heat_maps().iter().flat_map(HeatMap::deltas);
+    1 + deltas.map(|delta| label::width(&ascii(delta))).fold(4, usize::max)
 }
 
 /// A run of columns of one augmentation.
@@ -57,18 +73,18 @@ struct Group<'a> {
 impl Pen {
     fn map(&self, map: &HeatMap, out: &mut String) {
         let longest = map.rows.iter().map(|row| label::width(&label::printable(&row.model))).max();
-        let name = longest.unwrap_or(0).clamp(5, NAME);
+        let name = longest.unwrap_or(0).clamp(4, NAME);
         let room = self.width.saturating_sub(name);
         let both =
             [true, false].map(|on| map.columns.iter().any(|column| column.regularized == on));
-        let blocks = blocks(map, room, both == [true, true]);
+        let blocks = blocks(map, self.cell, room, both == [true, true]);
         let last = blocks.len().saturating_sub(1);
         for (at, (groups, side)) in blocks.iter().enumerate() {
             let goes_on = if at == 0 { "" } else { " (continued)" };
             let title = shorten(&map.title(), self.width.saturating_sub(12));
             line(out, &format!("{title}{goes_on}"));
-            line(out, &head(name, groups, *side));
-            line(out, &subhead(map, name, groups, *side));
+            line(out, &head(name, self.cell, groups, *side));
+            line(out, &subhead(map, name, self.cell, groups, *side));
             for row in &map.rows {
                 line(out, &self.row(row, name, groups, *side));
             }
@@ -82,7 +98,7 @@ impl Pen {
         let mut text = pad(&shorten(&row.model, name), name);
         for at in groups.iter().flat_map(|group| group.columns.clone()) {
             text.push(' ');
-            text.push_str(&self.cell(&row.cells[at]));
+            text.push_str(&self.text(&row.cells[at]));
         }
         if side {
             let value = row.side.map_or_else(|| "-".to_owned(), ascii);
@@ -92,8 +108,8 @@ impl Pen {
         text
     }
 
-    fn cell(&self, cell: &Cell) -> String {
-        let room = CELL - 1;
+    fn text(&self, cell: &Cell) -> String {
+        let room = self.cell - 1;
         match cell {
             Cell::Empty => " ".repeat(room),
             Cell::Unfinished { done, jobs } => {
@@ -101,7 +117,8 @@ impl Pen {
             }
             Cell::Done(score) => {
                 let delta = score.delta.map(ascii).unwrap_or_default();
-                let text = format!("{:>5}{delta:>6}", percent(score.accuracy));
+                let (left, right) = (room - self.delta, self.delta);
+                let text = format!("{:>left$}{delta:>right$}", percent(score.accuracy));
                 self.paint(&text, score.delta)
             }
         }
@@ -134,12 +151,12 @@ impl Pen {
     }
 }
 
-/// Augmentations by blocks that fit into `room` columns, and whether the side column stands there.
-fn blocks(map: &HeatMap, room: usize, side: bool) -> Vec<(Vec<Group<'_>>, bool)> {
+/// Augmentations by blocks that fit into `room` columns with cells of `cell` columns, and whether the side column stands there.
+fn blocks(map: &HeatMap, cell: usize, room: usize, side: bool) -> Vec<(Vec<Group<'_>>, bool)> {
     let mut blocks: Vec<(Vec<Group<'_>>, bool)> = Vec::new();
     let mut used = room + 1;
     for group in groups(map) {
-        let wide = group.columns.len() * CELL;
+        let wide = group.columns.len() * cell;
         match blocks.last_mut() {
             Some((groups, _)) if used + wide <= room => groups.push(group),
             _ => {
@@ -171,10 +188,10 @@ fn groups(map: &HeatMap) -> Vec<Group<'_>> {
     groups
 }
 
-fn head(name: usize, groups: &[Group<'_>], side: bool) -> String {
+fn head(name: usize, cell: usize, groups: &[Group<'_>], side: bool) -> String {
     let mut text = " ".repeat(name);
     for group in groups {
-        let room = group.columns.len() * CELL - 1;
+        let room = group.columns.len() * cell - 1;
         let title = shorten(group.name, room);
         let free = room - label::width(&title);
         let (left, right) = (free / 2, free - free / 2);
@@ -196,10 +213,10 @@ fn head(name: usize, groups: &[Group<'_>], side: bool) -> String {
     text
 }
 
-fn subhead(map: &HeatMap, name: usize, groups: &[Group<'_>], side: bool) -> String {
+fn subhead(map: &HeatMap, name: usize, cell: usize, groups: &[Group<'_>], side: bool) -> String {
     let mut text = pad("", name);
     for at in groups.iter().flat_map(|group| group.columns.clone()) {
-        let _ = write!(text, " {:>11}", label::regularized(map.columns[at].regularized));
+        let _ = write!(text, "{:>cell$}", label::regularized(map.columns[at].regularized));
     }
     if side {
         text.push_str(" - no reg");

@@ -80,7 +80,7 @@ fn own_augmentations_follow_the_presets_and_models_go_by_parameters() {
 
 #[test]
 fn the_sweep_is_drawn_for_a_terminal() {
-    insta::assert_snapshot!(heat_map_text(&Report::from_jobs(None, &sweep()), false, 100));
+    insta::assert_snapshot!(heat_map_text(&Report::from_jobs(None, &sweep()), false, 80));
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn colour_changes_nothing_but_the_colour() {
     }
     let trimmed: Vec<_> = stripped.lines().map(str::trim_end).collect();
     assert_eq!(trimmed, plain.lines().collect::<Vec<_>>());
-    assert!(coloured.contains("\u{1b}[48;5;255;38;5;16m 84.4   0.0\u{1b}[0m"), "{coloured:?}");
+    assert!(coloured.contains("\u{1b}[48;5;255;38;5;16m84.4  0.0\u{1b}[0m"), "{coloured:?}");
 }
 
 #[test]
