@@ -241,7 +241,12 @@ impl JournalWriter {
             move |source| JournalError::Io { action, path, source }
         };
         let line = encode(&entry).map_err(|e| fail("encode")(e.into()))?;
-        self.file.write_all(&line).map_err(fail("append to"))?;
+        let whole = self.file.metadata().map_err(fail("look at"))?.len();
+        if let Err(error) = self.file.write_all(&line) {
+            // A full disk may have taken half a line; without this the next would be torn too.
+            let _ = self.file.set_len(whole);
+            return Err(fail("append to")(error));
+        }
         if durable {
             self.file.sync_data().map_err(fail("sync"))?;
         }

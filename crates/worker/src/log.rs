@@ -14,6 +14,7 @@ pub(crate) fn start() {
         .with_env_filter(filter)
         .with_ansi(false)
         .with_writer(io::stderr)
+        .log_internal_errors(false) // They would be printed, and printing to a full disk panics.
         .init();
 }
 

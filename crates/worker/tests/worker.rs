@@ -160,6 +160,42 @@ fn a_worker_told_to_leave_while_it_waits_for_a_job_leaves() {
 }
 
 #[test]
+fn a_checkpoint_that_finds_the_disk_full_fails_the_attempt_and_not_the_worker() {
+    let mut study = Study::of(20);
+    let mut worker = Worker::start_with_files_of(16);
+    worker.send(&study.next());
+    worker.ended();
+    let JournalEvent::Failed { kind: FailureKind::Bug, message, step: 10 } = study.last_event()
+    else {
+        panic!("{:?}", study.last_event())
+    };
+    assert!(message.contains("best.safetensors") && message.contains("too large"), "{message}");
+    let left =
+        fs::read_dir(study.run_folder().path().join("checkpoint")).expect("a folder").count();
+    assert_eq!(left, 0, "no half file holds on to the space");
+
+    study.checkpoint_every(0.0);
+    worker.send(&study.next());
+    worker.ended();
+    let JournalEvent::Failed { message, step: 0, .. } = study.last_event() else {
+        panic!("{:?}", study.last_event())
+    };
+    assert!(message.contains("latest.safetensors"), "{message}");
+}
+
+#[test]
+fn a_journal_that_finds_the_disk_full_stays_readable_and_the_worker_alive() {
+    let mut study = Study::of(60);
+    let mut worker = Worker::start_with_files_of(2);
+    worker.send(&study.next());
+    worker.ended();
+    let journal = study.journal();
+    assert!(journal.len() > 2 && !journal.iter().any(|entry| entry.event.is_terminal()));
+    worker.send(&ToWorker::Stop);
+    assert!(worker.exit().success());
+}
+
+#[test]
 fn an_attempt_is_executed_once() {
     let mut study = Study::of(10);
     let mut worker = Worker::start();

@@ -30,7 +30,18 @@ pub(crate) struct Worker {
 impl Worker {
     /// Starts a worker and reads its first line.
     pub(crate) fn start() -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_augreg-worker"))
+        Self::of(&mut Command::new(env!("CARGO_BIN_EXE_augreg-worker")))
+    }
+
+    /// Starts a worker whose files cannot grow beyond `kilobytes`: to it, the disk is full.
+    pub(crate) fn start_with_files_of(kilobytes: u32) -> Self {
+        let worker = env!("CARGO_BIN_EXE_augreg-worker");
+        let script = format!("trap '' XFSZ; ulimit -f {kilobytes}; exec '{worker}'");
+        Self::of(Command::new("bash").args(["-c", &script]))
+    }
+
+    fn of(command: &mut Command) -> Self {
+        let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
