@@ -85,8 +85,8 @@ fn nearest(at: f32, size: usize) -> Option<usize> {
     if at <= -0.5 || at >= size as f32 {
         return None; // −0.5 rounds away from zero, to −1.
     }
-    let floor = at as usize; // What lies between −0.5 and 0 becomes 0.
-    let index = floor + usize::from(at - floor as f32 >= 0.5);
+    let floor = at as i32; // What lies between −0.5 and 0 becomes 0.
+    let index = (floor + i32::from(at - floor as f32 >= 0.5)) as usize;
     (index < size).then_some(index)
 }
 

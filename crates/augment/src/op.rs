@@ -297,7 +297,7 @@ pub(crate) mod tests {
                 }
                 other => format!("{other:?}"),
             };
-            *counts.entry(name).or_insert(0) += 1;
+            *counts.entry(name).or_insert(0_i32) += 1;
         }
         assert_eq!(counts.len(), 11 + 2 * 5);
         for (name, count) in counts {

@@ -77,7 +77,10 @@ impl Resizer {
             for (line, y) in self.lines.iter_mut().zip([low, high]) {
                 if line.row != Some(y) {
                     line.row = Some(y);
-                    interpolate(row_of(y), channels, &self.taps, &mut line.values);
+                    match channels {
+                        1 => interpolate::<1>(row_of(y), &self.taps, &mut line.values),
+                        _ => interpolate::<3>(row_of(y), &self.taps, &mut line.values),
+                    }
                 }
             }
             let [top, bottom] = &self.lines;
@@ -146,14 +149,11 @@ fn tap(out: usize, out_size: usize, in_size: usize) -> Tap {
     Tap { low, high, lerp: at - floor }
 }
 
-fn interpolate(row: &[u8], channels: usize, taps: &[Tap], out: &mut [f32]) {
-    for (out, tap) in out.chunks_exact_mut(channels).zip(taps) {
-        let low = &row[tap.low * channels..][..channels];
-        let high = &row[tap.high * channels..][..channels];
-        for ((out, &low), &high) in out.iter_mut().zip(low).zip(high) {
-            let (low, high) = (f32::from(low), f32::from(high));
-            *out = low + (high - low) * tap.lerp;
-        }
+fn interpolate<const C: usize>(row: &[u8], taps: &[Tap], out: &mut [f32]) {
+    let row = row.as_chunks::<C>().0;
+    for (out, tap) in out.as_chunks_mut::<C>().0.iter_mut().zip(taps) {
+        let (low, high) = (row[tap.low].map(f32::from), row[tap.high].map(f32::from));
+        *out = std::array::from_fn(|c| low[c] + (high[c] - low[c]) * tap.lerp);
     }
 }
 

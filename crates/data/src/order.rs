@@ -85,7 +85,7 @@ impl Permutation {
     }
 }
 
-/// The finalizer of SplitMix64 (Steele et al. 2014); its high bits, which are mixed best.
+/// The finalizer of `SplitMix64` (Steele et al. 2014); its high bits, which are mixed best.
 fn mix(mut x: u64) -> u64 {
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

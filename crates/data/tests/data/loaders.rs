@@ -1,0 +1,131 @@
+//! Loaders: the same bytes whatever the first step and the prefetch depth.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use augreg_augment::{Pipeline, Scratch};
+use augreg_data::{EvalLoader, Order, Split, TrainLoader};
+use augreg_spec::random::{Purpose, stream};
+use augreg_spec::{Augmentation, Crop, Format, SplitName};
+
+use crate::support::{definition, fashion_folder, open};
+
+fn fashion(split: &str) -> Split {
+    let definition = definition(Format::Idx, &fashion_folder(), &[(SplitName::Train, split)]);
+    open(&definition).unwrap().1.split(SplitName::Train).unwrap()
+}
+
+fn preset(name: &str) -> Augmentation {
+    Augmentation::preset(name).unwrap()
+}
+
+type Bytes = (u64, Vec<u8>, Vec<i64>);
+
+fn batches(split: &Split, steps: std::ops::Range<u64>, prefetch: usize) -> Vec<Bytes> {
+    let (first, last) = (steps.start, steps.end);
+    TrainLoader::new(split.clone(), &preset("medium1"), 28, 64, 7, first, last, prefetch)
+        .map(|batch| {
+            let batch = batch.unwrap();
+            (batch.step, batch.images.clone(), batch.labels.clone())
+        })
+        .collect()
+}
+
+#[test]
+fn batches_depend_on_the_step_alone() {
+    let split = fashion("train[:150]");
+    let all = batches(&split, 0..12, 2);
+    assert_eq!(all.iter().map(|batch| batch.0).collect::<Vec<_>>(), (0..12).collect::<Vec<_>>());
+    assert_eq!(batches(&split, 5..12, 0), all[5..]);
+    assert_eq!(batches(&split, 11..12, 9), all[11..]);
+    assert_eq!(batches(&split, 3..3, 1), []);
+}
+
+#[test]
+fn a_batch_holds_the_augmented_examples_of_its_positions() {
+    let split = fashion("train[:150]");
+    let (order, pipeline) = (Order::new(7, 150), Pipeline::new(&preset("medium1"), 28));
+    let mut image = vec![0; 784];
+    for (step, images, labels) in batches(&split, 0..5, 2) {
+        for i in 0..64 {
+            let (epoch, example) = order.example(step * 64 + i);
+            let mut draws = stream(7, Purpose::Augment, epoch, example);
+            let source = split.image(example as usize);
+            pipeline.augment(source, &mut draws, &mut Scratch::default(), &mut image);
+            assert_eq!(images[i as usize * 784..][..784], image, "step {step}, image {i}");
+            assert_eq!(labels[i as usize], i64::from(split.label(example as usize)));
+        }
+    }
+}
+
+#[test]
+fn an_epoch_meets_every_image_once_though_batches_cross_its_border() {
+    let split = fashion("test[:100]");
+    let plain = Augmentation { randaugment: None, mixup: 0.0, crop: Crop::None, flip: false };
+    let loader = TrainLoader::new(split.clone(), &plain, 28, 30, 1, 0, 10, 3);
+    let met: Vec<Vec<u8>> = loader
+        .flat_map(|batch| batch.unwrap().images.chunks(784).map(<[u8]>::to_vec).collect::<Vec<_>>())
+        .collect();
+    let mut expected: Vec<_> = (0..100).map(|i| split.image(i).pixels().to_vec()).collect();
+    expected.sort();
+    assert_eq!(met.len(), 300);
+    for epoch in met.chunks(100) {
+        let mut epoch = epoch.to_vec();
+        epoch.sort();
+        assert_eq!(epoch, expected);
+    }
+    assert_ne!(met[..100], met[100..200], "epochs have orders of their own");
+}
+
+#[test]
+fn buffers_are_reused() {
+    let loader = TrainLoader::new(fashion("train[:500]"), &preset("none"), 28, 32, 0, 0, 200, 2);
+    let buffers: BTreeSet<_> =
+        loader.map(|batch| batch.unwrap().images.as_ptr() as usize).collect();
+    assert!(buffers.len() <= 5, "{} buffers", buffers.len());
+}
+
+#[test]
+fn a_loader_in_the_middle_of_its_work_stops_at_once() {
+    let split = fashion("train");
+    for taken in [0, 1] {
+        let mut loader =
+            TrainLoader::new(split.clone(), &preset("strong2"), 224, 256, 0, 0, u64::MAX, 1);
+        for _ in 0..taken {
+            loader.next().unwrap().unwrap();
+        }
+        assert!(taken == 0 || loader.waited() > Duration::ZERO);
+        let began = Instant::now();
+        drop(loader);
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn a_batch_may_outlive_its_loader() {
+    let mut loader = TrainLoader::new(fashion("train[:50]"), &preset("none"), 28, 4, 0, 0, 9, 1);
+    let batch = loader.next().unwrap().unwrap();
+    drop(loader);
+    assert_eq!(batch.images.len(), 4 * 784);
+}
+
+#[test]
+fn evaluation_goes_through_a_split_in_order_and_keeps_the_rest() {
+    let split = fashion("test[:103]");
+    let mut at = 0;
+    let mut sizes = BTreeMap::new();
+    for batch in EvalLoader::new(split.clone(), 28, 25) {
+        let batch = batch.unwrap();
+        assert_eq!(batch.step, at as u64 / 25);
+        *sizes.entry(batch.labels.len()).or_insert(0) += 1;
+        for (image, label) in batch.images.chunks(784).zip(&batch.labels) {
+            assert_eq!(image, split.image(at).pixels());
+            assert_eq!(*label, i64::from(split.label(at)));
+            at += 1;
+        }
+    }
+    assert_eq!((at, sizes), (103, BTreeMap::from([(25, 4), (3, 1)])));
+
+    let resized = EvalLoader::new(split, 56, 200).next().unwrap().unwrap();
+    assert_eq!(resized.images.len(), 103 * 56 * 56);
+}
