@@ -36,8 +36,8 @@ def augreg(model: Model, rate: float, seed: int) -> float:
     return float(row["images_per_second"])
 
 
-def pytorch(model: Model, rate: float, seed: int) -> dict[str, float]:
-    """Images a second of timm, for each way to compute attention."""
+def pytorch(model: Model, rate: float, seed: int) -> dict[str, dict[str, float]]:
+    """What the peer measures, for each way to compute attention."""
     task = asdict(model) | {
         "regularization": rate,
         "seed": seed,
@@ -56,14 +56,18 @@ def pytorch(model: Model, rate: float, seed: int) -> dict[str, float]:
     return json.loads(done.stdout)
 
 
-def compare(model: Model, rate: float, rounds: int) -> list[str]:
-    """One cell: both sides in turn, `rounds` times; a row of the table."""
+def compare(model: Model, rate: float, rounds: int, shares: list[float]) -> list[str]:
+    """One cell: both sides in turn, `rounds` times; a row of the table.
+
+    Adds to `shares` how much of its core each run of the peer had.
+    """
     ours: list[float] = []
     theirs: dict[str, list[float]] = {attention: [] for attention in ATTENTIONS}
     for seed in range(rounds):
         ours.append(augreg(model, rate, seed))
-        for attention, speed in pytorch(model, rate, seed).items():
-            theirs[attention].append(speed)
+        for attention, measured in pytorch(model, rate, seed).items():
+            theirs[attention].append(measured["images_per_second"])
+            shares.append(measured["share"])
         last = ", ".join(f"{name} {speeds[-1]:,.0f}" for name, speeds in theirs.items())
         say(f"{model.name}, regularization {rate}: augreg {ours[-1]:,.0f}, PyTorch {last} images/s")
     best = max(theirs.values(), key=median)
@@ -91,10 +95,12 @@ def main() -> None:
     rates = [float(rate) for rate in arguments.regularization.split(",")]
 
     head = f"{machine()}; {arguments.rounds} rounds; medians, and ranges in brackets"
-    rows = [compare(model, rate, arguments.rounds) for model in models for rate in rates]
+    shares: list[float] = []
+    rows = [compare(model, rate, arguments.rounds, shares) for model in models for rate in rates]
     columns = ["model, regularization", "augreg / PyTorch's best", "augreg, images/s"]
     columns += [f"PyTorch, {name} attention" for name in ATTENTIONS]
-    print(head, table(columns, rows), sep="\n\n")
+    had = f"PyTorch had {min(shares):.2f} to {max(shares):.2f} of its core; below 1, others were busy."
+    print(head, table(columns, rows), had, sep="\n\n")
 
 
 if __name__ == "__main__":
