@@ -1,6 +1,8 @@
 //! Times one training step of a small network on random data: images a second, and each part's share.
 //!
-//! `cargo run -p augreg-train --example train_step [dropout] [batch] [threads]`
+//! `cargo run -p augreg-train --example train_step -- [dropout] [batch] [threads] [width] [depth]`
+//!
+//! The MLP is four times as wide as the tokens, heads are 16 wide, patches 7 pixels of 28.
 
 #![expect(clippy::print_stdout, reason = "a benchmark's numbers are its output")]
 
@@ -27,8 +29,10 @@ fn main() {
     let batch = arguments.next().unwrap_or(256.0) as i64;
     configure_threads(arguments.next().unwrap_or(1.0) as u32);
 
-    let model = ModelSpec { width: 64, depth: 4, mlp: 256, heads: 4, patch: 7 };
-    let architecture = Architecture::new(model, 1, 10, 28).expect("a constant");
+    let width = arguments.next().unwrap_or(64.0) as u32;
+    let depth = arguments.next().unwrap_or(4.0) as u32;
+    let model = ModelSpec { width, depth, mlp: 4 * width, heads: width / 16, patch: 7 };
+    let architecture = Architecture::new(model, 1, 10, 28).expect("a width that 16 divides");
     let parameters = Parameters::initialised(&architecture, -2.2, 0, Device::Cpu);
     let regularization = Regularization { dropout, stochastic_depth: dropout };
     let vit = Vit::new(architecture, &parameters, regularization);
