@@ -1,6 +1,6 @@
 //! The training and evaluation loops: an assignment in, a journalled result out.
 //!
-//! [`execute`] runs one attempt of a job on one device. Whoever calls it owns the journal, the
+//! [`execute()`] runs one attempt of a job on one device. Whoever calls it owns the journal, the
 //! messages and the decision to stop, through [`Host`]. Processes, signals and locks live in
 //! `augreg-worker`, models and checkpoint files in `augreg-vit`.
 //!
