@@ -1,3 +1,46 @@
-//! The `augreg` binary.
+//! The `augreg` binary: parses the command line, runs one command, turns its end into an exit code.
 
-fn main() {}
+mod args;
+mod command;
+mod failure;
+mod output;
+mod progress;
+mod sweep_file;
+mod table;
+mod words;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+use failure::{Ending, Failure};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    output::set_up(&arguments.global);
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return failure::report(Failure::internal(error)),
+        };
+    match runtime.block_on(run(&arguments)) {
+        Ok(ending) => ending.code(),
+        Err(failure) => failure::report(failure),
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<Ending, Failure> {
+    let global = &arguments.global;
+    match &arguments.command {
+        Command::Plan(args) => command::plan::run(global, args).await,
+        Command::Launch(args) => command::launch::run(global, args).await,
+        Command::Resume(args) => command::resume::run(global, args).await,
+        Command::Status(args) => command::status::run(global, args).await,
+        Command::Query(args) => command::query::run(global, args).await,
+        Command::Show(args) => command::show::run(global, args).await,
+        Command::Logs(args) => command::logs::run(global, args).await,
+        Command::Retry(args) => command::retry::run(global, args).await,
+        Command::Report(args) => command::report::run(global, args).await,
+    }
+}

@@ -9,7 +9,7 @@ use augreg_spec::{DataSource, DatasetIdentity, SplitIdentity, SplitName};
 use crate::DataError;
 use crate::source::{Examples, Source};
 
-/// The images and labels of every split of a data set. Plain files are mapped, not copied.
+/// The images and labels of every split of a data set.
 #[derive(Debug)]
 pub struct Dataset {
     splits: BTreeMap<SplitName, Split>,

@@ -1,4 +1,6 @@
-//! The bytes of a file, mapped or decompressed. Knows no format.
+//! The bytes of a file, decompressed where need be. Knows no format.
+//!
+//! Files are read, not mapped: a map of a file that somebody cuts short ends the process.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -6,7 +8,6 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
-use memmap2::Mmap;
 
 use crate::DataError;
 
@@ -14,24 +15,14 @@ use crate::DataError;
 #[derive(Debug)]
 pub(crate) struct SourceFile {
     pub(crate) path: PathBuf,
-    content: Content,
-}
-
-#[derive(Debug)]
-enum Content {
-    /// Shared with every process that maps the same file.
-    Mapped(Mmap),
-    Held(Vec<u8>),
+    content: Vec<u8>,
 }
 
 impl Deref for SourceFile {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        match &self.content {
-            Content::Mapped(map) => map,
-            Content::Held(bytes) => bytes,
-        }
+        &self.content
     }
 }
 
@@ -47,7 +38,7 @@ impl SourceFile {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(source) => return Err(DataError::Read { path, source }),
             };
-            let content = if zipped { decompress(&path, file)? } else { map(&path, &file)? };
+            let content = if zipped { decompress(&path, file)? } else { read(&path, file)? };
             return Ok(Some(Self { path, content }));
         }
         Ok(None)
@@ -65,23 +56,18 @@ impl SourceFile {
     }
 }
 
-fn map(path: &Path, file: &File) -> Result<Content, DataError> {
-    let fail = |source| DataError::Read { path: path.to_owned(), source };
-    if file.metadata().map_err(fail)?.len() == 0 {
-        return Ok(Content::Held(Vec::new())); // Nothing cannot be mapped.
+fn read(path: &Path, mut file: File) -> Result<Vec<u8>, DataError> {
+    let mut bytes = Vec::new();
+    match file.read_to_end(&mut bytes) {
+        Ok(_) => Ok(bytes),
+        Err(source) => Err(DataError::Read { path: path.to_owned(), source }),
     }
-    #[expect(unsafe_code, reason = "a map is the one way to share data between worker processes")]
-    // SAFETY: data files are written once, by whoever fetched them, and only read afterwards. A
-    // file that somebody overwrites while it is mapped shows its new bytes, which the content hash
-    // of the next job notices; one that is cut short ends the worker, and the retry names the file.
-    let map = unsafe { Mmap::map(file) }.map_err(fail)?;
-    Ok(Content::Mapped(map))
 }
 
-fn decompress(path: &Path, file: File) -> Result<Content, DataError> {
+fn decompress(path: &Path, file: File) -> Result<Vec<u8>, DataError> {
     let mut bytes = Vec::new();
     match MultiGzDecoder::new(BufReader::new(file)).read_to_end(&mut bytes) {
-        Ok(_) => Ok(Content::Held(bytes)),
+        Ok(_) => Ok(bytes),
         Err(source) => {
             let (path, decompressed) = (path.to_owned(), bytes.len() as u64);
             Err(DataError::Gzip { path, decompressed, source })

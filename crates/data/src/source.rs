@@ -93,7 +93,7 @@ impl Source {
         Ok(largest.map_or(0, |label| u32::from(label) + 1))
     }
 
-    /// Reads everything into memory, or leaves it mapped where it can be used as it lies.
+    /// Reads everything into memory.
     ///
     /// # Errors
     ///

@@ -206,8 +206,11 @@ fn add_attempt(job: &mut PendingJob, row: AttemptRow) -> Result<(), StoreError> 
     let failure = row.failure.map(|name| failure(&row.job_id, &name)).transpose()?;
     job.bugs += u32::from(failure == Some(FailureKind::Bug));
     job.out_of_memory += u32::from(failure == Some(FailureKind::OutOfMemory));
-    let was_lost = matches!(failure, Some(FailureKind::Lost | FailureKind::Preempted));
-    job.losses = if was_lost && !row.has_checkpoint { job.losses + 1 } else { 0 };
+    if row.has_checkpoint {
+        job.losses = 0;
+    } else if matches!(failure, Some(FailureKind::Lost | FailureKind::Timeout)) {
+        job.losses += 1;
+    }
     Ok(())
 }
 

@@ -1,0 +1,58 @@
+//! The command line: what is common to all commands, and the list of them. Each command's own
+//! arguments stand beside its code.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::command;
+
+/// Launch sweeps of Vision Transformer trainings, query their results, resume what was interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "augreg", version, max_term_width = 100, propagate_version = false)]
+#[command(after_help = "Exit codes: 0 all succeeded; 1 some job failed; 2 the request was wrong; \
+                        130 interrupted, `augreg resume` goes on.")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Arguments of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// The study: a folder with one database and the artefacts of all its jobs.
+    #[arg(long, global = true, env = "AUGREG_ROOT", default_value = "study", value_name = "DIR")]
+    pub(crate) root: PathBuf,
+    /// Say more on standard error; twice for everything.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Say only what went wrong.
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Colours: `auto` uses them on a terminal unless `NO_COLOR` is set.
+    #[arg(long, global = true, default_value = "auto", value_name = "WHEN")]
+    pub(crate) color: Color,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Plan(command::plan::PlanArgs),
+    Launch(command::launch::LaunchArgs),
+    Resume(command::resume::ResumeArgs),
+    Status(command::status::StatusArgs),
+    Query(command::query::QueryArgs),
+    Show(command::show::ShowArgs),
+    Logs(command::logs::LogsArgs),
+    Retry(command::retry::RetryArgs),
+    Report(command::report::ReportArgs),
+}

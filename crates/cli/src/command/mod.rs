@@ -1,0 +1,11 @@
+//! One command, one file: its arguments, whose doc comments are the help, and one function.
+
+pub(crate) mod launch;
+pub(crate) mod logs;
+pub(crate) mod plan;
+pub(crate) mod query;
+pub(crate) mod report;
+pub(crate) mod resume;
+pub(crate) mod retry;
+pub(crate) mod show;
+pub(crate) mod status;

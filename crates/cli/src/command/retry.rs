@@ -1,0 +1,41 @@
+//! `augreg retry`
+
+use augreg_store::Store;
+use clap::Args;
+
+use crate::args::Global;
+use crate::failure::{Ending, Failure};
+use crate::output;
+
+/// Queue failed or cancelled jobs again; `augreg resume` then runs them
+#[derive(Debug, Args)]
+pub(crate) struct RetryArgs {
+    /// Ids of jobs, or the first characters of them
+    #[arg(required_unless_present = "sweep")]
+    jobs: Vec<String>,
+    /// Every failed job of this sweep
+    #[arg(long, value_name = "NAME", conflicts_with = "jobs")]
+    sweep: Option<String>,
+}
+
+pub(crate) async fn run(global: &Global, args: &RetryArgs) -> Result<Ending, Failure> {
+    let store = Store::open(&global.root).await?;
+    let mut jobs = Vec::new();
+    for prefix in &args.jobs {
+        jobs.push(store.job_by_prefix(prefix).await?);
+    }
+    if let Some(sweep) = &args.sweep {
+        jobs = store.failed_jobs(Some(sweep)).await?;
+    }
+    let queued = store.requeue_failed(&jobs, "asked for by `augreg retry`").await?;
+    store.close().await;
+    for job in &queued {
+        output::print(&job.to_string())?;
+    }
+    output::say(&format!(
+        "{} of {} jobs queued again; `augreg resume` runs them",
+        queued.len(),
+        jobs.len()
+    ));
+    Ok(Ending::Good)
+}

@@ -1,0 +1,169 @@
+//! `augreg show`
+
+use std::fmt::Display;
+
+use augreg_protocol::{Outcome, RunFolder};
+use augreg_spec::{Crop, JobSpec, PretrainSpec, SplitName};
+use augreg_store::{AttemptDetails, JobDetails, Store};
+use clap::Args;
+
+use crate::args::Global;
+use crate::failure::{Ending, Failure};
+use crate::output;
+use crate::words::{count, duration, quantity, time};
+
+/// Tell the whole story of one job: settings, attempts, why each ended, result, audit
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The job's id, or the first characters of it
+    job: String,
+    /// Print the job's spec, the JSON its id is the hash of
+    #[arg(long)]
+    spec: bool,
+}
+
+pub(crate) async fn run(global: &Global, args: &ShowArgs) -> Result<Ending, Failure> {
+    let store = Store::open_read_only(&global.root).await?;
+    let job = store.job_by_prefix(&args.job).await?;
+    let details = store.job(job).await?;
+    let text = if args.spec { details.spec.canonical() } else { story(&details, &store) };
+    output::print(&text)?;
+    Ok(Ending::Good)
+}
+
+fn story(job: &JobDetails, store: &Store) -> String {
+    let mut text = settings(job);
+    text += &line("folder", RunFolder::new(store.root(), job.job).path().display());
+    if let Some(result) = &job.result {
+        text += &outcome(result);
+    }
+    for attempt in &job.attempts {
+        text += &format!("\n{}", attempt_text(attempt));
+    }
+    if let Some(last) = job.checkpoints.last() {
+        let (written, step) = (job.checkpoints.len(), count(last.step));
+        text += &format!("\ncheckpoints: {written} written, the last at step {step}\n");
+    }
+    if !job.events.is_empty() {
+        text += "\naudit\n";
+        for event in &job.events {
+            let attempt = event.attempt.map_or(String::new(), |n| format!(" attempt {n}"));
+            let (at, actor) = (time(event.at), &event.actor);
+            text += &format!("  {at}  {actor}{attempt}  {}: {}\n", event.what, event.reason);
+        }
+    }
+    text
+}
+
+fn line(name: &str, value: impl Display) -> String {
+    format!("{name:15} {value}\n")
+}
+
+fn settings(job: &JobDetails) -> String {
+    let JobSpec::Pretrain(spec) = &job.spec;
+    let PretrainSpec { optimizer, regularization, resolution, augmentation, .. } = spec;
+    let examples = count(spec.dataset.examples(SplitName::Train));
+    let parameters = count(job.parameters);
+    let randaugment = augmentation.randaugment.map_or("no RandAugment".to_owned(), |op| {
+        format!("RandAugment({}, {})", op.layers, op.magnitude)
+    });
+    let crop = if augmentation.crop == Crop::None { "no crop" } else { "inception crop" };
+    let flip = if augmentation.flip { "flip" } else { "no flip" };
+    [
+        line("job", job.job),
+        line("state", job.state),
+        line("sweeps", job.sweeps.join(", ")),
+        line("dataset", format!("{}, {examples} training examples", job.labels.dataset)),
+        line(
+            "model",
+            format!(
+                "{}, {parameters} parameters, {resolution}×{resolution} pixels",
+                job.labels.model
+            ),
+        ),
+        line(
+            "augmentation",
+            format!(
+                "{}: {randaugment}, mixup {}, {crop}, {flip}",
+                job.labels.augmentation, augmentation.mixup
+            ),
+        ),
+        line(
+            "regularization",
+            format!(
+                "dropout {}, stochastic depth {}",
+                regularization.dropout, regularization.stochastic_depth
+            ),
+        ),
+        line(
+            "optimizer",
+            format!(
+                "AdamW, learning rate {}, weight decay {}, warm-up {} steps",
+                optimizer.learning_rate, optimizer.weight_decay, optimizer.warmup_steps
+            ),
+        ),
+        line(
+            "budget",
+            format!(
+                "{} epochs, {} steps of {}, {}",
+                spec.epochs,
+                count(spec.steps()),
+                spec.batch_size,
+                quantity(job.flops, "FLOP")
+            ),
+        ),
+        line("seed", spec.seed),
+        line("registered", time(job.created)),
+    ]
+    .concat()
+}
+
+fn outcome(result: &Outcome) -> String {
+    let percent =
+        |value: Option<f64>| value.map_or("–".into(), |v| format!("{:.2} %", 100.0 * v));
+    let (test, val) = (percent(result.final_test), percent(result.final_val));
+    let best = percent(result.best_val);
+    let memory = quantity(result.peak_memory as f64, "B");
+    let (speed, took) = (result.images_per_second, duration(result.seconds));
+    [
+        line(
+            "result",
+            format!("test {test}, val {val} (best {best}), train loss {:.4}", result.train_loss),
+        ),
+        line("parameters", format!("sha256 {}", result.parameters_sha256)),
+        line("speed", format!("{speed:.0} images/s, {took} of device time, {memory} peak memory")),
+    ]
+    .concat()
+}
+
+fn attempt_text(attempt: &AttemptDetails) -> String {
+    let mut text = format!("attempt {}  {}", attempt.number, attempt.state.name());
+    if let Some(kind) = attempt.failure {
+        text += &format!(" ({})", kind.name());
+    }
+    text += &format!(
+        "\n  where    {} {} on {}",
+        attempt.slot,
+        attempt.device,
+        attempt.host.as_deref().unwrap_or("?")
+    );
+    if let Some(pid) = attempt.pid {
+        text += &format!(", pid {pid}");
+    }
+    text += &format!("\n  when     {}", time(attempt.started));
+    if let Some(ended) = attempt.ended {
+        text +=
+            &format!(", for {}", duration((ended.saturating_sub(attempt.started)) as f64 / 1000.0));
+    }
+    if let Some(step) = attempt.from_step {
+        text += &if step == 0 {
+            "\n  from     the start".to_owned()
+        } else {
+            format!("\n  from     step {}", count(step))
+        };
+    }
+    if let Some(message) = &attempt.message {
+        text += &format!("\n  because  {}", message.replace('\n', "\n           "));
+    }
+    text + "\n"
+}

@@ -1,0 +1,89 @@
+//! `augreg status`
+
+use augreg_protocol::JobState;
+use augreg_spec::JobId;
+use augreg_store::{Counts, Store};
+use clap::Args;
+
+use crate::args::Global;
+use crate::failure::{Ending, Failure};
+use crate::output;
+use crate::words::{count, duration};
+
+/// Show how far sweeps are: jobs by state, what runs, what failed
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Only this sweep
+    sweep: Option<String>,
+}
+
+/// More failures than this are for `augreg query --where state=failed`.
+const FAILURES_SHOWN: u64 = 10;
+
+pub(crate) async fn run(global: &Global, args: &StatusArgs) -> Result<Ending, Failure> {
+    let store = Store::open_read_only(&global.root).await?;
+    let sweep = args.sweep.as_deref();
+    let mut text = String::new();
+    if sweep.is_some() {
+        text += &counts_text(sweep.unwrap_or_default(), &store.counts(sweep).await?);
+    } else {
+        let sweeps = store.sweeps().await?;
+        for summary in &sweeps {
+            text += &counts_text(&summary.name, &store.counts(Some(&summary.name)).await?);
+        }
+        if sweeps.len() != 1 {
+            text += &counts_text("the whole study", &store.counts(None).await?);
+        }
+    }
+    let now = now();
+    let running = store.running(sweep).await?;
+    if !running.is_empty() {
+        text += "\nrunning\n";
+        for run in &running {
+            let percent = 100.0 * run.step as f64 / run.steps.max(1) as f64;
+            let since = duration(now.saturating_sub(run.started) as f64 / 1000.0);
+            text += &format!(
+                "  {}  {} {} {}  step {} of {} ({percent:.0} %)  {} {}  for {since}\n",
+                run.attempt.job.short(),
+                run.labels.model,
+                run.labels.dataset,
+                run.labels.augmentation,
+                count(run.step),
+                count(run.steps),
+                run.slot,
+                run.device,
+            );
+        }
+    }
+    let failures = store.failures(sweep, FAILURES_SHOWN + 1).await?;
+    if !failures.is_empty() {
+        text += "\nfailed\n";
+        for failed in failures.iter().take(FAILURES_SHOWN as usize) {
+            let kind = failed.failure.map_or("unknown", augreg_protocol::FailureKind::name);
+            let message = failed.message.as_deref().unwrap_or_default();
+            text += &failure_line(failed.job, kind, message);
+        }
+        if failures.len() as u64 > FAILURES_SHOWN {
+            text += "  … more: `augreg query --where state=failed --columns short_id,failure,message`\n";
+        }
+    }
+    output::print(&text)?;
+    Ok(Ending::Good)
+}
+
+/// `fashion-mini: 24 jobs, 20 succeeded, 4 queued`
+pub(crate) fn counts_text(name: &str, counts: &Counts) -> String {
+    let states = JobState::ALL.into_iter().rev().filter(|state| counts.of(*state) > 0);
+    let states: Vec<_> =
+        states.map(|state| format!("{} {state}", count(counts.of(state)))).collect();
+    format!("{name}: {} jobs, {}\n", count(counts.total()), states.join(", "))
+}
+
+/// One failed job on one line.
+pub(crate) fn failure_line(job: JobId, kind: &str, message: &str) -> String {
+    format!("  {}  {kind}: {}\n", job.short(), message.lines().next().unwrap_or_default())
+}
+
+fn now() -> u64 {
+    jiff::Timestamp::now().as_millisecond().max(0) as u64
+}

@@ -1,0 +1,157 @@
+//! How a command ends, and what it tells the shell.
+
+use std::io;
+use std::process::ExitCode;
+
+use augreg_spec::SweepErrors;
+use augreg_store::{QueryError, StoreError};
+use miette::{Diagnostic, Report};
+use thiserror::Error;
+
+/// How a command ended that did what it was asked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Everything succeeded.
+    Good,
+    /// Some job failed.
+    JobsFailed,
+    /// Interrupted; `augreg resume` goes on.
+    Interrupted,
+}
+
+impl Ending {
+    pub(crate) fn code(self) -> ExitCode {
+        match self {
+            Self::Good => ExitCode::SUCCESS,
+            Self::JobsFailed => ExitCode::from(1),
+            Self::Interrupted => ExitCode::from(130),
+        }
+    }
+}
+
+/// Why a command could not do what it was asked to.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The request was wrong: exit code 2.
+    Request(Report),
+    /// The request was right, but something broke: exit code 1.
+    Broken(Report),
+    /// Whoever read our output has left, and needs nothing more.
+    NobodyListens,
+}
+
+/// An error with advice.
+#[derive(Debug, Error, Diagnostic)]
+#[error("{message}")]
+struct Advised {
+    message: String,
+    #[help]
+    help: Option<String>,
+    #[source]
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Failure {
+    /// A wrong request, and what would be right.
+    pub(crate) fn request(message: impl Into<String>, help: impl Into<String>) -> Self {
+        let (message, help) = (message.into(), Some(help.into()));
+        Self::Request(Report::new(Advised { message, help, source: None }))
+    }
+
+    /// Something broke, and what to do.
+    pub(crate) fn broken(
+        error: impl std::error::Error + Send + Sync + 'static,
+        help: Option<&str>,
+    ) -> Self {
+        Self::Broken(advised(error, help))
+    }
+
+    /// Something broke, and nothing can be advised.
+    pub(crate) fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::broken(error, None)
+    }
+}
+
+/// Wraps an error of a library, its chain of causes kept.
+fn advised(error: impl std::error::Error + Send + Sync + 'static, help: Option<&str>) -> Report {
+    let message = error.to_string();
+    let source = error
+        .source()
+        .map(|source| -> Box<dyn std::error::Error + Send + Sync> { chain(source).into() });
+    Report::new(Advised { message, help: help.map(str::to_owned), source })
+}
+
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let cause = source.to_string();
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        next = source.source();
+    }
+    text
+}
+
+impl From<SweepErrors> for Failure {
+    fn from(errors: SweepErrors) -> Self {
+        Self::Request(Report::new(errors))
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let help = match &error {
+            StoreError::NoStudy { .. } => Some(
+                "name a study with `--root DIR` or AUGREG_ROOT; `augreg launch FILE` makes one",
+            ),
+            StoreError::UnknownSweep { .. } => {
+                Some("`augreg status` lists the sweeps of the study")
+            }
+            StoreError::UnknownJob { .. } => Some("`augreg query` lists the jobs of the study"),
+            StoreError::AmbiguousJob { .. } => Some("give more characters of the id"),
+            _ => None,
+        };
+        let is_request = help.is_some()
+            || matches!(
+                error,
+                StoreError::Newer { .. } | StoreError::Older { .. } | StoreError::NotAStudy { .. }
+            );
+        let report = advised(error, help);
+        if is_request { Self::Request(report) } else { Self::Broken(report) }
+    }
+}
+
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Store(error) => error.into(),
+            error => {
+                let help = "`augreg query --views` lists the views and their columns";
+                let help = matches!(error, QueryError::UnknownColumn { .. }).then_some(help);
+                Self::Request(advised(error, help))
+            }
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::NobodyListens;
+        }
+        Self::internal(error)
+    }
+}
+
+/// Tells the person and the shell.
+pub(crate) fn report(failure: Failure) -> ExitCode {
+    let (report, code) = match failure {
+        Failure::Request(report) => (report, 2),
+        Failure::Broken(report) => (report, 1),
+        Failure::NobodyListens => return ExitCode::SUCCESS,
+    };
+    crate::output::say(&format!("{report:?}"));
+    ExitCode::from(code)
+}

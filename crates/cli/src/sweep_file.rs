@@ -1,0 +1,71 @@
+//! From the path of a sweep file to its jobs: reads the file, looks at its data sets, expands.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use augreg_spec::{DataSource, DatasetIdentity, Expansion, Surroundings, Sweep};
+
+use crate::failure::Failure;
+
+/// A sweep with its data sets looked at and its jobs expanded.
+pub(crate) struct Loaded {
+    pub(crate) sweep: Sweep,
+    pub(crate) expansion: Expansion,
+    /// Fingerprint → name and place of every data set.
+    pub(crate) datasets: BTreeMap<String, (String, DataSource)>,
+}
+
+/// Reads, checks and expands a sweep file. Nothing is created or changed.
+pub(crate) fn load(file: &Path) -> Result<Loaded, Failure> {
+    let shown = file.display().to_string();
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let help = if error.kind() == std::io::ErrorKind::NotFound {
+            "give the path of a sweep file, such as sweeps/quickstart.toml"
+        } else {
+            "a sweep file is a readable TOML text in UTF-8"
+        };
+        Failure::request(format!("cannot read the sweep file `{shown}`: {error}"), help)
+    })?;
+    let absolute = std::path::absolute(file)?;
+    let base = absolute.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
+    let variable = |name: &str| std::env::var(name).ok();
+    let around = Surroundings { base: &base, variable: &variable };
+    let sweep = Sweep::parse(&shown, &text, &around)?;
+    let identities = identify(&sweep)?;
+    let expansion = sweep.expand(&identities)?;
+    let datasets = sweep
+        .datasets
+        .values()
+        .filter_map(|definition| {
+            let fingerprint = identities.get(&definition.name)?.fingerprint();
+            Some((fingerprint, (definition.name.clone(), definition.source.clone())))
+        })
+        .collect();
+    Ok(Loaded { sweep, expansion, datasets })
+}
+
+/// Looks at every data set, each on its own thread: reading and hashing them is what takes time.
+fn identify(sweep: &Sweep) -> Result<BTreeMap<String, DatasetIdentity>, Failure> {
+    let found: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = sweep
+            .datasets
+            .values()
+            .map(|definition| {
+                (definition.name.clone(), scope.spawn(|| augreg_data::identify(definition)))
+            })
+            .collect();
+        threads.into_iter().map(|(name, thread)| (name, thread.join())).collect()
+    });
+    let mut identities = BTreeMap::new();
+    let mut faults = Vec::new();
+    for (name, result) in found {
+        match result {
+            Ok(Ok(identity)) => {
+                identities.insert(name, identity);
+            }
+            Ok(Err(error)) => faults.push((name, error.to_string())),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+    if faults.is_empty() { Ok(identities) } else { Err(sweep.unreadable(faults).into()) }
+}
