@@ -78,7 +78,7 @@ def main() -> None:
     rows = [[name, str(process), f"{peak / 1024:,.0f}"] for process, (name, peak) in sorted(peaks.items())]
     reported = [[f"{job['model']}, {job['dropout']}", f"{int(job['peak']) / 2**20:,.0f}"] for job in jobs]
     print(about, table(["process", "id", "peak, MiB"], rows), sep="\n\n")
-    print("\nAs the workers report it, by job:", sep="\n")
+    print("", "As the workers report it, by job:", "", sep="\n")
     print(table(["model, regularization", "peak, MiB"], reported))
 
 

@@ -65,8 +65,8 @@ def factor(step: int, warmup: int, steps: int) -> float:
 def train(task: dict, data: list[tuple[Tensor, Tensor]]) -> dict[str, float]:
     """Trains one model; the steps after WARM_UP_STEPS count.
 
-    Returns images a second, and the share of a core that the process got meanwhile: below 1 when
-    something else kept the machine busy.
+    Returns images a second, the share of a core that the process got meanwhile (below 1 when
+    something else kept the machine busy), and the number of parameters.
     """
     torch.manual_seed(task["seed"])
     model = network(task).train()
@@ -95,7 +95,8 @@ def train(task: dict, data: list[tuple[Tensor, Tensor]]) -> dict[str, float]:
     if not math.isfinite(loss.item()):
         sys.exit("the peer's loss is not finite: it does not train what augreg trains")
     images = task["steps"] * task["batch_size"]
-    return {"images_per_second": images / seconds, "share": used / seconds}
+    parameters = sum(p.numel() for p in model.parameters())
+    return {"images_per_second": images / seconds, "share": used / seconds, "parameters": parameters}
 
 
 def main() -> None:

@@ -22,18 +22,18 @@ def pinned() -> tuple[str, ...]:
     return ("taskset", "-c", str(min(os.sched_getaffinity(0))))
 
 
-def augreg(model: Model, rate: float, seed: int) -> float:
-    """Images a second of one job, as `augreg query` reports them."""
+def augreg(model: Model, rate: float, seed: int) -> tuple[float, int]:
+    """Images a second of one job and its parameters, as `augreg query` reports them."""
     with Study() as folder:
         file = folder.write(study.sweep([model], [rate], model.steps, seed))
         folder.run("--quiet", "launch", file, "--workers", 1, prefix=pinned())
         (row,) = folder.query(
-            "select job.steps, threads, result.images_per_second from v_jobs as job "
+            "select job.steps, job.parameters, threads, result.images_per_second from v_jobs as job "
             "join result on result.job_id = job.id join attempt on attempt.job_id = job.id"
         )
     if (int(row["steps"]), row["threads"]) != (model.steps, "1"):
         sys.exit(f"error: not the job that was asked for: {row}")
-    return float(row["images_per_second"])
+    return float(row["images_per_second"]), int(row["parameters"])
 
 
 def pytorch(model: Model, rate: float, seed: int) -> dict[str, dict[str, float]]:
@@ -64,16 +64,46 @@ def compare(model: Model, rate: float, rounds: int, shares: list[float]) -> list
     ours: list[float] = []
     theirs: dict[str, list[float]] = {attention: [] for attention in ATTENTIONS}
     for seed in range(rounds):
-        ours.append(augreg(model, rate, seed))
+        speed, parameters = augreg(model, rate, seed)
+        ours.append(speed)
         for attention, measured in pytorch(model, rate, seed).items():
+            if measured["parameters"] != parameters:
+                sys.exit(f"error: {parameters} parameters, but {measured['parameters']} in PyTorch")
             theirs[attention].append(measured["images_per_second"])
             shares.append(measured["share"])
         last = ", ".join(f"{name} {speeds[-1]:,.0f}" for name, speeds in theirs.items())
         say(f"{model.name}, regularization {rate}: augreg {ours[-1]:,.0f}, PyTorch {last} images/s")
+    return row(f"{model.name}, {rate:g}", ours, theirs)
+
+
+def row(cell: str, ours: list[float], theirs: dict[str, list[float]]) -> list[str]:
+    """Ratio of the medians with the range of the rounds' ratios, then the speeds.
+
+    The attention with the higher median is PyTorch's best.
+    """
     best = max(theirs.values(), key=median)
     ratios = [mine / other for mine, other in zip(ours, best, strict=True)]
-    columns = [spread(ratios, ".2f"), spread(ours), *(spread(theirs[name]) for name in ATTENTIONS)]
-    return [f"{model.name}, {rate:g}", *columns]
+    ratio = f"{median(ours) / median(best):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+    return [cell, ratio, spread(ours), *(spread(theirs[name]) for name in ATTENTIONS)]
+
+
+def models_of(text: str) -> list[Model]:
+    """The models of a comma-separated list of names."""
+    unknown = [name for name in text.split(",") if name not in MODELS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"unknown {unknown}; there are {', '.join(MODELS)}")
+    return [MODELS[name] for name in text.split(",")]
+
+
+def rates_of(text: str) -> list[float]:
+    """Drop rates of a comma-separated list, each in [0, 1)."""
+    try:
+        rates = [float(rate) for rate in text.split(",")]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    if not all(0 <= rate < 1 for rate in rates):
+        raise argparse.ArgumentTypeError(f"{text}: a drop rate is at least 0 and below 1")
+    return rates
 
 
 def main() -> None:
@@ -82,21 +112,24 @@ def main() -> None:
         description="Images a second of training, augreg against timm in PyTorch eager: the same "
         "model, data, batch size, one core and one thread each, in turn within every round.",
     )
-    parser.add_argument("--rounds", type=int, default=5, help="how often each side runs (5)")
-    parser.add_argument("--cells", default=",".join(MODELS), help="models: %(default)s")
-    parser.add_argument("--regularization", default="0,0.1", help="drop rates: %(default)s")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each side runs (3)")
+    parser.add_argument(
+        "--cells", type=models_of, default=",".join(MODELS), help="models (%(default)s)"
+    )
+    parser.add_argument(
+        "--regularization", type=rates_of, default="0,0.1", help="drop rates (%(default)s)"
+    )
     arguments = parser.parse_args()
-    unknown = [name for name in arguments.cells.split(",") if name not in MODELS]
-    if unknown:
-        parser.error(f"unknown models {unknown}; there are {', '.join(MODELS)}")
     if arguments.rounds < 1:
         parser.error("there must be at least one round")
-    models = [MODELS[name] for name in arguments.cells.split(",")]
-    rates = [float(rate) for rate in arguments.regularization.split(",")]
 
-    head = f"{machine()}; {arguments.rounds} rounds; medians, and ranges in brackets"
+    head = f"{machine()}; {arguments.rounds} rounds; medians, ranges of the rounds in brackets"
     shares: list[float] = []
-    rows = [compare(model, rate, arguments.rounds, shares) for model in models for rate in rates]
+    rows = [
+        compare(model, rate, arguments.rounds, shares)
+        for model in arguments.cells
+        for rate in arguments.regularization
+    ]
     columns = ["model, regularization", "augreg / PyTorch's best", "augreg, images/s"]
     columns += [f"PyTorch, {name} attention" for name in ATTENTIONS]
     had = f"PyTorch had {min(shares):.2f} to {max(shares):.2f} of its core; below 1, others were busy."
