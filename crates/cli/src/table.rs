@@ -127,6 +127,6 @@ mod tests {
                 vec![Value::Text("B/16".into()), Value::Null],
             ],
         };
-        insta::assert_snapshot!(table(&rows), @"");
+        insta::assert_snapshot!(table(&rows));
     }
 }
