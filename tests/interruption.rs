@@ -95,6 +95,7 @@ fn a_second_scheduler_on_a_study_is_refused_by_name() {
     study.wait_for("select * from attempt where state = 'running'");
     let second = study.augreg(&["resume"]);
     assert_ne!(second.code, Some(0));
-    assert!(second.stderr.contains("pid"), "{}", second.stderr);
+    let holder = format!("process {} on host", augreg.id());
+    assert!(second.stderr.contains(&holder), "{}", second.stderr);
     augreg.signal(Signal::KILL);
 }

@@ -130,7 +130,7 @@ fn wrong_requests_say_what_would_be_right() {
     assert!(column.stderr.contains("did you mean `final_val`"), "{}", column.stderr);
     let job = study.expect(2, &["show", "zzzz"]);
     assert!(job.stderr.contains("no job whose id begins with `zzzz`"), "{}", job.stderr);
-    let sweep = study.expect(2, &["status", "tyni"]);
+    let sweep = study.expect(2, &["status", "tini"]);
     assert!(sweep.stderr.contains("did you mean `tiny`"), "{}", sweep.stderr);
     let sql = study.expect(2, &["query", "select final_vall from v_jobs"]);
     assert!(sql.stderr.contains("final_val"), "{}", sql.stderr);

@@ -230,6 +230,12 @@ impl Study {
 pub struct Running(Child);
 
 impl Running {
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Sends a signal.
     ///
     /// # Panics

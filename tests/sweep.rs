@@ -5,7 +5,7 @@ use augreg_tests::{COMMON, HEAD, Study};
 fn sweep(augmentations: &str) -> String {
     format!(
         "{HEAD}\n[pretrain]\ndataset = \"fashion\"\naugmentation = {augmentations}\n\
-         regularization = [0.0, 0.1]\nepochs = 6\n{COMMON}"
+         regularization = [0.0, 0.1]\nepochs = 12\n{COMMON}"
     )
 }
 
@@ -53,7 +53,7 @@ fn ray_8647_a_sweep_trains_once_and_growing_it_runs_only_what_is_new() {
 #[test]
 fn ray_35742_reading_commands_change_nothing() {
     let study = Study::new();
-    study.write("tiny.toml", &sweep("[\"none\"]").replace("epochs = 6", "epochs = 0.5"));
+    study.write("tiny.toml", &sweep("[\"none\"]").replace("epochs = 12", "epochs = 0.5"));
     study.expect(0, &["launch", "tiny.toml"]);
     let database = || std::fs::read(study.root().join("augreg.db")).expect("reads");
     let before = database();

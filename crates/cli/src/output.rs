@@ -22,8 +22,8 @@ pub(crate) fn set_up(global: &Global) {
     let coloured = wanted(io::stderr().is_terminal());
     // Fails only if a hook is there already, and this is the first.
     let _ = miette::set_hook(Box::new(move |_| {
-        let options = miette::MietteHandlerOpts::new().terminal_links(false).width(100);
-        Box::new(options.color(coloured).unicode(true).break_words(false).build())
+        let options = miette::MietteHandlerOpts::new().terminal_links(false).wrap_lines(false);
+        Box::new(options.color(coloured).unicode(true).build())
     }));
     let level = match (global.quiet, global.verbose) {
         (true, _) => "error",

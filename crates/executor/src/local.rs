@@ -199,6 +199,12 @@ fn command(program: &Path, root: &Path, slot: &Slot, log: File) -> Command {
         .process_group(0)
         .env("OMP_NUM_THREADS", slot.threads.to_string())
         .env("MKL_NUM_THREADS", slot.threads.to_string());
+    // OpenMP's threads spin at every barrier unless told to sleep. Where anything else wants a core
+    // that multiplies the time of a step: 540 against 11,500 images/s measured for a micro model
+    // with two threads beside one busy process.
+    if std::env::var_os("OMP_WAIT_POLICY").is_none() {
+        command.env("OMP_WAIT_POLICY", "passive");
+    }
     if let Some(uuid) = &slot.gpu {
         command.env("CUDA_VISIBLE_DEVICES", uuid);
     }
