@@ -27,13 +27,13 @@ def augreg(model: Model, rate: float, seed: int) -> tuple[float, int]:
     with Study() as folder:
         file = folder.write(study.sweep([model], [rate], model.steps, seed))
         folder.run("--quiet", "launch", file, "--workers", 1, prefix=pinned())
-        (row,) = folder.query(
+        (job,) = folder.query(
             "select job.steps, job.parameters, threads, result.images_per_second from v_jobs as job "
             "join result on result.job_id = job.id join attempt on attempt.job_id = job.id"
         )
-    if (int(row["steps"]), row["threads"]) != (model.steps, "1"):
-        sys.exit(f"error: not the job that was asked for: {row}")
-    return float(row["images_per_second"]), int(row["parameters"])
+    if (int(job["steps"]), job["threads"]) != (model.steps, "1"):
+        sys.exit(f"error: not the job that was asked for: {job}")
+    return float(job["images_per_second"]), int(job["parameters"])
 
 
 def pytorch(model: Model, rate: float, seed: int) -> dict[str, dict[str, float]]:
@@ -77,14 +77,15 @@ def compare(model: Model, rate: float, rounds: int, shares: list[float]) -> list
 
 
 def row(cell: str, ours: list[float], theirs: dict[str, list[float]]) -> list[str]:
-    """Ratio of the medians with the range of the rounds' ratios, then the speeds.
+    """Median and range of the rounds' ratios, then the speeds.
 
-    The attention with the higher median is PyTorch's best.
+    Ratios are taken within a round, where both sides met the same neighbours on the machine. The
+    attention with the higher median is PyTorch's best.
     """
     best = max(theirs.values(), key=median)
     ratios = [mine / other for mine, other in zip(ours, best, strict=True)]
-    ratio = f"{median(ours) / median(best):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-    return [cell, ratio, spread(ours), *(spread(theirs[name]) for name in ATTENTIONS)]
+    columns = [spread(ratios, ".2f"), spread(ours), *(spread(theirs[name]) for name in ATTENTIONS)]
+    return [cell, *columns]
 
 
 def models_of(text: str) -> list[Model]:
