@@ -119,3 +119,14 @@ fn a_diverging_job_and_a_truncated_data_set_fail_by_name_and_the_sweep_goes_on()
     let damaged = study.expect(0, &["show", &of(1.0)["id"]]).stdout;
     assert!(damaged.contains("train-images-idx3-ubyte") && damaged.contains("100000"), "{damaged}");
 }
+
+/// Thread: hydra-ecosystem/hydra#2919 (a cross product is silently incomplete).
+#[test]
+fn hydra_2919_the_quickstart_sweep_shows_how_its_jobs_are_counted() {
+    let study = Study::new();
+    let quickstart = concat!(env!("CARGO_MANIFEST_DIR"), "/../sweeps/quickstart.toml");
+    let plan = study.expect(0, &["plan", quickstart]);
+    let promised = "2 × 2 × 3 × 2 × 2 = 48 points, 28 excluded: 20 jobs";
+    assert!(plan.stdout.contains(promised), "{}", plan.stdout);
+    assert!(plan.stdout.contains("+20 new, 0 done"), "{}", plan.stdout);
+}

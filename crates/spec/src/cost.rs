@@ -13,7 +13,7 @@ pub struct Cost {
     pub images: u64,
     /// Trainable parameters.
     pub parameters: u64,
-    /// Bytes that stay on disk when the job is done: its parameters in 32 bits.
+    /// Bytes that stay on disk when the job is done: its best and its final parameters, 32 bits each.
     pub disk_bytes: u64,
 }
 
@@ -32,6 +32,6 @@ pub fn cost(spec: &JobSpec) -> Cost {
         flops: 2.0 * macs * (3.0 * images as f64 + evaluated as f64),
         images,
         parameters,
-        disk_bytes: 4 * parameters,
+        disk_bytes: 2 * 4 * parameters,
     }
 }

@@ -27,9 +27,9 @@ pub(crate) struct PlanArgs {
     jobs: bool,
 }
 
-/// Speed taken for a CPU thread as long as the study has measured none: what a current core reaches
-/// on the small matrix products of a micro model.
-const NOMINAL_CPU: f64 = 2e10;
+/// Speed taken for a CPU thread as long as the study has measured none: what a server core reached
+/// on the micro models of `sweeps/quickstart.toml` (13.3 TFLOP in 374 s on two threads).
+const NOMINAL_CPU: f64 = 3.5e10;
 
 /// Likewise for a GPU: an A100 at 40 % of its TF32 peak.
 const NOMINAL_GPU: f64 = 6e13;
