@@ -135,3 +135,13 @@ fn wrong_requests_say_what_would_be_right() {
     let sql = study.expect(2, &["query", "select final_vall from v_jobs"]);
     assert!(sql.stderr.contains("final_val"), "{}", sql.stderr);
 }
+
+#[test]
+fn the_control_plane_does_not_link_libtorch() {
+    let links = |name: &str| {
+        let bytes = std::fs::read(augreg_tests::binary(name)).expect("it is built");
+        bytes.windows(15).any(|window| window == b"libtorch_cpu.so")
+    };
+    assert!(links("augreg-worker"));
+    assert!(!links("augreg"));
+}

@@ -283,7 +283,12 @@ pub fn kill(pid: i32, signal: Signal) {
 }
 
 /// A built binary, beside the folder of this test's own.
-fn binary(name: &str) -> PathBuf {
+///
+/// # Panics
+///
+/// If this test was not put where cargo puts tests.
+#[must_use]
+pub fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
     let folder = test.parent().and_then(Path::parent).expect("target/debug/deps/test");
     folder.join(name)

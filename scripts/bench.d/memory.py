@@ -56,7 +56,7 @@ def main() -> None:
         prog="scripts/bench memory",
         description="Peak memory (VmHWM, sampled 50 times a second) of each process of a sweep.",
     )
-    parser.add_argument("sweep", nargs="?", help="a sweep file; else four jobs of the quickstart's models")
+    parser.add_argument("sweep", nargs="?", help="a sweep file; else four jobs of two micro models")
     parser.add_argument("--workers", type=int, help="as of `augreg launch`; else its default")
     arguments = parser.parse_args()
 

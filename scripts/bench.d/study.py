@@ -28,7 +28,7 @@ class Model:
     steps: int
 
 
-# The two of sweeps/quickstart.toml, and one of a size that keeps a core's matrix units busy.
+# The larger of sweeps/quickstart.toml, one twice as wide, and one that keeps a core's matrix units busy.
 MODELS = {
     model.name: model
     for model in [

@@ -52,7 +52,8 @@ pub(crate) fn width() -> usize {
 }
 
 fn console_width() -> u16 {
-    rustix::termios::tcgetwinsize(io::stdout()).map_or(80, |size| size.ws_col.max(40))
+    let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col);
+    if columns == 0 { 80 } else { columns } // Some terminals do not know their size.
 }
 
 /// Writes a line of data to standard output.
