@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use augreg_protocol::with_causes;
 use augreg_spec::SweepErrors;
 use augreg_store::{QueryError, StoreError};
 use miette::{Diagnostic, Report};
@@ -77,21 +78,8 @@ fn advised(error: impl std::error::Error + Send + Sync + 'static, help: Option<&
     let message = error.to_string();
     let source = error
         .source()
-        .map(|source| -> Box<dyn std::error::Error + Send + Sync> { chain(source).into() });
+        .map(|source| -> Box<dyn std::error::Error + Send + Sync> { with_causes(source).into() });
     Report::new(Advised { message, help: help.map(str::to_owned), source })
-}
-
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        let cause = source.to_string();
-        if !text.ends_with(&cause) {
-            text = format!("{text}: {cause}");
-        }
-        next = source.source();
-    }
-    text
 }
 
 impl From<SweepErrors> for Failure {

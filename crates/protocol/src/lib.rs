@@ -5,11 +5,13 @@
 //! journal of the attempt, an append-only file that only the worker writes. Both ends agree on the
 //! layout of a job's folder through [`RunFolder`]. Neither processes nor the database live here.
 
+mod cause;
 mod folder;
 mod journal;
 mod message;
 mod state;
 
+pub use cause::with_causes;
 pub use folder::RunFolder;
 pub use journal::{
     Entry, FailureKind, JOURNAL_VERSION, JournalError, JournalEvent, JournalReader, JournalWriter,

@@ -1,10 +1,9 @@
 //! Why an attempt failed, as a kind for the scheduler and a sentence for a person.
 
 use std::any::Any;
-use std::error::Error;
 
 use augreg_data::DataError;
-use augreg_protocol::{FailureKind, JournalError};
+use augreg_protocol::{FailureKind, JournalError, with_causes};
 use augreg_vit::CheckpointError;
 
 /// The failure of an attempt.
@@ -44,32 +43,21 @@ fn first_lines(text: &str) -> String {
     lines.take(4).collect::<Vec<_>>().join("\n")
 }
 
-/// An error and its sources in one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
-}
-
 impl From<CheckpointError> for Failure {
     fn from(error: CheckpointError) -> Self {
-        Self::new(FailureKind::Bug, chain(&error))
+        Self::new(FailureKind::Bug, with_causes(&error))
     }
 }
 
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
-        Self::new(FailureKind::Bug, chain(&error))
+        Self::new(FailureKind::Bug, with_causes(&error))
     }
 }
 
 impl From<DataError> for Failure {
     fn from(error: DataError) -> Self {
-        Self::new(FailureKind::Data, chain(&error))
+        Self::new(FailureKind::Data, with_causes(&error))
     }
 }
 

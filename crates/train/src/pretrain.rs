@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use augreg_data::{Dataset, EvalLoader, TrainLoader};
-use augreg_protocol::{Assignment, Beat, FailureKind, JournalEvent, Outcome, RunFolder};
+use augreg_protocol::{
+    Assignment, Beat, FailureKind, JournalEvent, Outcome, RunFolder, with_causes,
+};
 use augreg_spec::{PretrainSpec, SplitName};
 use augreg_vit::checkpoint::{TrainingState, save_parameters, set_aside};
 use augreg_vit::{Architecture, CheckpointError};
@@ -16,7 +18,7 @@ use crate::cache::DatasetCache;
 use crate::device::{peak_memory, place, synchronize};
 use crate::evaluate::{Evaluation, Verdict, evaluate};
 use crate::execute::{End, Host};
-use crate::failure::{Failure, chain};
+use crate::failure::Failure;
 use crate::losses::KEPT;
 use crate::meter::{Every, Throughput};
 use crate::trainer::Trainer;
@@ -98,7 +100,7 @@ fn resume(
             let aside = set_aside(&path)?;
             let text = format!(
                 "{}; it was kept as `{}` and the job begins again at step 0",
-                chain(&error),
+                with_causes(&error),
                 aside.display()
             );
             warn!("{text}");

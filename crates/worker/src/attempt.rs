@@ -1,11 +1,10 @@
 //! One attempt from assignment to the last line of its journal.
 
-use std::error::Error;
 use std::fs::{self, File};
 use std::io;
 
 use augreg_protocol::{
-    Assignment, FailureKind, FromWorker, JournalEvent, JournalWriter, RunFolder,
+    Assignment, FailureKind, FromWorker, JournalEvent, JournalWriter, RunFolder, with_causes,
 };
 use augreg_train::{DatasetCache, End, Failure, Host, execute};
 use tracing::{error, info, info_span, warn};
@@ -36,7 +35,7 @@ pub(crate) fn run(
             journalled(&mut process, &folder, datasets);
         }
         // Without a journal there is nothing to say what was done, so nothing is done.
-        Err(error) => error!("the attempt cannot begin: {}", chain(&error)),
+        Err(error) => error!("the attempt cannot begin: {}", with_causes(&error)),
     }
     outbox.send(&FromWorker::Ended { attempt });
 }
@@ -62,7 +61,7 @@ fn journalled(process: &mut Process<'_>, folder: &RunFolder, datasets: &mut Data
         }
     };
     if let Err(error) = process.started(0) {
-        error!("{}", chain(&error));
+        error!("{}", with_causes(&error));
     }
     conclude(process, folder, end, None);
 }
@@ -90,7 +89,7 @@ fn conclude(process: &mut Process<'_>, folder: &RunFolder, end: End, _lock: Opti
     }
     let succeeded = matches!(event, JournalEvent::Succeeded(_));
     if let Err(error) = process.journal(event) {
-        error!("the attempt's end could not be journalled: {}", chain(&error));
+        error!("the attempt's end could not be journalled: {}", with_causes(&error));
     } else if succeeded {
         match fs::remove_file(folder.latest()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -99,15 +98,4 @@ fn conclude(process: &mut Process<'_>, folder: &RunFolder, end: End, _lock: Opti
             _ => {}
         }
     }
-}
-
-/// An error and its sources in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }

@@ -158,7 +158,8 @@ pub(crate) struct Estimate {
     count: usize,
     /// `2 slots of 1 CPU thread`.
     pub(crate) slots: String,
-    basis: String,
+    /// `35.0 GFLOP/s a slot, measured over 20 jobs`.
+    pub(crate) basis: String,
 }
 
 impl Estimate {

@@ -2,13 +2,14 @@
 
 use augreg_protocol::JobState;
 use augreg_spec::JobId;
-use augreg_store::{Counts, Store};
+use augreg_store::{Counts, JobQuery, QueryError, Store, Value};
 use clap::Args;
 
+use super::plan::Estimate;
 use crate::args::Global;
 use crate::failure::{Ending, Failure};
 use crate::output;
-use crate::words::{count, duration};
+use crate::words::{count, duration, quantity};
 
 /// Show how far sweeps are: jobs by state, what runs, what failed
 #[derive(Debug, Args)]
@@ -35,6 +36,7 @@ pub(crate) async fn run(global: &Global, args: &StatusArgs) -> Result<Ending, Fa
             text += &counts_text("the whole study", &store.counts(None).await?);
         }
     }
+    text += &time_left(&store, sweep).await?;
     let now = now();
     let running = store.running(sweep).await?;
     if !running.is_empty() {
@@ -69,6 +71,40 @@ pub(crate) async fn run(global: &Global, args: &StatusArgs) -> Result<Ending, Fa
     }
     output::print(&text)?;
     Ok(Ending::Good)
+}
+
+/// What is left to do and how long that takes here, by the speeds of jobs that are done.
+async fn time_left(store: &Store, sweep: Option<&str>) -> Result<String, Failure> {
+    let ends = JobState::ALL.into_iter().filter(|state| state.is_end());
+    let query = JobQuery {
+        sweep: sweep.map(str::to_owned),
+        filters: ends
+            .map(|state| format!("state!={state}").parse())
+            .collect::<Result<_, QueryError>>()?,
+        columns: Some(vec!["flops".to_owned()]),
+        ..JobQuery::default()
+    };
+    let rows = store.query(&query).await?.rows;
+    let flops: Vec<f64> = rows
+        .iter()
+        .filter_map(|row| match row.first() {
+            Some(Value::Real(flops)) => Some(*flops),
+            _ => None,
+        })
+        .collect();
+    if flops.is_empty() {
+        return Ok(String::new());
+    }
+    let estimate = Estimate::new(&augreg_executor::detect(None), &store.speeds().await?);
+    let (device, wall) = estimate.seconds(&flops);
+    Ok(format!(
+        "to do: {}, about {} on {}, {:.2} device-hours ({})\n",
+        quantity(flops.iter().sum(), "FLOP"),
+        duration(wall),
+        estimate.slots,
+        device / 3600.0,
+        estimate.basis
+    ))
 }
 
 /// `fashion-mini: 24 jobs, 20 succeeded, 4 queued`

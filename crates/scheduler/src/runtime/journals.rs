@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use augreg_protocol::{AttemptKey, Entry, JournalEvent, JournalReader, Outcome, RunFolder};
+use augreg_protocol::{
+    AttemptKey, Entry, JournalEvent, JournalReader, Outcome, RunFolder, with_causes,
+};
 
 use crate::core::{AttemptEnd, Event};
 
@@ -81,7 +83,7 @@ impl Journals {
                         break Some(why);
                     }
                 }
-                Err(error) => break Some(with_sources(&error)),
+                Err(error) => break Some(with_causes(&error)),
             }
         };
         news.offset = journal.reader.offset();
@@ -162,17 +164,6 @@ fn implausible(outcome: &Outcome) -> Option<String> {
     ];
     let (name, value) = positive.into_iter().find(|(_, x)| !(x.is_finite() && *x >= 0.0))?;
     Some(format!("the journal reports {name} = {value}"))
-}
-
-/// An error and all it rests on, in one line.
-pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 use augreg_executor::{
     Local, LocalOptions, SlotId, WorkerEvent, WorkerReport, detect, program, tail_of_log,
 };
-use augreg_protocol::{Assignment, AttemptKey, FailureKind, JobState, RunFolder, ToWorker};
+use augreg_protocol::{
+    Assignment, AttemptKey, FailureKind, JobState, RunFolder, ToWorker, with_causes,
+};
 use augreg_spec::JobId;
 use augreg_store::{PendingJob, Store};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, info, warn};
 
-use super::journals::{Journals, News, with_sources};
+use super::journals::{Journals, News};
 use super::lock::StudyLock;
 use super::options::{Progress, RunError, RunOptions, Summary};
 use super::orphans;
@@ -311,7 +313,7 @@ impl<F: FnMut(Progress) + Send> Run<F> {
             match action {
                 Action::StartWorker { slot } => {
                     if let Err(error) = self.local.start(slot) {
-                        let (why, hopeless) = (with_sources(&error), error.is_hopeless());
+                        let (why, hopeless) = (with_causes(&error), error.is_hopeless());
                         events.push_back(Event::StartFailed { slot, why, hopeless });
                     }
                 }
