@@ -122,8 +122,9 @@ impl Display {
 
     fn beat(&mut self, beat: &Beat) {
         let Some(run) = self.running.get_mut(&beat.attempt) else { return };
-        let loss = beat.loss.map_or(String::new(), |loss| format!("loss {loss:.3}  "));
-        run.bar.set_message(format!("{loss}{:.0} images/s", beat.images_per_second));
+        run.bar.set_message(beat.loss.map_or("evaluating".to_owned(), |loss| {
+            format!("loss {loss:.3}  {:.0} images/s", beat.images_per_second)
+        }));
         run.bar.set_position(beat.step);
         run.share = beat.step as f64 / beat.steps.max(1) as f64;
         run.first_share.get_or_insert(run.share);
@@ -133,7 +134,6 @@ impl Display {
     fn stop(&mut self, attempt: AttemptKey) -> Option<Duration> {
         let run = self.running.remove(&attempt)?;
         run.bar.finish_and_clear();
-        self.bars.remove(&run.bar);
         let flops = self.jobs.get(&attempt.job).map_or(0.0, |job| job.flops);
         self.flops_here += flops * (run.share - run.first_share.unwrap_or(run.share));
         Some(run.since.elapsed())
