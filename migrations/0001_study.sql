@@ -55,6 +55,16 @@ CREATE TABLE job (
     loss                  TEXT    GENERATED ALWAYS AS (spec ->> '$.loss') STORED,
     precision             TEXT    GENERATED ALWAYS AS (spec ->> '$.precision') STORED,
     seed                  INTEGER GENERATED ALWAYS AS (spec ->> '$.seed') STORED,
+    -- Settings that few sweeps vary are computed when asked for, so that they cost no space.
+    crop                  TEXT    GENERATED ALWAYS AS (spec ->> '$.augmentation.crop') VIRTUAL,
+    flip                  INTEGER GENERATED ALWAYS AS (spec ->> '$.augmentation.flip') VIRTUAL,
+    warmup_steps          INTEGER GENERATED ALWAYS AS (spec ->> '$.optimizer.warmup_steps') VIRTUAL,
+    clip_norm             REAL    GENERATED ALWAYS AS (spec ->> '$.optimizer.clip_norm') VIRTUAL,
+    beta1                 REAL    GENERATED ALWAYS AS (spec ->> '$.optimizer.beta1') VIRTUAL,
+    beta2                 REAL    GENERATED ALWAYS AS (spec ->> '$.optimizer.beta2') VIRTUAL,
+    eps                   REAL    GENERATED ALWAYS AS (spec ->> '$.optimizer.eps') VIRTUAL,
+    head_bias             REAL    GENERATED ALWAYS AS (spec ->> '$.head_bias') VIRTUAL,
+    evaluations           INTEGER GENERATED ALWAYS AS (spec ->> '$.evaluations') VIRTUAL,
 
     labels              TEXT    NOT NULL,  -- what the sweep file calls the parts; never hashed
     spec                TEXT    NOT NULL   -- last, so that scans of the axes pass it by

@@ -121,3 +121,24 @@ async fn v_jobs_tells_a_job_in_one_row() {
         ]]
     );
 }
+
+#[tokio::test]
+async fn v_jobs_has_every_setting_a_sweep_can_vary() {
+    let study = Study::with(&[job("light2", 3)]).await;
+    let columns = "crop, flip, warmup_steps, clip_norm, beta1, beta2, eps, head_bias, evaluations";
+    let row = study.sql(&format!("SELECT {columns} FROM v_jobs")).await;
+    assert_eq!(
+        row,
+        [[
+            text("inception"),
+            Value::Integer(1),
+            Value::Integer(10),
+            Value::Real(1.0),
+            Value::Real(0.9),
+            Value::Real(0.999),
+            Value::Real(1e-8),
+            Value::Real(-10.0),
+            Value::Integer(3),
+        ]]
+    );
+}
