@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::StoreError;
 use crate::error::decode;
 
-/// `(?, ?), (?, ?)`: placeholders for `rows` rows of `columns` columns.
+/// `(?, ?), (?, ?)`: the parameters of `rows` rows of `columns` columns.
 pub(crate) fn values(rows: usize, columns: usize) -> String {
     let row = format!("({})", vec!["?"; columns].join(", "));
     vec![row; rows].join(", ")
