@@ -115,6 +115,15 @@ pub enum JournalEvent {
         /// Name and value; all finite.
         values: BTreeMap<String, f64>,
     },
+    /// A number measured at every one of consecutive steps, such as `train_loss`.
+    Series {
+        /// Its name.
+        name: String,
+        /// Steps done when the first value was measured.
+        first: u64,
+        /// The values; all finite, at least one.
+        values: Vec<f32>,
+    },
     /// `latest.safetensors` holds this step, on disk.
     Checkpoint {
         /// The step.
@@ -152,7 +161,7 @@ impl JournalEvent {
 
     /// Whether the entry must survive a power cut before the worker goes on.
     fn is_durable(&self) -> bool {
-        !matches!(self, Self::Metrics { .. })
+        !matches!(self, Self::Metrics { .. } | Self::Series { .. })
     }
 }
 

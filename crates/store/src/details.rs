@@ -169,10 +169,7 @@ impl Store {
     /// [`StoreError::Database`]. An unknown job or name has an empty curve.
     pub async fn curve(&self, job: JobId, name: &str) -> Result<Vec<(u64, f64)>, StoreError> {
         let rows: Vec<(i64, f64)> = sqlx::query_as(
-            "SELECT step, value FROM (
-                 SELECT step, value, max(attempt) FROM metric
-                 WHERE job_id = ? AND name = ? GROUP BY step
-             ) ORDER BY step",
+            "SELECT step, value FROM v_curves WHERE job_id = ? AND name = ? ORDER BY step",
         )
         .bind(job.to_string())
         .bind(name)
@@ -338,7 +335,7 @@ async fn checkpoints(
 }
 
 async fn metrics(connection: &mut SqliteConnection, id: &str) -> Result<Vec<String>, StoreError> {
-    sqlx::query_scalar("SELECT DISTINCT name FROM metric WHERE job_id = ? ORDER BY name")
+    sqlx::query_scalar("SELECT DISTINCT name FROM metric_series WHERE job_id = ? ORDER BY name")
         .bind(id)
         .fetch_all(connection)
         .await

@@ -6,7 +6,7 @@ use augreg_protocol::{AttemptKey, AttemptState, Entry, JournalEvent, Outcome};
 use sqlx::SqliteConnection;
 
 use crate::error::database;
-use crate::rows::values;
+use crate::rows::{json_text, values};
 use crate::writer::{JournalPart, Write};
 use crate::{Change, Store, StoreError, change};
 
@@ -122,10 +122,14 @@ async fn ingest(
         }
         next += 1;
         ingested.new += 1;
-        if let JournalEvent::Metrics { step, values } = &entry.event {
-            metrics.extend(values.iter().map(|(name, value)| (name.as_str(), *step, *value)));
-        } else {
-            store_entry(connection, &job, entry).await?;
+        match &entry.event {
+            JournalEvent::Metrics { step, values } => {
+                metrics.extend(values.iter().map(|(name, value)| (name.as_str(), *step, *value)));
+            }
+            JournalEvent::Series { name, first, values } => {
+                store_series(connection, attempt, name, *first, values).await?;
+            }
+            _ => store_entry(connection, &job, entry).await?,
         }
     }
     store_metrics(connection, &job, attempt.number, &metrics).await?;
@@ -152,7 +156,7 @@ async fn store_entry(
     let number = entry.attempt.number;
     let at = entry.at as i64;
     match &entry.event {
-        JournalEvent::Metrics { .. } => {}
+        JournalEvent::Metrics { .. } | JournalEvent::Series { .. } => {}
         JournalEvent::Started { version, host, pid, device, threads, step } => {
             sqlx::query(
                 "UPDATE attempt
@@ -304,9 +308,9 @@ static ONE_METRIC: LazyLock<String> = LazyLock::new(|| insert_metrics(1));
 
 fn insert_metrics(rows: usize) -> String {
     format!(
-        "INSERT INTO metric (job_id, name, step, attempt, value) VALUES {}
+        "INSERT INTO metric_series (job_id, name, attempt, first, points, value) VALUES {}
          ON CONFLICT DO UPDATE SET value = excluded.value",
-        values(rows, 5)
+        values(rows, 6)
     )
 }
 
@@ -321,9 +325,37 @@ async fn store_metrics(
     for (sql, chunk) in many.chain(rest.chunks(1).map(|one| (ONE_METRIC.as_str(), one))) {
         let mut query = sqlx::query(sql);
         for &(name, step, value) in chunk {
-            query = query.bind(job).bind(name).bind(step as i64).bind(number).bind(value);
+            query = query.bind(job).bind(name).bind(number).bind(step as i64).bind(1).bind(value);
         }
         query.execute(&mut *connection).await.map_err(database("store metrics"))?;
+    }
+    Ok(())
+}
+
+/// Numbers in a row of `metric_series` at the most; the schema holds to it.
+const RUN: usize = 1024;
+
+async fn store_series(
+    connection: &mut SqliteConnection,
+    attempt: AttemptKey,
+    name: &str,
+    first: u64,
+    values: &[f32],
+) -> Result<(), StoreError> {
+    for (first, values) in (first..).step_by(RUN).zip(values.chunks(RUN)) {
+        sqlx::query(
+            "INSERT INTO metric_series (job_id, name, attempt, first, points, \"values\")
+             VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(attempt.job.to_string())
+        .bind(name)
+        .bind(attempt.number)
+        .bind(first as i64)
+        .bind(values.len() as i64)
+        .bind(json_text("values", "a series", &values)?)
+        .execute(&mut *connection)
+        .await
+        .map_err(database("store a series"))?;
     }
     Ok(())
 }

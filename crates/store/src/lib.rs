@@ -39,6 +39,6 @@ pub use status::{Counts, FailedJob, MeasuredSpeed, RunningAttempt, SweepSummary}
 pub use store::Store;
 pub use value::{Rows, Value};
 pub use views::{
-    AUGREG_INDEX, Column, DEFAULT_COLUMNS, Kind, V_ATTEMPTS, V_CURVES, V_JOBS, V_METRICS, VIEWS,
-    View,
+    AUGREG_INDEX, Column, DEFAULT_COLUMNS, Kind, METRIC, V_ATTEMPTS, V_CURVES, V_EPOCHS, V_JOBS,
+    V_METRICS, VIEWS, View,
 };

@@ -170,7 +170,7 @@ impl Store {
         let rows: Vec<RunningRow> = sqlx::query_as(
             "SELECT attempt.job_id, number, slot, device, host, started, steps, labels,
                     max(coalesce(from_step, 0),
-                        coalesce((SELECT max(step) FROM metric
+                        coalesce((SELECT max(first + points - 1) FROM metric_series
                                   WHERE job_id = job.id AND attempt = attempt.number), 0),
                         coalesce((SELECT max(step) FROM checkpoint
                                   WHERE job_id = job.id AND attempt = attempt.number), 0)) AS step

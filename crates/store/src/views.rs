@@ -54,7 +54,8 @@ pub const DEFAULT_COLUMNS: [&str; 15] = [
 ];
 
 /// Every documented view.
-pub const VIEWS: [View; 5] = [V_JOBS, V_ATTEMPTS, V_CURVES, V_METRICS, AUGREG_INDEX];
+pub const VIEWS: [View; 7] =
+    [V_JOBS, V_ATTEMPTS, METRIC, V_CURVES, V_EPOCHS, V_METRICS, AUGREG_INDEX];
 
 /// The view that [`JobQuery`](crate::JobQuery) asks.
 pub const V_JOBS: View = View {
@@ -143,6 +144,19 @@ pub const V_ATTEMPTS: View = View {
     ],
 };
 
+/// The numbers that were measured.
+pub const METRIC: View = View {
+    name: "metric",
+    row: "a number that an attempt measured at a step; `train_loss` at every step",
+    columns: &[
+        text("job_id", "the job"),
+        text("name", "the metric: `train_loss`, `val_accuracy`, …"),
+        integer("step", "steps done when it was measured"),
+        integer("attempt", "the attempt that measured it"),
+        real("value", "its value"),
+    ],
+};
+
 /// The view of metrics over steps.
 pub const V_CURVES: View = View {
     name: "v_curves",
@@ -153,6 +167,22 @@ pub const V_CURVES: View = View {
         integer("step", "steps done when it was measured"),
         real("value", "its value"),
         integer("attempt", "the attempt that measured it"),
+    ],
+};
+
+/// The view of epochs.
+pub const V_EPOCHS: View = View {
+    name: "v_epochs",
+    row: "an epoch of a job: a pass over its training split, the last perhaps in part",
+    columns: &[
+        text("job_id", "the job"),
+        integer("epoch", "counts from 1; a step belongs to the epoch of its last example"),
+        integer("step", "the last step of the epoch that anything was measured at"),
+        real("train_loss", "mean training loss over the epoch's steps"),
+        real("learning_rate", "learning rate at the end of the epoch"),
+        real("val_accuracy", "validation accuracy, where the epoch held an evaluation: the last"),
+        real("val_loss", "validation loss then"),
+        real("images_per_second", "training images a second, mean over the epoch"),
     ],
 };
 

@@ -1,4 +1,4 @@
-//! The training losses of the last steps, and the watch for divergence.
+//! The training losses of the last steps, those not journalled yet, and the watch for divergence.
 //!
 //! Losses stay on the device until somebody asks or [`LAG`] have gathered, so that a GPU is not
 //! waited for at every step. The step that is blamed for a divergence is the same either way.
@@ -24,9 +24,18 @@ struct Pending {
     values: Tensor,
 }
 
+/// Losses of consecutive steps.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Series {
+    /// Steps done when the first was measured; meaningless while there is none.
+    pub(crate) first: u64,
+    pub(crate) values: Vec<f32>,
+}
+
 /// The losses of the last steps.
 pub(crate) struct Losses {
     recent: VecDeque<f32>,
+    unwritten: Series,
     pending: Vec<Pending>,
     lag: usize,
 }
@@ -35,7 +44,7 @@ impl Losses {
     /// Goes on from the losses of a checkpoint.
     pub(crate) fn new(recent: Vec<f32>, device: tch::Device) -> Self {
         let lag = if device.is_cuda() { LAG } else { 1 };
-        Self { recent: recent.into(), pending: Vec::new(), lag }
+        Self { recent: recent.into(), unwritten: Series::default(), pending: Vec::new(), lag }
     }
 
     /// Takes note of the step that made `step` steps done.
@@ -82,8 +91,22 @@ impl Losses {
                 self.recent.pop_front();
             }
             self.recent.push_back(loss);
+            if self.unwritten.values.is_empty() {
+                self.unwritten.first = step;
+            }
+            self.unwritten.values.push(loss);
         }
         Ok(())
+    }
+
+    /// How many settled losses have not been taken yet.
+    pub(crate) fn unwritten(&self) -> usize {
+        self.unwritten.values.len()
+    }
+
+    /// The settled losses since they were taken last; none if there are none.
+    pub(crate) fn take_unwritten(&mut self) -> Option<Series> {
+        (self.unwritten() > 0).then(|| std::mem::take(&mut self.unwritten))
     }
 
     /// Mean over the last `count` settled losses, at most [`KEPT`]; none before the first.
@@ -124,7 +147,8 @@ mod tests {
     #[test]
     fn the_first_unsound_step_is_blamed_however_late_it_is_seen() {
         for lag in [1, 16] {
-            let mut losses = Losses { recent: VecDeque::new(), pending: Vec::new(), lag };
+            let mut losses = Losses::new(Vec::new(), tch::Device::Cpu);
+            losses.lag = lag;
             let mut run = || {
                 for (step, loss) in [(1, 0.5), (2, f32::NAN), (3, f32::INFINITY)] {
                     losses.push(step, 1e-3, &scalar(loss), &scalar(0.0))?;
@@ -137,6 +161,8 @@ mod tests {
                 failure.message,
                 "the training loss became NaN in step 2 at learning rate 1.000e-3"
             );
+            let sound = Series { first: 1, values: vec![0.5] };
+            assert_eq!(losses.take_unwritten(), Some(sound), "what came before is kept");
         }
     }
 }

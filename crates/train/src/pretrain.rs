@@ -19,15 +19,21 @@ use crate::device::{peak_memory, place, synchronize};
 use crate::evaluate::{Evaluation, Verdict, evaluate};
 use crate::execute::{End, Host};
 use crate::failure::Failure;
-use crate::losses::KEPT;
+use crate::losses::{KEPT, Series};
 use crate::meter::{Every, Throughput};
 use crate::trainer::Trainer;
 
 /// Batches prepared ahead of the device.
 const PREFETCH: usize = 2;
 
-/// Points a job's metric curves have at most, evaluations aside.
+/// Points a job's curves of learning rate and speed have at most. Losses are kept at every step.
 const CURVE_POINTS: u64 = 500;
+
+/// Losses journalled in one line at the most.
+const SERIES: usize = 1024;
+
+/// Seconds after which losses are journalled even if they are few.
+const SERIES_SECONDS: f64 = 5.0;
 
 /// Runs an attempt at a pre-training job. `progress` follows the steps done.
 pub(crate) fn run(
@@ -73,6 +79,7 @@ pub(crate) fn run(
         began,
         pace: Pace::default(),
         beats: Every::seconds(1.0),
+        series: Every::seconds(SERIES_SECONDS),
         last_beat: step,
     }
     .run()
@@ -138,11 +145,22 @@ struct Job<'a> {
     began: Instant,
     pace: Pace,
     beats: Every,
+    /// When losses are journalled.
+    series: Every,
     last_beat: u64,
 }
 
 impl Job<'_> {
     fn run(mut self) -> Result<End, Failure> {
+        let end = self.train();
+        if end.is_err() {
+            // Shows how it came to that. The failure itself matters more than one to write this.
+            let _ = self.journal_losses();
+        }
+        end
+    }
+
+    fn train(&mut self) -> Result<End, Failure> {
         let steps = self.spec.steps();
         let evaluations = self.spec.evaluation_steps();
         let mut checkpoints = Every::seconds(self.assignment.checkpoint_seconds);
@@ -197,20 +215,20 @@ impl Job<'_> {
         ))
     }
 
-    /// Journals the metrics of a step that is a point of the curves, and beats once a second.
+    /// Journals what is due of the metrics, and beats once a second.
     fn report(&mut self) -> Result<(), Failure> {
         let step = self.trainer.step;
         let interval = (self.spec.steps() / CURVE_POINTS).max(1);
         if step.is_multiple_of(interval) {
-            self.trainer.losses.settle()?;
-            let loss = self.trainer.losses.mean(interval);
             let rate = self.trainer.learning_rate(step - 1);
             let values = [
-                ("train_loss", loss),
                 ("learning_rate", Some(rate)),
                 ("images_per_second", Some(self.pace.metric.take())),
             ];
             self.journal_metrics(step, &values)?;
+        }
+        if self.trainer.losses.unwritten() >= SERIES || self.series.is_due() {
+            self.journal_losses()?;
         }
         if self.beats.is_due() {
             let loss = self.trainer.losses.mean(step - self.last_beat);
@@ -225,6 +243,15 @@ impl Job<'_> {
         let (attempt, steps) = (self.assignment.attempt, self.spec.steps());
         let step = self.trainer.step;
         self.host.beat(Beat { attempt, step, steps, loss, images_per_second });
+    }
+
+    /// Journals the losses known so far that are not in the journal yet.
+    fn journal_losses(&mut self) -> Result<(), Failure> {
+        if let Some(Series { first, values }) = self.trainer.losses.take_unwritten() {
+            let name = "train_loss".to_owned();
+            self.host.journal(JournalEvent::Series { name, first, values })?;
+        }
+        Ok(())
     }
 
     fn journal_metrics(
@@ -246,6 +273,7 @@ impl Job<'_> {
             return Ok(Verdict::NoSplit);
         }
         self.trainer.losses.settle()?;
+        self.journal_losses()?;
         let batches = {
             let split = self.dataset.split(name)?;
             EvalLoader::new(split, self.spec.resolution, self.spec.batch_size)
@@ -295,6 +323,7 @@ impl Job<'_> {
     /// Writes what resume needs. Losses are settled first, so that nothing diverged is ever saved.
     fn checkpoint(&mut self) -> Result<(), Failure> {
         self.trainer.losses.settle()?;
+        self.journal_losses()?;
         let state = TrainingState {
             evaluated: self.evaluated,
             best_val: self.best_val,
@@ -307,12 +336,12 @@ impl Job<'_> {
         Ok(())
     }
 
-    fn stop(mut self) -> Result<End, Failure> {
+    fn stop(&mut self) -> Result<End, Failure> {
         self.checkpoint()?;
         Ok(End::Stopped { step: self.trainer.step })
     }
 
-    fn finish(mut self) -> Result<End, Failure> {
+    fn finish(&mut self) -> Result<End, Failure> {
         synchronize(self.device);
         self.checkpoint()?;
         self.save_parameters(&self.folder.last())?;

@@ -47,19 +47,39 @@ fn a_job_learns_and_reports_its_curves() {
 
 #[test]
 fn a_job_stopped_anywhere_and_resumed_ends_with_the_same_bytes() {
-    let straight = Study::of(spec()).finish();
+    let (straight, undisturbed) = Study::of(spec()).finish_seen();
+    let curves = ["train_loss", "learning_rate", "val_accuracy", "val_loss"];
     for patience in [&[1, 1, 18, 3, 9][..], &[25, 12, 30, 4], &[59, 6, 5, 4]] {
         let mut study = Study::of(spec());
         let mut last = 0;
+        let mut seen = curves.map(|_| Vec::new());
         for &patience in patience {
             let (end, host) = study.attempt(patience);
             let End::Stopped { step } = end else { panic!("{end:?}") };
             assert!(step >= last, "progress is kept");
             assert_eq!(host.started, [last], "an attempt goes on where the last one stopped");
             last = step;
+            curves.iter().zip(&mut seen).for_each(|(name, all)| all.extend(host.metric(name)));
         }
-        assert_eq!(result(&study.finish()), result(&straight), "stopped at {patience:?}");
+        let (outcome, host) = study.finish_seen();
+        assert_eq!(result(&outcome), result(&straight), "stopped at {patience:?}");
+        for (name, mut seen) in curves.into_iter().zip(seen) {
+            seen.extend(host.metric(name));
+            assert_eq!(seen, undisturbed.metric(name), "{name} when stopped at {patience:?}");
+        }
     }
+}
+
+#[test]
+fn the_loss_of_every_step_is_kept_however_long_the_job() {
+    let mut long = spec();
+    long.epochs *= 20.0;
+    long.evaluations = 1;
+    let steps = long.steps();
+    let (_, host) = Study::of(long).finish_seen();
+    let losses: Vec<_> = host.metric("train_loss").iter().map(|point| point.0).collect();
+    assert_eq!(losses, (1..=steps).collect::<Vec<_>>());
+    assert!(steps > 1100 && host.metric("learning_rate").len() as u64 == steps / 2);
 }
 
 #[test]
@@ -102,9 +122,11 @@ fn a_diverging_job_fails_by_name_and_saves_nothing_unsound() {
     wild.optimizer.warmup_steps = 0;
     let mut study = Study::of(wild);
     study.assignment.checkpoint_seconds = 0.0;
-    let (end, _) = study.attempt(u32::MAX);
+    let (end, host) = study.attempt(u32::MAX);
     let End::Failed { failure, step } = end else { panic!("{end:?}") };
     assert_eq!(failure.kind, FailureKind::Diverged);
+    let losses = host.metric("train_loss");
+    assert_eq!(losses.last().map(|point| point.0), Some(step), "the way there is shown");
     assert!(failure.message.contains(&format!("in step {} ", step + 1)), "{}", failure.message);
     assert!(failure.message.contains("learning rate 9."), "{}", failure.message);
 

@@ -119,7 +119,9 @@ impl Journal {
             }
             self.next = Some(entry.seq + 1);
             match &entry.event {
-                JournalEvent::Started { .. } | JournalEvent::Metrics { .. } => {}
+                JournalEvent::Started { .. }
+                | JournalEvent::Metrics { .. }
+                | JournalEvent::Series { .. } => {}
                 JournalEvent::Note { text } => news.notes.push(text.clone()),
                 JournalEvent::Checkpoint { step } => {
                     news.events.push(Event::Checkpointed { attempt, step: *step });

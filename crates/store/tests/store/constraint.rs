@@ -105,7 +105,7 @@ async fn nonsense_is_refused_at_the_level_of_sql() {
         "UPDATE job SET priority = 'high'",
         "DELETE FROM job",
         "INSERT INTO sweep_job VALUES (1, 'no such job', 0, 0)",
-        "INSERT INTO metric VALUES ('no such job', 'x', 0, 1, 0.5)",
+        "INSERT INTO metric_series VALUES ('no such job', 'x', 1, 0, 1, 0.5, NULL)",
         "INSERT INTO dataset VALUES ('f', 'n', 'not json')",
     ] {
         assert!(connection.execute(sql).await.is_err(), "{sql}");

@@ -1,8 +1,11 @@
 //! The views are a contract: their columns, their order, and what stands in them.
 
+use std::collections::BTreeMap;
+
+use augreg_protocol::{AttemptKey, FailureKind, JournalEvent};
 use augreg_store::{VIEWS, Value};
 
-use crate::support::{Study, job, text};
+use crate::support::{Study, job, journal, start_of, text};
 
 #[tokio::test]
 async fn the_documented_columns_are_those_of_the_schema() {
@@ -22,6 +25,76 @@ async fn v_jobs_keeps_its_columns() {
     let study = Study::new().await;
     let rows = study.store.sql("SELECT * FROM v_jobs").await.expect("answers");
     insta::assert_snapshot!(rows.columns.join("\n"));
+}
+
+/// 1,000 training images in batches of 250: four steps an epoch.
+#[tokio::test]
+async fn an_epoch_is_summed_up_from_its_steps() {
+    let grid = [job("light2", 3)];
+    let study = Study::with(&grid).await;
+    let attempt = AttemptKey { job: grid[0].id, number: 1 };
+    study.start(attempt).await;
+    let name = || "train_loss".to_owned();
+    let evaluation = |step, accuracy| JournalEvent::Metrics {
+        step,
+        values: BTreeMap::from([("val_accuracy".to_owned(), accuracy)]),
+    };
+    let events = [
+        start_of(0),
+        JournalEvent::Series { name: name(), first: 1, values: vec![4.0, 3.0, 3.0] },
+        evaluation(2, 0.25),
+        JournalEvent::Series { name: name(), first: 4, values: vec![2.0, 1.5, 0.5] },
+        evaluation(4, 0.5),
+    ];
+    study.store.ingest(attempt, &journal(attempt, events), 9, &[]).await.expect("ingests");
+
+    let epochs = study
+        .sql("SELECT epoch, step, train_loss, val_accuracy FROM v_epochs ORDER BY epoch")
+        .await;
+    let row = |epoch, step, loss, accuracy| {
+        vec![Value::Integer(epoch), Value::Integer(step), Value::Real(loss), accuracy]
+    };
+    assert_eq!(epochs, [row(1, 4, 3.0, Value::Real(0.5)), row(2, 6, 1.0, Value::Null)]);
+    let curve = study.store.curve(attempt.job, "train_loss").await.expect("reads");
+    assert_eq!(curve, [(1, 4.0), (2, 3.0), (3, 3.0), (4, 2.0), (5, 1.5), (6, 0.5)]);
+}
+
+#[tokio::test]
+async fn a_run_longer_than_a_row_is_split_and_a_later_attempt_overrides_only_what_it_saw() {
+    let grid = [job("light2", 3)];
+    let study = Study::with(&grid).await;
+    let series =
+        |first, values| JournalEvent::Series { name: "train_loss".to_owned(), first, values };
+    let first = AttemptKey { job: grid[0].id, number: 1 };
+    study.start(first).await;
+    let lost = JournalEvent::Failed { kind: FailureKind::Lost, message: String::new(), step: 9 };
+    let entries = journal(first, [start_of(0), series(1, vec![1.0; 3000]), lost]);
+    study.store.ingest(first, &entries, 9, &[]).await.expect("ingests");
+    let second = AttemptKey { job: grid[0].id, number: 2 };
+    study.start(second).await;
+    let entries = journal(second, [start_of(1023), series(1024, vec![2.0; 2])]);
+    study.store.ingest(second, &entries, 9, &[]).await.expect("ingests");
+
+    let curve = study.store.curve(first.job, "train_loss").await.expect("reads");
+    let expected: Vec<_> = (1..=3000)
+        .map(|step| (step, if matches!(step, 1024 | 1025) { 2.0 } else { 1.0 }))
+        .collect();
+    assert_eq!(curve, expected);
+    assert_eq!(study.count("metric").await, 3002, "nothing is overwritten");
+}
+
+/// A study has millions of steps: whoever asks about one job must not wait for all of them.
+#[tokio::test]
+async fn a_question_about_one_job_reads_that_job_only() {
+    let study = Study::new().await;
+    for view in ["metric", "v_curves", "v_metrics", "v_epochs"] {
+        let sql = format!("EXPLAIN QUERY PLAN SELECT * FROM {view} WHERE job_id = 'x'");
+        for step in study.sql(&sql).await {
+            let Some(Value::Text(step)) = step.last() else { panic!("{step:?}") };
+            let whole = ["SCAN metric_series", "SCAN series", "SCAN job", "SCAN again"];
+            assert!(!whole.iter().any(|scan| step.starts_with(scan)), "{view}: {step}");
+        }
+    }
 }
 
 /// The order of the published index.csv.

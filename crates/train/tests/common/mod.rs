@@ -97,9 +97,14 @@ impl Study {
     }
 
     pub(crate) fn finish(&mut self) -> augreg_protocol::Outcome {
-        match self.attempt(u32::MAX).0 {
-            End::Succeeded(outcome) => outcome,
-            end => panic!("expected success, got {end:?}"),
+        self.finish_seen().0
+    }
+
+    /// Runs to success and tells what the host saw.
+    pub(crate) fn finish_seen(&mut self) -> (augreg_protocol::Outcome, Recorder) {
+        match self.attempt(u32::MAX) {
+            (End::Succeeded(outcome), host) => (outcome, host),
+            (end, _) => panic!("expected success, got {end:?}"),
         }
     }
 }
@@ -137,12 +142,15 @@ impl Host for Recorder {
 impl Recorder {
     /// The values of a metric by step.
     pub(crate) fn metric(&self, name: &str) -> Vec<(u64, f64)> {
-        self.events
-            .iter()
-            .filter_map(|event| match event {
-                JournalEvent::Metrics { step, values } => Some((*step, *values.get(name)?)),
-                _ => None,
-            })
-            .collect()
+        let points = |event: &JournalEvent| match event {
+            JournalEvent::Metrics { step, values } => {
+                values.get(name).map(|value| (*step, *value)).into_iter().collect()
+            }
+            JournalEvent::Series { name: found, first, values } if found == name => {
+                (*first..).zip(values.iter().map(|value| f64::from(*value))).collect()
+            }
+            _ => Vec::new(),
+        };
+        self.events.iter().flat_map(points).collect()
     }
 }
