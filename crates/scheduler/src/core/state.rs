@@ -226,12 +226,15 @@ impl Core {
         let mut reason = match &end {
             AttemptEnd::Succeeded => "the attempt succeeded".to_owned(),
             AttemptEnd::Stopped => "the attempt stopped at a checkpoint".to_owned(),
-            AttemptEnd::Failed { kind, message } => format!("{}: {message}", kind.name()),
+            AttemptEnd::Failed { kind, message } => {
+                format!("{}: {}", kind.name(), split_headline(message).0)
+            }
         };
         if let Some(why) = why {
             reason = format!("{reason}; {why}");
             if let (AttemptEnd::Failed { message, .. }, Verdict::End(_)) = (&mut end, &verdict) {
-                *message = format!("{message}; {why}");
+                let (headline, details) = split_headline(message);
+                *message = format!("{headline}; {why}{details}");
             }
         }
         let (state, what) = match verdict {
@@ -419,4 +422,10 @@ impl Core {
     ) {
         self.actions.push(Action::Audit { job, attempt, what, reason });
     }
+}
+
+/// The first line of a message, which says what happened, and the rest with its line break: a log's
+/// last lines, which the attempt keeps and the audit need not repeat.
+fn split_headline(message: &str) -> (&str, &str) {
+    message.split_at(message.find('\n').unwrap_or(message.len()))
 }

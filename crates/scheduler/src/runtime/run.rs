@@ -253,7 +253,7 @@ impl<F: FnMut(Progress) + Send> Run<F> {
                     && let Some(tail) =
                         tail_of_log(&self.folder(attempt.job).log(attempt.number), 0)
                 {
-                    why = format!("{why}; its log ends with:\n{tail}");
+                    why = format!("{why}\nIts log ends with:\n{tail}");
                 }
                 (news, vec![Event::WorkerGone { slot, why, out_of_memory }])
             }

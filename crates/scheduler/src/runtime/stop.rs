@@ -1,6 +1,7 @@
 //! Being told to stop: by a handle, or by the signals a person or a system sends.
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -15,6 +16,10 @@ pub(super) enum Urgency {
     /// At once.
     Now,
 }
+
+/// Signals this soon after the first are taken for the same: a terminal, `timeout` and Slurm each
+/// may send one to the process and one to its group. A person who insists takes longer.
+const ECHO: Duration = Duration::from_millis(500);
 
 /// Stops a run: the first call lets workers write checkpoints, the second ends it at once.
 #[derive(Debug, Clone)]
@@ -55,20 +60,31 @@ impl StopListener {
     }
 }
 
-/// Calls `stopper` at every SIGINT and SIGTERM from now on. Must be called within a tokio runtime.
+/// Calls `stopper` at every SIGINT and SIGTERM from now on, but for echoes of the first within half
+/// a second. Must be called within a tokio runtime.
 ///
 /// # Errors
 ///
 /// If the system does not let signals be handled.
 pub fn stop_on_signals(stopper: &Stopper) -> io::Result<()> {
-    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
-        let (mut signals, stopper) = (signal(kind)?, stopper.clone());
-        tokio::spawn(async move {
-            while signals.recv().await.is_some() {
+    let (mut interrupts, mut terminates) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let stopper = stopper.clone();
+    tokio::spawn(async move {
+        let mut first: Option<Instant> = None;
+        loop {
+            tokio::select! {
+                Some(()) = interrupts.recv() => {}
+                Some(()) = terminates.recv() => {}
+                else => return,
+            }
+            let echo = first.is_some_and(|first| first.elapsed() < ECHO);
+            first.get_or_insert_with(Instant::now);
+            if !echo {
                 stopper.stop();
             }
-        });
-    }
+        }
+    });
     Ok(())
 }
 
@@ -84,6 +100,9 @@ mod tests {
         assert_eq!(listener.urgency(), Urgency::Not);
         kill_process(getpid(), Signal::INT).expect("signals itself");
         assert_eq!(listener.changed().await, Urgency::Soon);
+        kill_process(getpid(), Signal::INT).expect("signals itself");
+        tokio::time::sleep(ECHO).await;
+        assert_eq!(listener.urgency(), Urgency::Soon, "an echo does not insist");
         kill_process(getpid(), Signal::TERM).expect("signals itself");
         assert_eq!(listener.changed().await, Urgency::Now);
     }
