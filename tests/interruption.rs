@@ -63,6 +63,20 @@ fn transformers_46628_killing_workers_or_the_scheduler_changes_no_parameter() {
     assert!(attempts.iter().any(|row| row["n"] != "1"), "it was in the middle: {attempts:?}");
 }
 
+#[test]
+fn jobs_told_to_finish_without_a_scheduler_do_and_resume_takes_their_results() {
+    let study = Study::new();
+    study.write("tiny.toml", &sweep());
+    let mut augreg = study.start(&[&launch()[..], &["--when-abandoned", "finish"]].concat());
+    study.wait_for(RUNNING_PAST_A_CHECKPOINT);
+    augreg.signal(Signal::KILL);
+    augreg.wait(Duration::from_secs(5));
+    study.expect(0, &["resume"]);
+    assert_eq!(study.hashes(), undisturbed());
+    let again = study.query(&["select * from job where attempts > 1"]);
+    assert!(again.is_empty(), "nothing ran twice: {again:?}");
+}
+
 /// Threads: hydra-ecosystem/hydra#3328 (no contract for resume), snakemake/snakemake#1318 (an
 /// interrupted job blocks the next run), wandb/wandb#6594 (resume runs nothing, or everything).
 #[test]

@@ -17,5 +17,5 @@ pub use journal::{
     Entry, FailureKind, JOURNAL_VERSION, JournalError, JournalEvent, JournalReader, JournalWriter,
     Outcome,
 };
-pub use message::{Assignment, AttemptKey, Beat, Device, FromWorker, ToWorker};
+pub use message::{Assignment, AttemptKey, Beat, Device, FromWorker, ToWorker, WhenAbandoned};
 pub use state::{AttemptState, JobState};

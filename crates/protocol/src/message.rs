@@ -40,6 +40,17 @@ impl fmt::Display for Device {
     }
 }
 
+/// What a worker does about its job when its scheduler is gone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenAbandoned {
+    /// Write a checkpoint and leave: the device is free for whoever comes next.
+    #[default]
+    Checkpoint,
+    /// Finish the job, then leave: nothing waits for somebody to come.
+    Finish,
+}
+
 /// One attempt, with all a worker needs to execute it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Assignment {
@@ -57,10 +68,12 @@ pub struct Assignment {
     pub threads: u32,
     /// Seconds between checkpoints. Changes no result.
     pub checkpoint_seconds: f64,
+    /// What to do should the scheduler be gone. Changes no result.
+    pub when_abandoned: WhenAbandoned,
 }
 
-/// From the scheduler. End of file means that the scheduler is gone: the worker writes a
-/// checkpoint and leaves.
+/// From the scheduler. End of file means that the scheduler is gone: the worker leaves, at once or
+/// after its job as [`WhenAbandoned`] says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum ToWorker {

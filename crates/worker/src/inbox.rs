@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
-use augreg_protocol::{Assignment, ToWorker};
+use augreg_protocol::{Assignment, ToWorker, WhenAbandoned};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -72,8 +72,9 @@ impl Inbox {
         })?;
         let flag = leave.clone();
         thread::Builder::new().name("stdin".to_owned()).spawn(move || {
-            read_lines(io::stdin().lock(), &sender);
-            flag.raise(Reason::Scheduler);
+            if read_lines(io::stdin().lock(), &sender) == Said::Leave {
+                flag.raise(Reason::Scheduler);
+            }
             let _ = sender.send(Wake::Leave);
         })?;
         Ok(Self { wakes, leave })
@@ -90,22 +91,37 @@ impl Inbox {
     }
 }
 
+/// What the end of the scheduler's lines means to an attempt in progress.
+#[derive(Debug, PartialEq, Eq)]
+enum Said {
+    /// It checkpoints and leaves.
+    Leave,
+    /// It is finished first.
+    Finish,
+}
+
 /// Queues assignments until the scheduler says stop, is gone, or cannot be understood.
-fn read_lines(lines: impl BufRead, queue: &Sender<Wake>) {
+fn read_lines(lines: impl BufRead, queue: &Sender<Wake>) -> Said {
+    let mut when_abandoned = WhenAbandoned::Checkpoint;
     for line in lines.lines() {
-        let Ok(line) = line else { return };
+        let Ok(line) = line else { break };
         match serde_json::from_str(&line) {
             Ok(ToWorker::Run(assignment)) => {
+                when_abandoned = assignment.when_abandoned;
                 if queue.send(Wake::Run(assignment)).is_err() {
-                    return;
+                    return Said::Leave;
                 }
             }
-            Ok(ToWorker::Stop) => return,
+            Ok(ToWorker::Stop) => return Said::Leave,
             Err(error) => {
                 tracing::error!("leaving: the scheduler sent a line that is no message: {error}");
-                return;
+                return Said::Leave;
             }
         }
+    }
+    match when_abandoned {
+        WhenAbandoned::Checkpoint => Said::Leave,
+        WhenAbandoned::Finish => Said::Finish,
     }
 }
 
@@ -117,7 +133,7 @@ mod tests {
     fn a_stop_an_end_and_nonsense_all_end_the_reading() {
         for text in ["{\"type\":\"stop\"}\n{\"type\":\"stop\"}\n", "", "nonsense\n"] {
             let (sender, wakes) = mpsc::channel();
-            read_lines(text.as_bytes(), &sender);
+            assert_eq!(read_lines(text.as_bytes(), &sender), Said::Leave);
             assert!(wakes.try_recv().is_err(), "nothing is queued by {text:?}");
         }
     }

@@ -5,7 +5,7 @@ mod common;
 use std::fs::{self, File};
 use std::process::Command;
 
-use augreg_protocol::{FailureKind, JournalEvent, ToWorker};
+use augreg_protocol::{FailureKind, JournalEvent, ToWorker, WhenAbandoned};
 use common::{Study, Worker, log};
 use rustix::process::Signal;
 
@@ -82,6 +82,19 @@ fn a_worker_whose_scheduler_died_writes_a_checkpoint_and_leaves() {
         let checkpoint = |event: &JournalEvent| *event == JournalEvent::Checkpoint { step };
         assert!(study.journal().iter().any(|entry| checkpoint(&entry.event)));
     }
+}
+
+#[test]
+fn a_worker_told_to_finish_when_abandoned_does_and_then_leaves() {
+    let straight = Study::of(400).finish();
+    let mut study = Study::of(400);
+    study.when_abandoned(WhenAbandoned::Finish);
+    let mut worker = Worker::start();
+    worker.send(&study.next());
+    study.wait_for_step(5);
+    worker.hang_up(true);
+    assert!(worker.exit().success());
+    assert_eq!(study.outcome().parameters_sha256, straight.parameters_sha256);
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use augreg_protocol::JobState;
+use augreg_protocol::{JobState, WhenAbandoned};
 use augreg_scheduler::runtime::{RunError, RunOptions, Stopper, Summary, stop_on_signals};
 use augreg_store::{NewSweep, Store};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::plan::difference_text;
 use crate::args::Global;
@@ -37,6 +37,18 @@ pub(crate) struct RunArgs {
     /// Seconds between the checkpoints of a job
     #[arg(long, default_value_t = 30.0, value_name = "SECONDS", value_parser = seconds)]
     checkpoint_seconds: f64,
+    /// What workers do when this process is killed
+    #[arg(long, default_value = "checkpoint", value_name = "WHAT")]
+    when_abandoned: Abandoned,
+}
+
+/// What a worker does about its job when nobody is left to talk to.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Abandoned {
+    /// Write a checkpoint and leave
+    Checkpoint,
+    /// Finish the job, then leave; `augreg resume` collects the result
+    Finish,
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
@@ -85,6 +97,10 @@ pub(super) async fn go_on(
     let options = RunOptions {
         workers: args.workers,
         checkpoint_seconds: args.checkpoint_seconds,
+        when_abandoned: match args.when_abandoned {
+            Abandoned::Checkpoint => WhenAbandoned::Checkpoint,
+            Abandoned::Finish => WhenAbandoned::Finish,
+        },
         ..RunOptions::default()
     };
     let mut display = Display::new(&store, sweep, global.quiet).await?;

@@ -36,6 +36,8 @@ struct Journal {
     /// The sequence number that comes next; unknown where an earlier scheduler read the beginning.
     next: Option<u64>,
     read_at: Instant,
+    /// When it last had something new to say, or was opened.
+    news_at: Instant,
 }
 
 /// The journals of the attempts that have not ended.
@@ -47,7 +49,8 @@ impl Journals {
     pub(super) fn open(&mut self, folder: &RunFolder, attempt: AttemptKey, offset: u64) {
         let reader = JournalReader::new(folder.journal(attempt.number), offset);
         let next = (offset == 0).then_some(0);
-        self.0.insert(attempt, Journal { reader, next, read_at: Instant::now() });
+        let now = Instant::now();
+        self.0.insert(attempt, Journal { reader, next, read_at: now, news_at: now });
     }
 
     /// Follows an attempt's journal no longer.
@@ -58,6 +61,11 @@ impl Journals {
     /// Whether an attempt's journal is followed: its end is not known yet.
     pub(super) fn is_open(&self, attempt: AttemptKey) -> bool {
         self.0.contains_key(&attempt)
+    }
+
+    /// For how long an attempt's journal has had nothing new; zero if it is not followed.
+    pub(super) fn silence(&self, attempt: AttemptKey) -> Duration {
+        self.0.get(&attempt).map_or(Duration::ZERO, |journal| journal.news_at.elapsed())
     }
 
     /// [`Self::read`], unless that was done less than `interval` ago.
@@ -87,6 +95,9 @@ impl Journals {
             }
         };
         news.offset = journal.reader.offset();
+        if !news.entries.is_empty() {
+            journal.news_at = journal.read_at;
+        }
         let ended = news.entries.last().is_some_and(|entry| entry.event.is_terminal());
         if let Some(why) = damage
             && !ended

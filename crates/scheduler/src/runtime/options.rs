@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use augreg_executor::{ProgramError, SlotId};
-use augreg_protocol::{AttemptKey, Beat, FailureKind, JobState};
+use augreg_protocol::{AttemptKey, Beat, FailureKind, JobState, WhenAbandoned};
 use augreg_spec::JobId;
 use augreg_store::StoreError;
 use thiserror::Error;
@@ -22,6 +22,8 @@ pub struct RunOptions {
     pub program: Option<PathBuf>,
     /// Seconds between the checkpoints of a job.
     pub checkpoint_seconds: f64,
+    /// What workers do about their jobs should this scheduler be gone.
+    pub when_abandoned: WhenAbandoned,
     /// Limits and delays.
     pub policy: Policy,
     /// A journal is read at most this often while its attempt runs.
@@ -34,6 +36,7 @@ impl Default for RunOptions {
             workers: None,
             program: None,
             checkpoint_seconds: 30.0,
+            when_abandoned: WhenAbandoned::default(),
             policy: Policy::default(),
             journal_interval: Duration::from_secs(1),
         }

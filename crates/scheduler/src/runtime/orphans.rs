@@ -1,7 +1,7 @@
 //! Attempts left running by a scheduler that died: watched until their workers are gone.
 //!
-//! Such a worker sees the end of its standard input, writes a checkpoint and leaves; it may also
-//! have finished its job. Whether it is gone is told by the lock on the job's folder, which it
+//! Such a worker sees the end of its standard input and leaves, at once with a checkpoint or after
+//! its job, as `--when-abandoned` had told it. One that hangs is killed. Whether it is gone is told by the lock on the job's folder, which it
 //! holds as long as it lives. What it achieved is told by its journal, here as always.
 
 use std::path::Path;

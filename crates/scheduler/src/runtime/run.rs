@@ -272,7 +272,7 @@ impl<F: FnMut(Progress) + Send> Run<F> {
             let end = AttemptEnd::Failed { kind: FailureKind::Preempted, message };
             events.push(Event::AttemptEnded { attempt, end });
         }
-        if alive && self.began.elapsed() > self.options.policy.heartbeat_timeout {
+        if alive && self.journals.silence(attempt) > self.options.policy.step_timeout {
             let running = self.jobs.get(&attempt.job).and_then(|job| job.running.as_ref());
             if running.is_some_and(|running| orphans::kill(&self.root, running)) {
                 let note = format!("killed the worker that an earlier scheduler left at {attempt}");
@@ -376,6 +376,7 @@ impl<F: FnMut(Progress) + Send> Run<F> {
             device: slot.device,
             threads: slot.threads,
             checkpoint_seconds: self.options.checkpoint_seconds,
+            when_abandoned: self.options.when_abandoned,
         };
         let steps = job.spec.steps();
         self.journals.open(&self.folder(attempt.job), attempt, 0);

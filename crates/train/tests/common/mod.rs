@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use augreg_data::identify;
 use augreg_protocol::{
-    Assignment, AttemptKey, Beat, Device, JournalError, JournalEvent, RunFolder,
+    Assignment, AttemptKey, Beat, Device, JournalError, JournalEvent, RunFolder, WhenAbandoned,
 };
 use augreg_spec::{
     AdamW, Augmentation, DataSource, DatasetDefinition, DatasetIdentity, Format, JobSpec, Loss,
@@ -80,6 +80,7 @@ impl Study {
             device: Device::Cpu,
             threads: 1,
             checkpoint_seconds: 3600.0,
+            when_abandoned: WhenAbandoned::default(),
         };
         Self { folder, assignment }
     }

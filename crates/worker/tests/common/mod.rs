@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use augreg_data::identify;
 use augreg_protocol::{
     Assignment, AttemptKey, Device, Entry, FromWorker, JournalEvent, JournalReader, Outcome,
-    RunFolder, ToWorker,
+    RunFolder, ToWorker, WhenAbandoned,
 };
 use augreg_spec::{
     AdamW, Augmentation, DataSource, DatasetDefinition, Format, JobSpec, Loss, ModelSpec,
@@ -159,6 +159,7 @@ impl Study {
             device: Device::Cpu,
             threads: 1,
             checkpoint_seconds: 3600.0,
+            when_abandoned: WhenAbandoned::Checkpoint,
         };
         Self { folder, assignment }
     }
@@ -210,6 +211,10 @@ impl Study {
         self.wait_for(
             |event| matches!(event, JournalEvent::Metrics { step, .. } if *step >= at_least),
         );
+    }
+
+    pub(crate) fn when_abandoned(&mut self, when: WhenAbandoned) {
+        self.assignment.when_abandoned = when;
     }
 
     /// Runs the next attempt in a worker of its own, to success.
