@@ -32,6 +32,20 @@ pub enum StoreError {
         /// What SQLite said.
         source: sqlx::Error,
     },
+    /// The database was not closed in order, and looking it over found damage.
+    #[error(
+        "the database `{path}` was not closed in order and is damaged: {finding}; \
+         nothing was changed. Keep a copy of it and of `augreg.db-wal`, then save what can be read: \
+         `sqlite3 augreg.db .recover | sqlite3 mended.db`. What every attempt did is in the \
+         journals below `runs/`",
+        path = path.display()
+    )]
+    Unsound {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite found first.
+        finding: String,
+    },
     /// The study's folder could not be created.
     #[error("failed to create the study folder `{path}`", path = path.display())]
     CreateFolder {

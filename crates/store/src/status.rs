@@ -98,6 +98,9 @@ pub struct MeasuredSpeed {
     pub seconds: f64,
 }
 
+/// Stands for all sweeps in `tally`.
+const WHOLE_STUDY: i64 = 0;
+
 impl Store {
     /// The sweeps, oldest first.
     ///
@@ -129,16 +132,12 @@ impl Store {
     ///
     /// [`StoreError::UnknownSweep`].
     pub async fn counts(&self, sweep: Option<&str>) -> Result<Counts, StoreError> {
-        let query = match self.find(sweep).await? {
-            None => sqlx::query_as("SELECT state, count(*) FROM job GROUP BY state"),
-            Some(id) => sqlx::query_as(
-                "SELECT state, count(*) FROM sweep_job JOIN job ON job.id = job_id
-                 WHERE sweep_id = ? AND NOT orphaned GROUP BY state",
-            )
-            .bind(id),
-        };
         let rows: Vec<(String, i64)> =
-            query.fetch_all(self.readers()).await.map_err(database("count jobs"))?;
+            sqlx::query_as("SELECT state, total FROM tally WHERE sweep_id = ?")
+                .bind(self.find(sweep).await?.unwrap_or(WHOLE_STUDY))
+                .fetch_all(self.readers())
+                .await
+                .map_err(database("count jobs"))?;
         let mut counts = Counts::default();
         for (state, count) in rows {
             counts.0[job_state("a job", &state)? as usize] = as_u64(count);

@@ -88,7 +88,11 @@ impl Store {
             .pragma("cache_size", "-65536") // KiB: the index on job ids of a million jobs fits.
             .pragma("temp_store", "memory")
             .disable_statement_logging();
+        let crashed = has_log(path);
         let mut connection = options.connect().await.map_err(|e| cannot_open(path, e))?;
+        if crashed {
+            check(path, &mut connection).await?;
+        }
         MIGRATOR
             .run_direct(None, &mut connection, false)
             .await
@@ -173,6 +177,20 @@ fn reading(path: &Path, immutable: bool) -> SqliteConnectOptions {
 /// Whether a writer has the database open, or left without closing it.
 fn has_log(path: &Path) -> bool {
     path.with_extension("db-wal").exists()
+}
+
+/// Looks a database over that was not closed in order: its log was still there. (It also is while
+/// another process has it open; then the look is for nothing, and does no harm.)
+async fn check(path: &Path, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let finding: String = sqlx::query_scalar("PRAGMA quick_check(1)")
+        .fetch_one(connection)
+        .await
+        .map_err(|source| cannot_open(path, source))?;
+    if finding == "ok" {
+        tracing::info!("the database was not closed in order; it is sound");
+        return Ok(());
+    }
+    Err(StoreError::Unsound { path: path.to_owned(), finding })
 }
 
 fn known_version() -> i64 {

@@ -111,3 +111,23 @@ async fn nonsense_is_refused_at_the_level_of_sql() {
         assert!(connection.execute(sql).await.is_err(), "{sql}");
     }
 }
+
+/// The tally is kept by triggers: it must say what counting says, whatever happened.
+#[tokio::test]
+async fn the_tally_says_what_counting_would() {
+    let study = Study::with(&jobs(6)).await;
+    let ids: Vec<_> = jobs(6).iter().map(|job| job.id).collect();
+    study.finish(ids[0], 0.5).await;
+    study.fail(ids[1], FailureKind::Bug, "no").await;
+    study.store.set_cancelled(&ids[2..3], "enough").await.expect("cancels");
+    study.store.requeue_failed(&ids[1..2], "again").await.expect("queues");
+    study.register("mini", &jobs(4)).await;
+    study.register("mini", &jobs(5)).await;
+    study.register("other", &jobs(2)).await;
+    let counted = "SELECT 0 AS sweep_id, state, count(*) FROM job GROUP BY state
+         UNION ALL
+         SELECT sweep_id, state, count(*) FROM sweep_job JOIN job ON id = job_id
+         WHERE NOT orphaned GROUP BY sweep_id, state ORDER BY 1, 2";
+    let tally = "SELECT sweep_id, state, total FROM tally WHERE total > 0 ORDER BY 1, 2";
+    assert_eq!(study.sql(tally).await, study.sql(counted).await);
+}

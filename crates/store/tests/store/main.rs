@@ -3,6 +3,7 @@
 mod constraint;
 mod control;
 mod ingest;
+mod migrate;
 mod open;
 mod query;
 mod read;

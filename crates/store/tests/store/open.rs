@@ -171,3 +171,24 @@ async fn readers_see_whole_writes_while_one_writes() {
     };
     tokio::join!(writing, reading);
 }
+
+#[tokio::test]
+async fn damage_is_found_when_a_database_was_not_closed_in_order() {
+    let study = Study::with(&jobs(2000)).await;
+    study.store.clone().close().await;
+    let log = study.database().with_extension("db-wal");
+    std::fs::write(&log, []).expect("writes");
+    let sound = Store::open(study.root()).await.expect("a sound database opens");
+    sound.close().await;
+
+    let mut bytes = std::fs::read(study.database()).expect("reads");
+    let middle = bytes.len() / 2 / 4096 * 4096;
+    bytes[middle..middle + 512].fill(0xa5);
+    std::fs::write(study.database(), &bytes).expect("writes");
+    std::fs::write(&log, []).expect("writes");
+    let error = Store::open(study.root()).await.expect_err("is damaged");
+    let text = error.to_string();
+    assert!(matches!(error, StoreError::Unsound { .. }), "{error:?}");
+    assert!(text.contains("augreg.db") && text.contains(".recover"), "{text}");
+    assert_eq!(std::fs::read(study.database()).expect("reads"), bytes, "nothing was changed");
+}

@@ -1,0 +1,94 @@
+//! Migrations: a study of any earlier version comes through with every row.
+
+use std::path::{Path, PathBuf};
+
+use augreg_protocol::JobState;
+use augreg_spec::JobId;
+use augreg_store::Store;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+
+/// The schema files, oldest first.
+fn migrations() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
+    let entries = std::fs::read_dir(folder).expect("the migrations are there");
+    let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    files
+}
+
+/// A database made by the first of `files`, with a finished job in it.
+async fn study_of_version(root: &Path, files: &[PathBuf]) {
+    let schema = tempfile::tempdir().expect("a temporary folder");
+    for file in files {
+        let name = file.file_name().expect("a file");
+        std::fs::copy(file, schema.path().join(name)).expect("copies");
+    }
+    let options =
+        SqliteConnectOptions::new().filename(root.join("augreg.db")).create_if_missing(true);
+    let mut connection = options.connect().await.expect("opens");
+    let migrator = Migrator::new(schema.path()).await.expect("are migrations");
+    migrator.run_direct(None, &mut connection, false).await.expect("migrates");
+    fill(&mut connection).await;
+    connection.close().await.expect("closes");
+}
+
+async fn fill(connection: &mut SqliteConnection) {
+    let id = JobId::of("old").to_string();
+    let job = "INSERT INTO job (id, state, stage, priority, dataset_fingerprint, steps, parameters, \
+               flops, created, labels, spec) \
+               VALUES (?1, 'queued', 'pretrain', 0, 'f', 4, 10, 1.0, 0, '{}', '{}')";
+    let statements = [
+        "INSERT INTO dataset (fingerprint, name, source) VALUES ('f', 'fashion', '{}')",
+        "INSERT INTO sweep (name, text, created, updated) VALUES ('old', '', 0, 0)",
+        job,
+        "INSERT INTO sweep_job (sweep_id, job_id, position) VALUES (1, ?1, 0)",
+        "INSERT INTO attempt (job_id, number, state, executor, slot, device, started, ended) \
+         VALUES (?1, 1, 'succeeded', 'local', '0', 'cpu', 0, 1)",
+        "INSERT INTO result (job_id, attempt, train_loss, steps, seconds, images_per_second, \
+         peak_memory, parameters_sha256) VALUES (?1, 1, 0.5, 4, 1.0, 1.0, 1, 'ab')",
+        "UPDATE job SET state = 'succeeded'",
+        "INSERT INTO checkpoint (job_id, step, attempt, at) VALUES (?1, 4, 1, 0)",
+        "INSERT INTO event (at, job_id, actor, what, reason) VALUES (0, ?1, 'user', 'x', 'y')",
+    ];
+    for statement in statements {
+        let query = sqlx::query(statement).bind(&id);
+        query.execute(&mut *connection).await.expect(statement);
+    }
+    let has = "SELECT count(*) FROM sqlite_schema WHERE name = 'metric' AND type = 'table'";
+    let old: i64 = sqlx::query_scalar(has).fetch_one(&mut *connection).await.expect("answers");
+    let metric = if old == 1 {
+        "INSERT INTO metric (job_id, name, step, attempt, value) VALUES (?, 'train_loss', 3, 1, 0.1)"
+    } else {
+        "INSERT INTO metric_series (job_id, name, attempt, first, points, value) \
+         VALUES (?, 'train_loss', 1, 3, 1, 0.1)"
+    };
+    sqlx::query(metric).bind(&id).execute(connection).await.expect("inserts a metric");
+}
+
+#[tokio::test]
+async fn a_study_of_every_earlier_version_keeps_every_row() {
+    let files = migrations();
+    for version in 1..files.len() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        study_of_version(folder.path(), &files[..version]).await;
+        let store = Store::open(folder.path()).await.expect("migrates");
+        let job = JobId::of("old");
+        let curve = store.curve(job, "train_loss").await.expect("reads");
+        assert_eq!(curve, [(3, 0.1)], "from {}", files[version - 1].display());
+        for sweep in [None, Some("old")] {
+            let counts = store.counts(sweep).await.expect("counts");
+            assert_eq!((counts.of(JobState::Succeeded), counts.total()), (1, 1));
+        }
+        for (table, rows) in [("result", 1), ("checkpoint", 1), ("event", 1), ("attempt", 1)] {
+            let found = store.sql(&format!("SELECT * FROM {table}")).await.expect("answers");
+            assert_eq!(found.rows.len(), rows, "{table}");
+        }
+        let sound = store.sql("SELECT * FROM pragma_integrity_check").await.expect("answers");
+        assert_eq!(format!("{:?}", sound.rows), r#"[[Text("ok")]]"#);
+        let broken = store.sql("SELECT * FROM pragma_foreign_key_check").await.expect("answers");
+        assert!(broken.rows.is_empty(), "{:?}", broken.rows);
+        store.close().await;
+    }
+}
