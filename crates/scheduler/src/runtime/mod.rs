@@ -8,8 +8,10 @@
 
 mod journals;
 mod lock;
+mod opening;
 mod options;
 mod orphans;
+mod reading;
 mod record;
 mod run;
 mod stop;

@@ -1,28 +1,26 @@
 //! The loop: wake, decide, record, perform.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use augreg_executor::{
-    Local, LocalOptions, SlotId, WorkerEvent, WorkerReport, detect, program, tail_of_log,
-};
-use augreg_protocol::{
-    Assignment, AttemptKey, FailureKind, JobState, RunFolder, ToWorker, with_causes,
-};
+use augreg_executor::{Local, LocalOptions, SlotId, WorkerEvent, WorkerReport, detect, program};
+use augreg_protocol::{Assignment, AttemptKey, JobState, ToWorker, with_causes};
 use augreg_spec::JobId;
 use augreg_store::{PendingJob, Store};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, info, warn};
 
-use super::journals::{Journals, News};
+use super::journals::News;
 use super::lock::StudyLock;
+use super::opening::{Opening, load};
 use super::options::{Progress, RunError, RunOptions, Summary};
 use super::orphans;
+use super::reading::Reading;
 use super::record::{change, persist};
 use super::stop::{StopListener, Urgency};
-use crate::core::{Action, AttemptEnd, Core, Event, Finish, Millis, NewJob};
+use crate::core::{Action, AttemptEnd, Core, Event, Finish, Millis};
 
 /// How often time is looked at: timeouts and back-offs are this exact.
 const TICK: Duration = Duration::from_millis(100);
@@ -62,6 +60,7 @@ pub async fn run(
     let slots = detect(options.workers);
     let (local, mut events) = Local::new(LocalOptions { program, root: root.clone(), slots });
     let core = Core::new(options.policy.clone(), local.slots().iter().map(|slot| slot.id));
+    let reading = Reading::new(root.clone(), options.journal_interval);
     let mut run = Run {
         root,
         store,
@@ -69,9 +68,8 @@ pub async fn run(
         stop: stop.clone(),
         core,
         local,
-        journals: Journals::default(),
+        reading,
         jobs: HashMap::new(),
-        assigned: BTreeMap::new(),
         began,
         orphans_seen: began,
         finish: None,
@@ -82,20 +80,6 @@ pub async fn run(
     run.summary()
 }
 
-/// The jobs to run (true), and those of other sweeps whose attempts an earlier scheduler left
-/// running (false).
-async fn load(store: &Store, sweep: Option<&str>) -> Result<Vec<(PendingJob, bool)>, RunError> {
-    let wanted = store.pending(sweep).await?;
-    let mut jobs: Vec<_> = wanted.into_iter().map(|job| (job, true)).collect();
-    if sweep.is_some() {
-        let ids: HashSet<JobId> = jobs.iter().map(|(job, _)| job.job).collect();
-        let others = store.pending(None).await?.into_iter();
-        let left = |job: &PendingJob| job.running.is_some() && !ids.contains(&job.job);
-        jobs.extend(others.filter(left).map(|job| (job, false)));
-    }
-    Ok(jobs)
-}
-
 struct Run<F> {
     /// The study's folder, absolute and without links.
     root: PathBuf,
@@ -104,12 +88,9 @@ struct Run<F> {
     stop: StopListener,
     core: Core,
     local: Local,
-    journals: Journals,
+    reading: Reading,
     /// Every open job; emptied as jobs come to their end.
     jobs: HashMap<JobId, PendingJob>,
-    /// The attempt that each slot's worker was last given; taken out when it says it is free or is
-    /// gone.
-    assigned: BTreeMap<SlotId, AttemptKey>,
     began: Instant,
     /// When orphans were looked at last.
     orphans_seen: Instant,
@@ -120,29 +101,8 @@ struct Run<F> {
 impl<F: FnMut(Progress) + Send> Run<F> {
     /// Takes in the jobs and whatever an earlier scheduler left behind.
     async fn begin(&mut self, pending: Vec<(PendingJob, bool)>) -> Result<(), RunError> {
-        let mut new = Vec::with_capacity(pending.len());
-        let mut left = Vec::new();
-        let mut repairs = Vec::new();
-        for (job, wanted) in pending {
-            if let Some(running) = &job.running {
-                left.push(AttemptKey { job: job.job, number: running.number });
-            } else if job.state == JobState::Running {
-                repairs.push(Action::SetJobState { job: job.job, state: JobState::Queued });
-            }
-            new.push(NewJob {
-                id: job.job,
-                priority: job.priority,
-                flops: job.flops,
-                attempts: job.attempts,
-                live: job.running.is_some(),
-                wanted,
-                checkpoint: job.checkpoint.unwrap_or(0),
-                losses: job.losses,
-                out_of_memory: job.out_of_memory,
-                bugs: job.bugs,
-            });
-            self.jobs.insert(job.job, job);
-        }
+        let Opening { new, left, repairs } = Opening::of(&pending);
+        self.jobs.extend(pending.into_iter().map(|(job, _)| (job.job, job)));
         let jobs = new.iter().filter(|job| job.wanted).count();
         let slots = self.local.slots().len();
         info!(jobs, slots, left_running = left.len(), "the run begins");
@@ -153,7 +113,7 @@ impl<F: FnMut(Progress) + Send> Run<F> {
         persist(&self.store, None, &changes, &self.stop, grace).await?;
         for attempt in &left {
             let offset = self.store.journal_offset(*attempt).await?;
-            self.journals.open(&self.folder(attempt.job), *attempt, offset);
+            self.reading.adopt(*attempt, offset);
         }
         self.turn(None, vec![Event::JobsAdded(new)]).await?;
         for attempt in left {
@@ -203,76 +163,24 @@ impl<F: FnMut(Progress) + Send> Run<F> {
                 self.turn(None, vec![event]).await
             }
             Wake::Worker(WorkerEvent { slot, report }) => {
-                let (news, mut events) = self.translate(slot, report);
-                let mut all = news.as_ref().map_or_else(Vec::new, |news| news.events.clone());
-                all.append(&mut events);
-                self.turn(news, all).await
-            }
-        }
-    }
-
-    /// What a worker's word means, together with what its journal has to say by then. The
-    /// journal comes first: an attempt that finished and whose worker then died has finished.
-    fn translate(&mut self, slot: SlotId, report: WorkerReport) -> (Option<News>, Vec<Event>) {
-        match report {
-            WorkerReport::Ready { pid } => {
-                debug!(%slot, pid, "a worker is up");
-                (None, vec![Event::WorkerReady { slot }])
-            }
-            WorkerReport::Refused { why } => {
-                (None, vec![Event::StartFailed { slot, why, hopeless: true }])
-            }
-            WorkerReport::Beat(beat) => {
-                let event = Event::Beat { attempt: beat.attempt, step: beat.step };
-                let news = self.journals.glance(beat.attempt, self.options.journal_interval);
-                (self.observe)(Progress::Beat(beat));
-                (news, vec![event])
-            }
-            WorkerReport::Ended { attempt } => {
-                let mut events = Vec::new();
-                let news = self.journals.read(attempt);
-                if self.journals.is_open(attempt) {
-                    let path = self.folder(attempt.job).journal(attempt.number);
-                    let message = format!(
-                        "the worker says that the attempt is over, but its journal `{}` does not",
-                        path.display()
-                    );
-                    let end = AttemptEnd::Failed { kind: FailureKind::Bug, message };
-                    events.push(Event::AttemptEnded { attempt, end });
+                let beat = match &report {
+                    WorkerReport::Beat(beat) => Some(beat.clone()),
+                    _ => None,
+                };
+                let (news, events) = self.reading.report(slot, report);
+                if let Some(beat) = beat {
+                    (self.observe)(Progress::Beat(beat));
                 }
-                if self.assigned.get(&slot) == Some(&attempt) {
-                    self.assigned.remove(&slot);
-                }
-                events.push(Event::WorkerFree { slot });
-                (news, events)
-            }
-            WorkerReport::Gone { mut why, out_of_memory } => {
-                let attempt = self.assigned.remove(&slot);
-                let news = attempt.and_then(|attempt| self.journals.read(attempt));
-                if let Some(attempt) = attempt
-                    && let Some(tail) =
-                        tail_of_log(&self.folder(attempt.job).log(attempt.number), 0)
-                {
-                    why = format!("{why}\nIts log ends with:\n{tail}");
-                }
-                (news, vec![Event::WorkerGone { slot, why, out_of_memory }])
+                self.turn(news, events).await
             }
         }
     }
 
     /// Looks after an attempt that an earlier scheduler left running.
     async fn see_orphan(&mut self, attempt: AttemptKey) -> Result<(), RunError> {
-        let folder = self.folder(attempt.job);
-        // Asked before the journal is read: whoever is gone now writes nothing more.
-        let alive = orphans::is_alive(&folder);
-        let news = self.journals.read(attempt);
-        let mut events = news.as_ref().map_or_else(Vec::new, |news| news.events.clone());
-        if !alive && self.journals.is_open(attempt) {
-            let message = "its worker is gone, as is the scheduler that had started it".to_owned();
-            let end = AttemptEnd::Failed { kind: FailureKind::Preempted, message };
-            events.push(Event::AttemptEnded { attempt, end });
-        }
-        if alive && self.journals.silence(attempt) > self.options.policy.step_timeout {
+        let alive = orphans::is_alive(&self.reading.folder(attempt.job));
+        let (news, events) = self.reading.orphan(attempt, alive);
+        if alive && self.reading.silence(attempt) > self.options.policy.step_timeout {
             let running = self.jobs.get(&attempt.job).and_then(|job| job.running.as_ref());
             if running.is_some_and(|running| orphans::kill(&self.root, running)) {
                 let note = format!("killed the worker that an earlier scheduler left at {attempt}");
@@ -319,7 +227,7 @@ impl<F: FnMut(Progress) + Send> Run<F> {
                 }
                 Action::Assign { slot, attempt } => self.assign(slot, attempt),
                 Action::EndAttempt { attempt, end } => {
-                    self.journals.close(attempt);
+                    self.reading.close(attempt);
                     ended = Some((attempt, end));
                 }
                 Action::SetJobState { job, state } => {
@@ -379,14 +287,9 @@ impl<F: FnMut(Progress) + Send> Run<F> {
             when_abandoned: self.options.when_abandoned,
         };
         let steps = job.spec.steps();
-        self.journals.open(&self.folder(attempt.job), attempt, 0);
-        self.assigned.insert(id, attempt);
+        self.reading.assign(id, attempt);
         self.local.send(id, ToWorker::Run(Box::new(assignment)));
         (self.observe)(Progress::Started { attempt, slot: id, steps });
-    }
-
-    fn folder(&self, job: JobId) -> RunFolder {
-        RunFolder::new(&self.root, job)
     }
 
     fn summary(self) -> Result<Summary, RunError> {
