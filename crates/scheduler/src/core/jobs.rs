@@ -166,7 +166,7 @@ impl Jobs {
     }
 
     /// Takes in a job. One that had used up its retries and is here again was queued by a person:
-    /// it begins afresh.
+    /// it began afresh then, so only what came after counts.
     pub(super) fn add(&mut self, new: &NewJob, policy: &Policy) {
         if self.open.contains_key(&new.id) || !(new.wanted || new.live) {
             return;
@@ -176,7 +176,7 @@ impl Jobs {
             flops: Reverse(if new.flops > 0.0 { new.flops.to_bits() } else { 0 }),
             job: new.id,
         };
-        let below = |limit, count| if count < limit { count } else { 0 };
+        let since = |limit: u32, count: u32| count % limit.max(1);
         let place = if new.live {
             self.orphans.insert(new.id);
             Place::Live(Live { number: new.attempts, slot: None })
@@ -189,9 +189,9 @@ impl Jobs {
             place,
             attempts: new.attempts,
             checkpoint: new.checkpoint,
-            losses: below(policy.losses, new.losses),
-            out_of_memory: below(policy.memory_retries + 1, new.out_of_memory),
-            bugs: below(policy.bug_retries + 1, new.bugs),
+            losses: since(policy.losses, new.losses),
+            out_of_memory: since(policy.memory_retries + 1, new.out_of_memory),
+            bugs: since(policy.bug_retries + 1, new.bugs),
             cancelled: false,
             wanted: new.wanted,
         };

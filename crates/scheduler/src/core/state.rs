@@ -70,7 +70,7 @@ impl Core {
 
     /// How many jobs could be assigned this instant.
     #[cfg(test)]
-    pub(super) fn ready(&self) -> usize {
+    pub(crate) fn ready(&self) -> usize {
         self.jobs.ready()
     }
 

@@ -14,6 +14,8 @@ mod orphans;
 mod reading;
 mod record;
 mod run;
+#[cfg(test)]
+mod simulation;
 mod stop;
 
 pub use lock::LockError;

@@ -115,6 +115,17 @@ impl Reading {
         self.journals.silence(attempt)
     }
 
+    /// The attempts that workers of this scheduler have.
+    pub(super) fn assigned(&self) -> Vec<AttemptKey> {
+        self.assigned.values().copied().collect()
+    }
+
+    /// What an attempt's journal has to say whether or not its worker is heard: a result must not
+    /// wait for the word of it, which may be lost.
+    pub(super) fn glance(&mut self, attempt: AttemptKey) -> (Option<News>, Vec<Event>) {
+        with_news(self.journals.glance(attempt, self.interval), Vec::new())
+    }
+
     /// What has become of an attempt that an earlier scheduler left running. Whether its worker is
     /// `alive` must have been asked before: whoever is gone by then writes nothing more.
     pub(super) fn orphan(

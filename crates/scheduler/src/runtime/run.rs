@@ -147,6 +147,11 @@ impl<F: FnMut(Progress) + Send> Run<F> {
     async fn handle(&mut self, wake: Wake) -> Result<(), RunError> {
         match wake {
             Wake::Tick => {
+                for attempt in self.reading.assigned() {
+                    if let (Some(news), events) = self.reading.glance(attempt) {
+                        self.turn(Some(news), events).await?;
+                    }
+                }
                 self.turn(None, vec![Event::Tick]).await?;
                 if self.orphans_seen.elapsed() >= 5 * TICK {
                     self.orphans_seen = Instant::now();

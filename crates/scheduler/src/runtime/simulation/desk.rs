@@ -1,0 +1,287 @@
+//! The scheduler in the simulation: the loop of [`run`](super::super::run) without its process.
+//!
+//! Core, opening, reading of journals and the making of changes are the real ones. What differs is
+//! what surrounds them: time, workers and the disk are the world's, and it may die at any point.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use augreg_executor::{Slot, SlotId, WorkerReport};
+use augreg_protocol::{AttemptKey, Device, JobState};
+use augreg_store::{Change, Store};
+
+use super::super::journals::News;
+use super::super::opening::{Opening, load};
+use super::super::orphans;
+use super::super::reading::Reading;
+use super::super::record::change;
+use super::witness::Violation;
+use super::world::World;
+use crate::core::{Action, Core, Event, Finish, Millis};
+
+/// Why a turn of the loop was not finished.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// The scheduler died.
+    Died,
+    Broken(Violation),
+}
+
+impl From<Violation> for Halt {
+    fn from(violation: Violation) -> Self {
+        Self::Broken(violation)
+    }
+}
+
+/// What wakes the loop.
+#[derive(Debug)]
+pub(super) enum Wake {
+    Report(SlotId, WorkerReport),
+    Tick,
+    Event(Event),
+}
+
+/// Decisions that the disk does not take yet.
+struct Stalled {
+    news: Option<News>,
+    changes: Vec<Change>,
+    actions: Vec<Action>,
+}
+
+pub(super) struct Desk {
+    pub(super) number: u32,
+    pub(super) core: Core,
+    slots: Vec<Slot>,
+    store: Store,
+    reading: Reading,
+    inbox: VecDeque<Wake>,
+    events: VecDeque<Event>,
+    stalled: Option<Stalled>,
+    began: u64,
+    ticks: u64,
+    succeeded_before: usize,
+    pub(super) finish: Option<Finish>,
+}
+
+impl Desk {
+    /// Starts a scheduler on what the disk holds.
+    pub(super) async fn open(world: &mut World, number: u32) -> Result<Self, Halt> {
+        let store = world.store.clone();
+        let device = Device::Cpu;
+        let slot = |id| Slot { id: SlotId(id), device, gpu: None, threads: 1 };
+        let slots: Vec<Slot> = (0..world.slots).map(slot).collect();
+        let core = Core::new(world.policy.clone(), slots.iter().map(|slot| slot.id));
+        let mut desk = Self {
+            number,
+            core,
+            slots,
+            reading: Reading::new(world.root.clone(), Duration::ZERO),
+            inbox: VecDeque::new(),
+            events: VecDeque::new(),
+            stalled: None,
+            began: world.time.now(),
+            ticks: 0,
+            succeeded_before: world.witness.count(JobState::Succeeded),
+            finish: None,
+            store,
+        };
+        let broken = |e: augreg_store::StoreError| Violation::new("the study opens", e);
+        let pending = load(&desk.store, None).await.map_err(broken)?;
+        let Opening { new, left, repairs } = Opening::of(&pending);
+        let changes: Vec<_> = repairs.iter().filter_map(|action| change(action, &[])).collect();
+        world.may_crash()?;
+        desk.write(world, None, &changes).await?;
+        for attempt in &left {
+            let offset = desk.store.journal_offset(*attempt).await.map_err(broken)?;
+            desk.reading.adopt(*attempt, offset);
+        }
+        desk.turn(world, None, vec![Event::JobsAdded(new)]).await?;
+        desk.see_orphans(world, left).await?;
+        Ok(desk)
+    }
+
+    /// Takes in what woke the loop; later, if the disk does not take what was decided before.
+    pub(super) async fn wake(&mut self, world: &mut World, wake: Wake) -> Result<(), Halt> {
+        // Ticks do not pile up.
+        if !(matches!(wake, Wake::Tick) && self.stalled.is_some()) {
+            self.inbox.push_back(wake);
+        }
+        self.go_on(world).await
+    }
+
+    /// Whether it waits for the disk.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.stalled.is_some()
+    }
+
+    async fn go_on(&mut self, world: &mut World) -> Result<(), Halt> {
+        if let Some(Stalled { news, changes, actions }) = self.stalled.take() {
+            self.record(world, news, changes, actions).await?;
+            self.settle(world, None).await?;
+        }
+        while self.stalled.is_none() && self.finish.is_none() {
+            let Some(wake) = self.inbox.pop_front() else { break };
+            self.take(world, wake).await?;
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, world: &mut World, wake: Wake) -> Result<(), Halt> {
+        match wake {
+            Wake::Report(slot, report) => {
+                world.heard(slot, &report);
+                let (news, events) = self.reading.report(slot, report);
+                self.turn(world, news, events).await
+            }
+            Wake::Event(event) => self.turn(world, None, vec![event]).await,
+            Wake::Tick => {
+                for attempt in self.reading.assigned() {
+                    if let (Some(news), events) = self.reading.glance(attempt) {
+                        self.turn(world, Some(news), events).await?;
+                    }
+                    if self.stalled.is_some() {
+                        return Ok(());
+                    }
+                }
+                self.turn(world, None, vec![Event::Tick]).await?;
+                self.ticks += 1;
+                if self.ticks.is_multiple_of(5) {
+                    let orphans = self.core.orphans();
+                    self.see_orphans(world, orphans).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn see_orphans(
+        &mut self,
+        world: &mut World,
+        orphans: Vec<AttemptKey>,
+    ) -> Result<(), Halt> {
+        for attempt in orphans {
+            if self.stalled.is_some() {
+                break;
+            }
+            let alive = orphans::is_alive(&self.reading.folder(attempt.job));
+            let (news, events) = self.reading.orphan(attempt, alive);
+            let patience = world.policy.step_timeout.as_millis() as u64;
+            if alive && world.time.now() - self.began > patience {
+                world.kill_holder(attempt);
+            }
+            self.turn(world, news, events).await?;
+        }
+        Ok(())
+    }
+
+    async fn turn(
+        &mut self,
+        world: &mut World,
+        news: Option<News>,
+        events: Vec<Event>,
+    ) -> Result<(), Halt> {
+        self.events.extend(events);
+        self.settle(world, news).await
+    }
+
+    /// Decides, records and performs until nothing more comes of it.
+    async fn settle(&mut self, world: &mut World, mut news: Option<News>) -> Result<(), Halt> {
+        while self.stalled.is_none() && (news.is_some() || !self.events.is_empty()) {
+            let now = Millis(world.clock());
+            let mut actions = Vec::new();
+            for event in self.events.drain(..) {
+                world.note(|| format!("  event {event:?}"));
+                actions.extend(self.core.handle(now, event));
+            }
+            for action in &actions {
+                world.note(|| format!("    action {action:?}"));
+            }
+            let changes = actions.iter().filter_map(|a| change(a, &self.slots)).collect();
+            self.record(world, news.take(), changes, actions).await?;
+        }
+        if self.stalled.is_none() {
+            self.look_around(world)?;
+        }
+        Ok(())
+    }
+
+    async fn record(
+        &mut self,
+        world: &mut World,
+        news: Option<News>,
+        changes: Vec<Change>,
+        actions: Vec<Action>,
+    ) -> Result<(), Halt> {
+        let writes = !changes.is_empty() || news.as_ref().is_some_and(|n| !n.entries.is_empty());
+        if writes && world.disk_full {
+            self.stalled = Some(Stalled { news, changes, actions });
+            return Ok(());
+        }
+        if writes {
+            world.may_crash()?;
+            self.write(world, news.as_ref(), &changes).await?;
+        }
+        for action in actions {
+            world.may_crash()?;
+            self.perform(world, action)?;
+        }
+        Ok(())
+    }
+
+    async fn write(
+        &mut self,
+        world: &mut World,
+        news: Option<&News>,
+        changes: &[Change],
+    ) -> Result<(), Halt> {
+        let written = match news.filter(|news| !news.entries.is_empty()) {
+            Some(News { attempt, entries, offset, .. }) => {
+                self.store.ingest(*attempt, entries, *offset, changes).await.map(drop)
+            }
+            None if changes.is_empty() => return Ok(()),
+            None => self.store.apply(changes).await,
+        };
+        written.map_err(|e| Violation::new("the database takes what is decided", e))?;
+        world.look().await?;
+        Ok(())
+    }
+
+    fn perform(&mut self, world: &mut World, action: Action) -> Result<(), Halt> {
+        match action {
+            Action::StartWorker { slot } => {
+                if let Err(why) = world.start(self.number, slot)? {
+                    self.events.push_back(Event::StartFailed { slot, why, hopeless: false });
+                }
+            }
+            Action::Assign { slot, attempt } => {
+                self.reading.assign(slot, attempt);
+                world.assign(self.number, slot, attempt)?;
+            }
+            Action::EndAttempt { attempt, .. } => self.reading.close(attempt),
+            Action::StopWorker { slot } => world.stop(self.number, slot),
+            Action::KillWorker { slot, .. } => world.kill(self.number, slot),
+            Action::SetJobState { .. } | Action::Audit { .. } => {}
+            Action::Finish(finish) => self.finish = Some(finish),
+        }
+        Ok(())
+    }
+
+    /// What must hold whenever everything that was decided is done.
+    fn look_around(&self, world: &World) -> Result<(), Violation> {
+        let counts = self.core.counts();
+        world.witness.agrees_with(counts)?;
+        let succeeded = world.witness.count(JobState::Succeeded);
+        if succeeded != self.succeeded_before + counts.succeeded {
+            let how = format!("{succeeded} jobs succeeded, the core counts {counts:?}");
+            return Err(Violation::new("results are counted once", how));
+        }
+        if self.core.is_running()
+            && self.core.ready() > 0
+            && let Some(slot) = world.idle_slot()
+        {
+            let how = format!("{slot} is free and {} jobs could run", self.core.ready());
+            return Err(Violation::new("no slot is free while a job is queued", how));
+        }
+        Ok(())
+    }
+}
