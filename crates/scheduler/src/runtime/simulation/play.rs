@@ -33,9 +33,9 @@ pub(super) async fn play(
     keep_log: usize,
 ) -> Result<(), Failure> {
     let mut draws = stream(seed, Purpose::Backoff, 1, 0);
-    // Small studies mostly.
-    let size = draws.below(templates.len() as u32).min(draws.below(templates.len() as u32));
-    let template = &templates[size as usize];
+    // Small studies mostly, so that there is time for many schedules.
+    let mut size = || draws.below(templates.len() as u32) as usize;
+    let template = &templates[size().min(size()).min(size())];
     let folder = scratch();
     let root = template.lay_out(folder.path());
     let store = Store::open(&root).await.expect("the template is a study");
@@ -72,7 +72,7 @@ async fn to_the_end(world: &mut World) -> Result<(), Violation> {
 /// Decides what befalls the world from outside.
 fn plan(world: &mut World) {
     world.time.at(0, Happening::Boot);
-    let hostile = world.between(5_000, 120_000);
+    let hostile = world.between(5_000, 60_000);
     world.time.at(hostile, Happening::Calm);
     let until = hostile as u32;
     if world.draws.chance(0.3) {
