@@ -86,7 +86,7 @@ impl Desk {
             store,
         };
         let broken = |e: augreg_store::StoreError| Violation::new("the study opens", e);
-        let pending = load(&desk.store, None).await.map_err(broken)?;
+        let pending = load(&desk.store, Some(&world.sweep)).await.map_err(broken)?;
         let Opening { new, left, repairs } = Opening::of(&pending);
         let changes: Vec<_> = repairs.iter().filter_map(|action| change(action, &[])).collect();
         world.may_crash()?;

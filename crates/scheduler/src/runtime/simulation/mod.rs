@@ -20,16 +20,22 @@ mod witness;
 mod worker;
 mod world;
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use play::{Failure, play};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use study::Template;
+use tokio::runtime::Runtime;
 use witness::Violation;
 
 /// Schedules played unless told otherwise.
 const SCHEDULES: u64 = 10_000;
+
+/// Failures after which no more are looked for.
+const ENOUGH: usize = 10;
 
 /// Lines told of a schedule that is played alone.
 const STORY: usize = 2000;
@@ -39,58 +45,103 @@ fn number(variable: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
-/// Plays one schedule; a panic is a failure as any other.
-fn play_one(
-    runtime: &tokio::runtime::Runtime,
-    seed: u64,
-    templates: &[Template],
-    keep_log: usize,
-) -> Result<(), Failure> {
-    let played =
-        catch_unwind(AssertUnwindSafe(|| runtime.block_on(play(seed, templates, keep_log))));
-    played.unwrap_or_else(|panic| {
-        let said = panic.downcast_ref::<String>().cloned();
-        let said = said.or_else(|| panic.downcast_ref::<&str>().map(|&s| s.to_owned()));
-        let violation = Violation::new("nothing panics", said.unwrap_or_default());
-        Err(Failure { violation, log: String::new() })
-    })
+/// A thread's studies: one is made when the last is used up.
+struct Table<'a> {
+    runtime: Runtime,
+    template: &'a Template,
 }
 
-#[test]
-fn whatever_befalls_it_a_run_loses_nothing_and_ends() {
-    let templates = runtime().block_on(Template::all());
-    if let Some(seed) = number("AUGREG_SIM_SEED") {
-        if let Err(Failure { violation, log }) = play_one(&runtime(), seed, &templates, STORY) {
-            panic!("{log}\nschedule {seed} broke “{}", violation.0);
-        }
-        return;
+impl<'a> Table<'a> {
+    fn new(template: &'a Template) -> Self {
+        Self { runtime: runtime(), template }
     }
-    let schedules = number("AUGREG_SIM_SCHEDULES").unwrap_or(SCHEDULES);
+
+    /// Plays some schedules on one study. A panic is a failure as any other; after a failure the
+    /// study is a new one.
+    fn play(&self, seeds: Range<u64>, keep_log: usize) -> Vec<(u64, Failure)> {
+        let mut failed = Vec::new();
+        let mut study = self.runtime.block_on(self.template.copy());
+        for seed in seeds {
+            let schedule = play(seed, self.template, &study.store, keep_log);
+            let played = catch_unwind(AssertUnwindSafe(|| self.runtime.block_on(schedule)));
+            let failure = match played {
+                Ok(Ok(())) => continue,
+                Ok(Err(failure)) => failure,
+                Err(panic) => {
+                    let said = panic.downcast_ref::<String>().cloned();
+                    let said = said.or_else(|| panic.downcast_ref::<&str>().map(|&s| s.to_owned()));
+                    let violation = Violation::new("nothing panics", said.unwrap_or_default());
+                    Failure { violation, log: String::new() }
+                }
+            };
+            failed.push((seed, failure));
+            study = self.runtime.block_on(self.template.copy());
+        }
+        self.runtime.block_on(study.store.close());
+        failed
+    }
+}
+
+/// The cores that this process may use.
+fn cores() -> Vec<usize> {
+    let allowed = sched_getaffinity(None).expect("the system tells");
+    (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect()
+}
+
+/// Keeps this thread, and those that it starts, on one core: a schedule and its database take turns
+/// all the time, and waking a thread on another core takes longer than most of what it does.
+fn settle_on(core: usize) {
+    let mut only = CpuSet::new();
+    only.set(core);
+    // Slower otherwise, no more.
+    let _ = sched_setaffinity(None, &only);
+}
+
+/// Plays many schedules on as many threads as there are cores, until too many failed.
+fn play_many(template: &Template, schedules: u64) -> Vec<(u64, Violation)> {
     let next = AtomicU64::new(0);
     let failed: Mutex<Vec<(u64, Violation)>> = Mutex::default();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let (next_seed, failures) = (&next, &failed);
     std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                let runtime = runtime();
+        for core in cores() {
+            scope.spawn(move || {
+                settle_on(core);
+                let (next, failed) = (next_seed, failures);
+                let table = Table::new(template);
                 loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= schedules || failed.lock().is_ok_and(|failed| failed.len() > 9) {
+                    let from = next.fetch_add(study::SCHEDULES, Ordering::Relaxed);
+                    if from >= schedules || failed.lock().is_ok_and(|f| f.len() >= ENOUGH) {
                         break;
                     }
-                    if let Err(failure) = play_one(&runtime, seed, &templates, 0) {
-                        failed.lock().expect("not poisoned").push((seed, failure.violation));
-                    }
+                    let until = schedules.min(from + study::SCHEDULES);
+                    let broken = table.play(from..until, 0).into_iter();
+                    let broken = broken.map(|(seed, failure)| (seed, failure.violation));
+                    failed.lock().expect("not poisoned").extend(broken);
                 }
             });
         }
     });
     let mut failed = failed.into_inner().expect("not poisoned");
     failed.sort_by_key(|(seed, _)| *seed);
+    failed
+}
+
+#[test]
+fn whatever_befalls_it_a_run_loses_nothing_and_ends() {
+    let template = runtime().block_on(Template::new());
+    if let Some(seed) = number("AUGREG_SIM_SEED") {
+        for (seed, Failure { violation, log }) in Table::new(&template).play(seed..seed + 1, STORY)
+        {
+            panic!("{log}\nschedule {seed} broke this: {}", violation.0);
+        }
+        return;
+    }
+    let schedules = number("AUGREG_SIM_SCHEDULES").unwrap_or(SCHEDULES);
+    let failed = play_many(&template, schedules);
     let told: String =
         failed.iter().map(|(seed, violation)| format!("  {seed}: {}\n", violation.0)).collect();
     let first = failed.first().map_or(0, |(seed, _)| *seed);

@@ -8,7 +8,7 @@ use augreg_store::Store;
 
 use super::desk::{Desk, Halt, Wake};
 use super::faults::Faults;
-use super::study::{Template, scratch};
+use super::study::Template;
 use super::witness::Violation;
 use super::world::{Happening, World};
 use crate::core::{Event, Finish, Policy};
@@ -25,20 +25,14 @@ pub(super) struct Failure {
     pub(super) log: String,
 }
 
-/// Plays the schedule of a seed on a copy of one of the studies. Keeps the last `keep_log` lines
-/// of what happened for the failure.
+/// Plays the schedule of a seed on its sweep of `store`, a copy of the template. Keeps the last
+/// `keep_log` lines of what happened for the failure.
 pub(super) async fn play(
     seed: u64,
-    templates: &[Template],
+    template: &Template,
+    store: &Store,
     keep_log: usize,
 ) -> Result<(), Failure> {
-    let mut draws = stream(seed, Purpose::Backoff, 1, 0);
-    // Small studies mostly, so that there is time for many schedules.
-    let mut size = || draws.below(templates.len() as u32) as usize;
-    let template = &templates[size().min(size()).min(size())];
-    let folder = scratch();
-    let root = template.lay_out(folder.path());
-    let store = Store::open(&root).await.expect("the template is a study");
     let policy = Policy {
         heartbeat_timeout: Duration::from_secs(20),
         step_timeout: Duration::from_mins(1),
@@ -46,12 +40,10 @@ pub(super) async fn play(
         seed,
         ..Policy::default()
     };
-    let mut world = World::new(store.clone(), &template.jobs, draws, policy, keep_log);
+    let draws = stream(seed, Purpose::Backoff, 1, 0);
+    let mut world = World::new(store.clone(), template.sweep(seed), draws, policy, keep_log);
     let result = to_the_end(&mut world).await;
-    let log = world.log();
-    drop(world);
-    store.close().await;
-    result.map_err(|violation| Failure { violation, log })
+    result.map_err(|violation| Failure { violation, log: world.log() })
 }
 
 async fn to_the_end(world: &mut World) -> Result<(), Violation> {

@@ -1,8 +1,9 @@
-//! Studies to simulate: made once for each size, copied for every schedule.
+//! The study to simulate: made once, copied for every few schedules.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::ops::Range;
+use std::path::Path;
 
 use augreg_spec::{
     AdamW, Augmentation, Crop, DataSource, DatasetIdentity, Format, Job, JobId, JobSpec, Labels,
@@ -11,54 +12,78 @@ use augreg_spec::{
 };
 use augreg_store::{NewSweep, Store};
 
-/// Sizes of sweeps: most are small, so that many schedules fit into a second.
-const SIZES: [u64; 6] = [1, 2, 3, 4, 7, 20];
+/// Sweeps of these sizes lie in one study: opening a database takes as long as a small schedule, so
+/// many share one. Most are small, so that there is time for many.
+const SIZES: [u64; 32] = [
+    1, 2, 3, 1, 4, 2, 1, 3, 1, 2, 7, 1, 3, 1, 2, 4, 1, 2, 1, 3, 2, 1, 1, 2, 4, 1, 3, 1, 2, 20, 1, 2,
+];
 
-/// The database of a study in which nothing has run yet, and its jobs.
+/// How many schedules share a study.
+pub(super) const SCHEDULES: u64 = SIZES.len() as u64;
+
+/// A study in which nothing has run yet.
 #[derive(Debug)]
 pub(super) struct Template {
-    pub(super) jobs: Vec<JobId>,
+    sweeps: Vec<Vec<JobId>>,
     database: Vec<u8>,
 }
 
+/// A copy of the template.
+#[derive(Debug)]
+pub(super) struct Study {
+    pub(super) store: Store,
+    _folder: tempfile::TempDir,
+}
+
 /// A folder of the fastest kind there is: one in memory where the system has one.
-pub(super) fn scratch() -> tempfile::TempDir {
+fn scratch() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     folder.expect("a temporary folder")
 }
 
 impl Template {
-    /// One for each size, the smallest first.
-    pub(super) async fn all() -> Vec<Self> {
-        let mut templates = Vec::new();
-        for size in SIZES {
-            templates.push(Self::new(size).await);
-        }
-        templates
-    }
-
-    async fn new(size: u64) -> Self {
+    pub(super) async fn new() -> Self {
         let folder = scratch();
         let store = Store::create_or_open(folder.path()).await.expect("creates");
-        let jobs: Vec<_> = (0..size).map(job).collect();
-        let source = DataSource { format: Format::Idx, path: "/nowhere".into() };
-        let named =
-            |job: &Job| (job.spec.dataset().fingerprint(), ("d".to_owned(), source.clone()));
-        let datasets: BTreeMap<_, _> = jobs.iter().map(named).collect();
-        let (name, text, priority) = ("s", "", 0);
-        let sweep = NewSweep { name, text, jobs: &jobs, datasets: &datasets, priority };
-        store.register_sweep(sweep).await.expect("registers");
+        let mut sweeps = Vec::new();
+        let mut jobs_before = 0;
+        for (at, size) in SIZES.into_iter().enumerate() {
+            sweeps.push(register(&store, &name(at as u64), jobs_before..jobs_before + size).await);
+            jobs_before += size;
+        }
         store.close().await;
         let database = fs::read(folder.path().join("augreg.db")).expect("reads");
-        Self { jobs: jobs.iter().map(|job| job.id).collect(), database }
+        Self { sweeps, database }
     }
 
-    /// Makes a study of it in an empty folder.
-    pub(super) fn lay_out(&self, root: &Path) -> PathBuf {
-        fs::write(root.join("augreg.db"), &self.database).expect("writes");
-        root.to_owned()
+    /// The name and the jobs of the sweep that a schedule plays with.
+    pub(super) fn sweep(&self, seed: u64) -> (String, &[JobId]) {
+        let at = seed % SCHEDULES;
+        (name(at), &self.sweeps[at as usize])
     }
+
+    /// Makes a study of it.
+    pub(super) async fn copy(&self) -> Study {
+        let folder = scratch();
+        fs::write(folder.path().join("augreg.db"), &self.database).expect("writes");
+        let store = Store::open(folder.path()).await.expect("the template is a study");
+        Study { store, _folder: folder }
+    }
+}
+
+fn name(sweep: u64) -> String {
+    format!("sweep-{sweep}")
+}
+
+async fn register(store: &Store, name: &str, seeds: Range<u64>) -> Vec<JobId> {
+    let jobs: Vec<_> = seeds.map(job).collect();
+    let source = DataSource { format: Format::Idx, path: "/nowhere".into() };
+    let named = |job: &Job| (job.spec.dataset().fingerprint(), ("d".to_owned(), source.clone()));
+    let datasets: BTreeMap<_, _> = jobs.iter().map(named).collect();
+    let sweep = NewSweep { name, text: "", jobs: &jobs, datasets: &datasets, priority: 0 };
+    store.register_sweep(sweep).await.expect("registers");
+    jobs.iter().map(|job| job.id).collect()
 }
 
 fn job(seed: u64) -> Job {

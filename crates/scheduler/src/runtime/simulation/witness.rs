@@ -56,7 +56,8 @@ const LOOK: &str = "SELECT job.id, job.state,
     (SELECT max(event.id) FROM event WHERE event.job_id = job.id),
     (SELECT count(*) FROM event WHERE event.job_id = job.id AND what = 'note'),
     (SELECT count(*) FROM event WHERE event.job_id = job.id AND what = 'second-result')
-    FROM job LEFT JOIN result ON result.job_id = job.id";
+    FROM sweep JOIN sweep_job ON sweep_id = sweep.id JOIN job ON job.id = sweep_job.job_id
+        LEFT JOIN result ON result.job_id = job.id";
 
 /// What the database said last.
 #[derive(Debug, Default)]
@@ -69,10 +70,11 @@ impl Witness {
     pub(super) async fn look(
         &mut self,
         store: &Store,
+        sweep: &str,
         deeds: &Deeds,
         policy: &Policy,
     ) -> Result<(), Violation> {
-        let rows = read(store).await?;
+        let rows = read(store, sweep).await?;
         for (id, row) in &rows {
             let told = |broken: Violation| Violation(format!("{} ({id}: {row:?})", broken.0));
             one_live_attempt(row).map_err(told)?;
@@ -124,9 +126,12 @@ impl Witness {
     }
 }
 
-async fn read(store: &Store) -> Result<BTreeMap<JobId, Row>, Violation> {
+async fn read(store: &Store, sweep: &str) -> Result<BTreeMap<JobId, Row>, Violation> {
     let broken = |how: String| Violation::new("the database can be read", how);
-    let rows = store.sql(LOOK).await.map_err(|e| broken(e.to_string()))?;
+    let rows = store
+        .sql(&format!("{LOOK} WHERE sweep.name = '{sweep}'"))
+        .await
+        .map_err(|e| broken(e.to_string()))?;
     rows.rows.into_iter().map(row).collect::<Option<_>>().ok_or_else(|| broken("a row".to_owned()))
 }
 

@@ -84,6 +84,7 @@ pub(super) struct World {
     pub(super) faults: Faults,
     pub(super) root: PathBuf,
     pub(super) store: Store,
+    pub(super) sweep: String,
     pub(super) policy: Policy,
     pub(super) slots: u32,
     pub(super) disk_full: bool,
@@ -102,7 +103,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(
         store: Store,
-        jobs: &[JobId],
+        (sweep, jobs): (String, &[JobId]),
         mut draws: Stream,
         policy: Policy,
         keep_log: usize,
@@ -114,6 +115,7 @@ impl World {
             faults,
             root: store.root().to_owned(),
             store,
+            sweep,
             policy,
             slots: 1 + draws.below(4),
             draws,
@@ -159,7 +161,7 @@ impl World {
     }
 
     pub(super) async fn look(&mut self) -> Result<(), Violation> {
-        self.witness.look(&self.store, &self.deeds, &self.policy).await
+        self.witness.look(&self.store, &self.sweep, &self.deeds, &self.policy).await
     }
 
     /// A number in `from..=to`.
