@@ -3,7 +3,8 @@
 use augreg_executor::WorkerReport;
 use augreg_protocol::{AttemptKey, Beat, FailureKind, JournalEvent};
 
-use super::worker::{self, Nature, Task};
+use super::witness::Row;
+use super::worker::{self, Life, Nature, Task};
 use super::world::{Happening, Line, World};
 
 /// How long a worker waits for the lock of a job, in milliseconds.
@@ -13,11 +14,10 @@ impl World {
     /// Something reaches a worker.
     pub(super) fn reach(&mut self, id: u32, line: Line) {
         let Some(worker) = self.workers.get_mut(&id) else { return };
-        let idle = worker.said_hello && worker.task.is_none() && worker.inbox.is_empty();
+        let idle = worker.life == Life::Up && worker.task.is_none() && worker.inbox.is_empty();
         match line {
             Line::Run(attempt) => worker.inbox.push(attempt),
-            Line::Stop => worker.told_to_stop = true,
-            Line::End => worker.scheduler_gone = true,
+            Line::Stop | Line::End => worker.leaving = true,
             Line::Kill => return self.die(id, "killed by signal 9"),
         }
         if idle {
@@ -32,13 +32,13 @@ impl World {
         }
         let hangs = self.draws.chance(self.faults.hang);
         let Some(worker) = self.workers.get_mut(&id) else { return };
-        worker.hangs |= hangs;
-        if worker.hangs {
+        if hangs || worker.life == Life::Hung {
+            worker.life = Life::Hung;
             return;
         }
-        let leaving = worker.told_to_stop || worker.scheduler_gone;
-        if !worker.said_hello {
-            worker.said_hello = true;
+        let leaving = worker.leaving;
+        if worker.life == Life::Rising {
+            worker.life = Life::Up;
             self.say(id, WorkerReport::Ready { pid: id });
         } else if worker.task.is_some() {
             self.work(id, leaving);
@@ -118,6 +118,7 @@ impl World {
         }
         if leaving {
             let step = task.step;
+            self.append(task, JournalEvent::Checkpoint { step });
             self.append(task, JournalEvent::Stopped { step });
             return false;
         }
@@ -159,7 +160,7 @@ impl World {
     fn append(&mut self, task: &mut Task, event: JournalEvent) {
         self.note(|| format!("journal of {}: {event:?}", task.attempt));
         let AttemptKey { job, number } = task.attempt;
-        let live = self.witness.rows.get(&job).and_then(|row| row.running()) == Some(number);
+        let live = self.witness.rows.get(&job).and_then(Row::running) == Some(number);
         let succeeded = matches!(event, JournalEvent::Succeeded(_));
         let done = self.deeds.job_mut(job);
         task.append(event, done);

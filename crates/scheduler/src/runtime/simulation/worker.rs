@@ -50,19 +50,28 @@ pub(super) struct Task {
     pub(super) step: u64,
 }
 
+/// How alive a worker is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Life {
+    /// It has not said hello.
+    Rising,
+    Up,
+    /// It does nothing any more, not even leave.
+    Hung,
+}
+
 /// A worker process.
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) slot: SlotId,
     /// The scheduler that started it.
     pub(super) scheduler: u32,
-    pub(super) said_hello: bool,
+    pub(super) life: Life,
     pub(super) task: Option<Task>,
     /// What was sent to it and not begun.
     pub(super) inbox: Vec<AttemptKey>,
-    pub(super) told_to_stop: bool,
-    pub(super) scheduler_gone: bool,
-    pub(super) hangs: bool,
+    /// It was told to stop, or has seen that its scheduler is gone.
+    pub(super) leaving: bool,
     pub(super) forgotten: bool,
     /// When its last word arrives: the next cannot overtake it.
     pub(super) heard: u64,
@@ -73,12 +82,10 @@ impl Worker {
         Self {
             slot,
             scheduler,
-            said_hello: false,
+            life: Life::Rising,
             task: None,
             inbox: Vec::new(),
-            told_to_stop: false,
-            scheduler_gone: false,
-            hangs: false,
+            leaving: false,
             forgotten,
             heard: 0,
         }

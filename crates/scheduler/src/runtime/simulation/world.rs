@@ -12,8 +12,8 @@ use augreg_store::Store;
 use super::desk::Halt;
 use super::faults::Faults;
 use super::timeline::Timeline;
-use super::witness::{Violation, Witness};
-use super::worker::{self, Done, Nature, Worker};
+use super::witness::{Row, Violation, Witness};
+use super::worker::{self, Done, Life, Nature, Worker};
 use crate::core::Policy;
 
 /// What comes to pass.
@@ -40,7 +40,7 @@ pub(super) enum Happening {
 }
 
 /// What reaches a worker.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Line {
     Run(AttemptKey),
     Stop,
@@ -143,7 +143,7 @@ impl World {
     }
 
     pub(super) fn log(&self) -> String {
-        self.log.iter().map(|line| format!("{line}\n")).collect()
+        self.log.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 
     /// The time by the scheduler's clock, in milliseconds.
@@ -199,7 +199,7 @@ impl World {
         slot: SlotId,
         attempt: AttemptKey,
     ) -> Result<(), Violation> {
-        let running = self.witness.rows.get(&attempt.job).and_then(|row| row.running());
+        let running = self.witness.rows.get(&attempt.job).and_then(Row::running);
         if running != Some(attempt.number) {
             let how = format!("{attempt} is handed out, the database has {running:?}");
             return Err(Violation::new("what is done was recorded before", how));
@@ -249,7 +249,7 @@ impl World {
         let Some(worker) = self.workers.get(&id) else { return };
         let (slot, scheduler, heard) = (worker.slot, worker.scheduler, worker.heard);
         let last = matches!(report, WorkerReport::Gone { .. });
-        if worker.forgotten && worker.said_hello && (last || self.draws.chance(0.5))
+        if worker.forgotten && worker.life != Life::Rising && (last || self.draws.chance(0.5))
             || !last && self.draws.chance(self.faults.lose)
         {
             return;
