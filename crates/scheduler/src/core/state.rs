@@ -395,12 +395,10 @@ impl Core {
             if self.now < *orphans_until {
                 return;
             }
+            // Whoever works on them still may finish: the next scheduler sees to them.
             for attempt in self.jobs.orphans() {
-                let message = "still executed by the worker of an earlier scheduler when this one \
-                               had to stop"
-                    .to_owned();
-                let end = AttemptEnd::Failed { kind: FailureKind::Preempted, message };
-                self.end_attempt(attempt, end);
+                let reason = "the worker of an earlier scheduler still executes it".to_owned();
+                self.audit(Some(attempt), "left-running", reason);
             }
         }
         self.phase = Phase::Over;

@@ -188,7 +188,8 @@ pub enum Action {
         /// Why, for a person.
         reason: String,
     },
-    /// It is over: no worker is left, no job runs.
+    /// It is over: no worker of this scheduler is left, and no job runs but in workers that an earlier
+    /// one left behind.
     Finish(Finish),
 }
 

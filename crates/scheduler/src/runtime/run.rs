@@ -35,7 +35,7 @@ enum Wake {
 /// Runs the jobs of a sweep, or of the whole study, that have not come to their end.
 ///
 /// Returns when there are none left, or when `stop` says so and the workers have left; then the
-/// database shows nothing running. `observe` is called from within the loop and must be quick.
+/// database shows nothing running but what workers of an earlier scheduler still execute. `observe` is called from within the loop and must be quick.
 ///
 /// # Errors
 ///

@@ -183,13 +183,14 @@ fn stopping_at_once_kills() {
 }
 
 #[test]
-fn stopping_does_not_wait_forever_for_an_attempt_left_behind() {
+fn stopping_does_not_wait_forever_for_an_attempt_left_behind_and_leaves_it_running() {
     let mut bench = Bench::new(1);
     bench.send(Event::JobsAdded(vec![NewJob { attempts: 1, live: true, ..job("a") }]));
     assert_eq!(bench.send(Event::Stop), []);
-    let actions = bench.after(Policy::default().stop_grace);
-    assert_eq!(state(&actions), Some(JobState::Queued));
-    assert_eq!(actions.last(), Some(&Action::Finish(Finish::Stopped)));
+    let almost = Policy::default().stop_grace.saturating_sub(Duration::from_millis(1));
+    assert_eq!(bench.after(almost), []);
+    assert_eq!(bench.after(Duration::from_millis(1)), [Action::Finish(Finish::Stopped)]);
+    assert_eq!(bench.core.orphans(), [key("a", 1)]);
 }
 
 #[test]

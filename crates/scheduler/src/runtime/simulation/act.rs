@@ -63,6 +63,9 @@ impl World {
             Some(task) => {
                 if let Some(worker) = self.workers.get_mut(&id) {
                     worker.task = Some(task);
+                    // Nobody can know of one that begins after its scheduler's end; only the job's
+                    // lock keeps it and the next attempt apart.
+                    worker.given_up |= worker.scheduler <= self.fallen;
                 }
             }
         }

@@ -92,7 +92,11 @@ impl Desk {
         world.may_crash()?;
         desk.write(world, None, &changes).await?;
         for attempt in &left {
-            let offset = desk.store.journal_offset(*attempt).await.map_err(broken)?;
+            // Where the last reading ended only saves time: entries are known by their numbers.
+            let offset = match world.draws.chance(0.3) {
+                true => 0,
+                false => desk.store.journal_offset(*attempt).await.map_err(broken)?,
+            };
             desk.reading.adopt(*attempt, offset);
         }
         desk.turn(world, None, vec![Event::JobsAdded(new)]).await?;

@@ -73,6 +73,8 @@ pub(super) struct Worker {
     /// It was told to stop, or has seen that its scheduler is gone.
     pub(super) leaving: bool,
     pub(super) forgotten: bool,
+    /// It was to be killed: whoever does not die of it has lost its slot.
+    pub(super) given_up: bool,
     /// When its last word arrives: the next cannot overtake it.
     pub(super) heard: u64,
 }
@@ -87,6 +89,7 @@ impl Worker {
             inbox: Vec::new(),
             leaving: false,
             forgotten,
+            given_up: false,
             heard: 0,
         }
     }

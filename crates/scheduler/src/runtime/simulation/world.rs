@@ -13,7 +13,7 @@ use super::desk::Halt;
 use super::faults::Faults;
 use super::timeline::Timeline;
 use super::witness::{Row, Violation, Witness};
-use super::worker::{self, Done, Life, Nature, Worker};
+use super::worker::{self, Done, Life, Nature, Task, Worker};
 use crate::core::Policy;
 
 /// What comes to pass.
@@ -94,6 +94,8 @@ pub(super) struct World {
     pub(super) witness: Witness,
     pub(super) workers: BTreeMap<u32, Worker>,
     born: u32,
+    /// The last scheduler that is no more.
+    pub(super) fallen: u32,
     seats: BTreeMap<SlotId, Seat>,
     /// The last things that happened.
     log: VecDeque<String>,
@@ -125,6 +127,7 @@ impl World {
             witness: Witness::default(),
             workers: BTreeMap::new(),
             born: 0,
+            fallen: 0,
             seats: BTreeMap::new(),
             log: VecDeque::new(),
             keep_log,
@@ -204,6 +207,14 @@ impl World {
             let how = format!("{attempt} is handed out, the database has {running:?}");
             return Err(Violation::new("what is done was recorded before", how));
         }
+        let at_it = |worker: &&Worker| {
+            let task = worker.task.as_ref().filter(|task| task.attempt.job == attempt.job);
+            task.is_some_and(Task::is_locked) && !worker.given_up && !worker.forgotten
+        };
+        if let Some(Worker { task: Some(other), .. }) = self.workers.values().find(at_it) {
+            let how = format!("{attempt} is handed out while a worker is at {}", other.attempt);
+            return Err(Violation::new("no job has two live attempts", how));
+        }
         if let Some(seat) = self.seats.get_mut(&slot) {
             seat.assigned = Some(attempt);
             seat.free = false;
@@ -225,11 +236,13 @@ impl World {
         seat.free = false;
         seat.told |= matches!(line, Line::Stop | Line::Kill);
         let id = seat.worker;
-        let Some(worker) = self.workers.get(&id).filter(|w| w.scheduler == scheduler) else {
+        let Some(worker) = self.workers.get_mut(&id).filter(|w| w.scheduler == scheduler) else {
             return;
         };
         let kills = matches!(line, Line::Kill);
-        if kills && worker.forgotten || !kills && self.draws.chance(self.faults.lose) {
+        let forgotten = worker.forgotten;
+        worker.given_up |= kills;
+        if kills && forgotten || !kills && self.draws.chance(self.faults.lose) {
             return;
         }
         let delay = self.delay();
@@ -318,6 +331,7 @@ impl World {
     /// The scheduler is no more: its workers see so, the executor's knowledge is lost.
     pub(super) fn abandon(&mut self, scheduler: u32) {
         self.seats.clear();
+        self.fallen = scheduler;
         let left: Vec<u32> = self
             .workers
             .iter()
