@@ -93,9 +93,10 @@ impl Desk {
         desk.write(world, None, &changes).await?;
         for attempt in &left {
             // Where the last reading ended only saves time: entries are known by their numbers.
-            let offset = match world.draws.chance(0.3) {
-                true => 0,
-                false => desk.store.journal_offset(*attempt).await.map_err(broken)?,
+            let offset = if world.draws.chance(0.3) {
+                0
+            } else {
+                desk.store.journal_offset(*attempt).await.map_err(broken)?
             };
             desk.reading.adopt(*attempt, offset);
         }
