@@ -63,9 +63,6 @@ impl World {
             Some(task) => {
                 if let Some(worker) = self.workers.get_mut(&id) {
                     worker.task = Some(task);
-                    // Nobody can know of one that begins after its scheduler's end; only the job's
-                    // lock keeps it and the next attempt apart.
-                    worker.given_up |= worker.scheduler <= self.fallen;
                 }
             }
         }
@@ -115,6 +112,11 @@ impl World {
             return !(leaving || waited > PATIENCE);
         }
         if !began {
+            // That an attempt lives is told by its lock. Of one that has it only after its scheduler's
+            // end the next cannot know; the lock keeps both apart.
+            if let Some(worker) = self.workers.get_mut(&id) {
+                worker.given_up |= worker.scheduler <= self.fallen;
+            }
             task.step = checkpoint;
             self.append(task, worker::started(checkpoint));
             return true;
