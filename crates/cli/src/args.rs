@@ -53,6 +53,9 @@ pub(crate) enum Command {
     Query(command::query::QueryArgs),
     Show(command::show::ShowArgs),
     Logs(command::logs::LogsArgs),
+    Cancel(command::cancel::CancelArgs),
     Retry(command::retry::RetryArgs),
+    Ledger(command::ledger::LedgerArgs),
+    VerifyResume(command::verify_resume::VerifyResumeArgs),
     Report(command::report::ReportArgs),
 }

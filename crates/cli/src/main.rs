@@ -3,6 +3,7 @@
 mod args;
 mod command;
 mod failure;
+mod killer;
 mod output;
 mod progress;
 mod sweep_file;
@@ -40,7 +41,10 @@ async fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         Command::Query(args) => command::query::run(global, args).await,
         Command::Show(args) => command::show::run(global, args).await,
         Command::Logs(args) => command::logs::run(global, args).await,
+        Command::Cancel(args) => command::cancel::run(global, args).await,
         Command::Retry(args) => command::retry::run(global, args).await,
+        Command::Ledger(args) => command::ledger::run(global, args).await,
+        Command::VerifyResume(args) => command::verify_resume::run(global, args).await,
         Command::Report(args) => command::report::run(global, args).await,
     }
 }

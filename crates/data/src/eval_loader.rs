@@ -45,9 +45,10 @@ impl Iterator for EvalLoader {
         let step = (*next / *batch_size) as u64;
         let mut batch = pool.batch(step, left.min(*batch_size), image_len);
         let outputs = batch.images.chunks_exact_mut(image_len).zip(&mut batch.labels);
-        for (image, label) in outputs {
+        for ((image, label), number) in outputs.zip(&mut batch.examples) {
             evaluation.evaluate(split.image(*next), scratch, image);
             *label = i64::from(split.label(*next));
+            *number = *next as u64;
             *next += 1;
         }
         Some(Ok(batch))

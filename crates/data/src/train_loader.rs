@@ -152,7 +152,8 @@ impl Preparation {
         let mut epoch = first / len;
         let mut permutation = order.permutation(epoch);
         let outputs = batch.images.chunks_exact_mut(image_len).zip(&mut batch.labels);
-        for (position, (image, label)) in (first..).zip(outputs) {
+        for (position, ((image, label), number)) in (first..).zip(outputs.zip(&mut batch.examples))
+        {
             if stop.load(Ordering::Relaxed) {
                 return None;
             }
@@ -164,6 +165,7 @@ impl Preparation {
             let mut draws = stream(*seed, Purpose::Augment, epoch, example);
             pipeline.augment(split.image(example as usize), &mut draws, scratch, image);
             *label = i64::from(split.label(example as usize));
+            *number = example;
         }
         Some(batch)
     }

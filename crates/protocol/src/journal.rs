@@ -87,6 +87,20 @@ pub struct Outcome {
     pub images_per_second: f64,
     /// Peak resident memory of the worker in bytes.
     pub peak_memory: u64,
+    /// What else a repetition must reproduce; none from a worker that did not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
+}
+
+/// Hashes (hex) that every repetition of a job reproduces, however often it is interrupted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// SHA-256 over both moments of the optimizer at the end, in the layout of the parameters.
+    pub optimizer_sha256: String,
+    /// Over all examples in the order in which they were trained on.
+    pub order: String,
+    /// The same for each epoch begun; empty if there are more than 1,000.
+    pub epoch_orders: Vec<String>,
 }
 
 /// What happened.

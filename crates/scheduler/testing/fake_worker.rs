@@ -173,6 +173,7 @@ fn attempt(
         seconds: 0.1,
         images_per_second: 10.0,
         peak_memory: 1 << 20,
+        proof: None,
     }))?;
     Ok(false)
 }

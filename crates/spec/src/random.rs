@@ -25,6 +25,8 @@ pub enum Purpose {
     Dropout = 5,
     /// Back-off jitter of the scheduler; never part of a result.
     Backoff = 6,
+    /// The steps at which a repetition of a job is interrupted; never part of a result.
+    Interruption = 7,
 }
 
 /// One stream of draws.

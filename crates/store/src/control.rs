@@ -85,7 +85,8 @@ const REQUEUE: &str = "UPDATE job SET state = 'queued'
      WHERE id IN (SELECT value FROM json_each(?)) AND state IN ('failed', 'cancelled')
      RETURNING id";
 
-async fn note(
+/// Writes a line of the audit about each of `jobs`: what a person did, and why.
+pub(crate) async fn note(
     connection: &mut SqliteConnection,
     jobs: &[String],
     what: &str,

@@ -1,11 +1,12 @@
 //! One job at a time: its whole story, and its curves.
 
-use augreg_protocol::{AttemptState, FailureKind, JobState, Outcome};
+use augreg_protocol::{AttemptState, FailureKind, JobState, Outcome, Proof};
 use augreg_spec::{JobId, JobSpec, Labels};
 
 use sqlx::SqliteConnection;
 
 use crate::error::database;
+use crate::ledger::{Boundary, boundaries};
 use crate::rows::{attempt_state, failure, job_id, job_state, json};
 use crate::{Store, StoreError};
 
@@ -32,6 +33,8 @@ pub struct JobDetails {
     pub sweeps: Vec<String>,
     /// Its attempts, oldest first.
     pub attempts: Vec<AttemptDetails>,
+    /// How each attempt but the first went on from those before.
+    pub boundaries: Vec<Boundary>,
     /// Its audit, oldest first.
     pub events: Vec<EventDetails>,
     /// What it found out.
@@ -57,6 +60,10 @@ pub struct AttemptDetails {
     pub host: Option<String>,
     /// The worker's process id, once it has said so.
     pub pid: Option<u32>,
+    /// The worker's version, once it has said so.
+    pub version: Option<String>,
+    /// Threads of its kernels, once it has said so.
+    pub threads: Option<u32>,
     /// Its state.
     pub state: AttemptState,
     /// Why it failed.
@@ -155,6 +162,7 @@ impl Store {
             created: row.created as u64,
             sweeps: sweeps(&mut snapshot, &id).await?,
             attempts: attempts(&mut snapshot, &id).await?,
+            boundaries: boundaries(&mut snapshot, &id).await?,
             events: events(&mut snapshot, &id).await?,
             result: result(&mut snapshot, &id).await?,
             checkpoints: checkpoints(&mut snapshot, &id).await?,
@@ -210,6 +218,8 @@ struct AttemptRow {
     device: String,
     host: Option<String>,
     pid: Option<u32>,
+    version: Option<String>,
+    threads: Option<u32>,
     state: String,
     failure: Option<String>,
     message: Option<String>,
@@ -225,8 +235,8 @@ async fn attempts(
     id: &str,
 ) -> Result<Vec<AttemptDetails>, StoreError> {
     let rows: Vec<AttemptRow> = sqlx::query_as(
-        "SELECT number, executor, slot, device, host, pid, state, failure, message, from_step,
-                started, ended, peak_memory, images_per_second
+        "SELECT number, executor, slot, device, host, pid, version, threads, state, failure, message,
+                from_step, started, ended, peak_memory, images_per_second
          FROM attempt WHERE job_id = ? ORDER BY number",
     )
     .bind(id)
@@ -242,6 +252,8 @@ async fn attempts(
                 device: row.device,
                 host: row.host,
                 pid: row.pid,
+                version: row.version,
+                threads: row.threads,
                 state: attempt_state(id, &row.state)?,
                 failure: row.failure.map(|name| failure(id, &name)).transpose()?,
                 message: row.message,
@@ -287,6 +299,9 @@ struct ResultRow {
     seconds: f64,
     images_per_second: f64,
     peak_memory: i64,
+    optimizer_sha256: Option<String>,
+    order_hash: Option<String>,
+    epoch_order_hashes: Option<String>,
 }
 
 async fn result(
@@ -295,14 +310,22 @@ async fn result(
 ) -> Result<Option<Outcome>, StoreError> {
     let row: Option<ResultRow> = sqlx::query_as(
         "SELECT best_val, final_val, final_test, train_loss, parameters_sha256, steps, seconds,
-                images_per_second, peak_memory
+                images_per_second, peak_memory, optimizer_sha256, order_hash, epoch_order_hashes
          FROM result WHERE job_id = ?",
     )
     .bind(id)
     .fetch_optional(connection)
     .await
     .map_err(database("read a job's result"))?;
-    Ok(row.map(|row| Outcome {
+    let Some(row) = row else { return Ok(None) };
+    let proof = match (row.optimizer_sha256, row.order_hash, row.epoch_order_hashes) {
+        (Some(optimizer_sha256), Some(order), Some(epochs)) => {
+            let epoch_orders = json("the orders of epochs", id, &epochs)?;
+            Some(Proof { optimizer_sha256, order, epoch_orders })
+        }
+        _ => None,
+    };
+    Ok(Some(Outcome {
         best_val: row.best_val,
         final_val: row.final_val,
         final_test: row.final_test,
@@ -312,6 +335,7 @@ async fn result(
         seconds: row.seconds,
         images_per_second: row.images_per_second,
         peak_memory: row.peak_memory as u64,
+        proof,
     }))
 }
 

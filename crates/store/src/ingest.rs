@@ -134,13 +134,15 @@ async fn ingest(
     }
     store_metrics(connection, &job, attempt.number, &metrics).await?;
     sqlx::query(
-        "UPDATE attempt SET next_seq = ?3, journal_offset = max(journal_offset, ?4)
+        "UPDATE attempt SET next_seq = ?3, journal_offset = max(journal_offset, ?4),
+                            seen = max(coalesce(seen, 0), ?5)
          WHERE job_id = ?1 AND number = ?2",
     )
     .bind(&job)
     .bind(attempt.number)
     .bind(next as i64)
     .bind(journal.offset as i64)
+    .bind(journal.entries.last().map_or(0, |entry| entry.at as i64))
     .execute(connection)
     .await
     .map_err(database("remember a journal's offset"))?;
@@ -258,10 +260,12 @@ async fn store_result(
     .await
     .map_err(database("store an attempt's speed"))?;
 
+    let proof = outcome.proof.as_ref();
     let inserted = sqlx::query(
         "INSERT INTO result (job_id, attempt, best_val, final_val, final_test, train_loss, steps,
-                             seconds, images_per_second, peak_memory, parameters_sha256)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                             seconds, images_per_second, peak_memory, parameters_sha256,
+                             optimizer_sha256, order_hash, epoch_order_hashes)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (job_id) DO NOTHING",
     )
     .bind(job)
@@ -275,6 +279,9 @@ async fn store_result(
     .bind(outcome.images_per_second)
     .bind(outcome.peak_memory as i64)
     .bind(&outcome.parameters_sha256)
+    .bind(proof.map(|proof| &proof.optimizer_sha256))
+    .bind(proof.map(|proof| &proof.order))
+    .bind(proof.map(|proof| json_text("the orders", job, &proof.epoch_orders)).transpose()?)
     .execute(&mut *connection)
     .await
     .map_err(database("store a result"))?

@@ -16,9 +16,11 @@ mod details;
 mod error;
 mod filter;
 mod ingest;
+mod ledger;
 mod pending;
 mod query;
 mod register;
+mod request;
 mod rows;
 mod statement;
 mod status;
@@ -32,6 +34,7 @@ pub use details::{AttemptDetails, CheckpointDetails, EventDetails, JobDetails};
 pub use error::{QueryError, StoreError};
 pub use filter::{Filter, Sort};
 pub use ingest::Ingested;
+pub use ledger::Boundary;
 pub use pending::{PendingAttempt, PendingJob};
 pub use query::JobQuery;
 pub use register::{Difference, NewSweep};
@@ -39,6 +42,6 @@ pub use status::{Counts, FailedJob, MeasuredSpeed, RunningAttempt, SweepSummary}
 pub use store::Store;
 pub use value::{Rows, Value};
 pub use views::{
-    AUGREG_INDEX, Column, DEFAULT_COLUMNS, Kind, METRIC, V_ATTEMPTS, V_CURVES, V_EPOCHS, V_JOBS,
-    V_METRICS, VIEWS, View,
+    AUGREG_INDEX, Column, DEFAULT_COLUMNS, Kind, METRIC, V_ATTEMPTS, V_BOUNDARIES, V_CURVES,
+    V_DEVICE_TIME, V_EPOCHS, V_JOBS, V_LEDGER, V_METRICS, VIEWS, View,
 };

@@ -80,6 +80,26 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Where a job's data lie now.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::UnknownJob`].
+    pub async fn data_source(&self, job: JobId) -> Result<DataSource, StoreError> {
+        let id = job.to_string();
+        let source: Option<String> = sqlx::query_scalar(
+            "SELECT source FROM dataset JOIN job ON fingerprint = dataset_fingerprint WHERE id = ?",
+        )
+        .bind(&id)
+        .fetch_optional(self.readers())
+        .await
+        .map_err(database("read where a data set lies"))?;
+        let source = source.ok_or_else(|| StoreError::UnknownJob { prefix: id.clone() })?;
+        json("where its data set lies", &id, &source)
+    }
+}
+
 async fn sources(
     connection: &mut SqliteConnection,
 ) -> Result<HashMap<String, DataSource>, StoreError> {

@@ -54,8 +54,18 @@ pub const DEFAULT_COLUMNS: [&str; 15] = [
 ];
 
 /// Every documented view.
-pub const VIEWS: [View; 7] =
-    [V_JOBS, V_ATTEMPTS, METRIC, V_CURVES, V_EPOCHS, V_METRICS, AUGREG_INDEX];
+pub const VIEWS: [View; 10] = [
+    V_JOBS,
+    V_ATTEMPTS,
+    V_BOUNDARIES,
+    V_DEVICE_TIME,
+    V_LEDGER,
+    METRIC,
+    V_CURVES,
+    V_EPOCHS,
+    V_METRICS,
+    AUGREG_INDEX,
+];
 
 /// The view that [`JobQuery`](crate::JobQuery) asks.
 pub const V_JOBS: View = View {
@@ -141,6 +151,50 @@ pub const V_ATTEMPTS: View = View {
         real("seconds", "from start to end"),
         integer("peak_memory", "peak resident memory in bytes"),
         real("images_per_second", "training images a second"),
+    ],
+};
+
+/// The view of boundaries between attempts.
+pub const V_BOUNDARIES: View = View {
+    name: "v_boundaries",
+    row: "an attempt that was not its job's first, and how it went on from those before",
+    columns: &[
+        text("job_id", "the job"),
+        integer("number", "the attempt"),
+        integer("previous", "the attempt that wrote the state it went on with"),
+        integer("from_step", "the step it went on from; 0: from the start"),
+        integer("exact", "1 if the bits are those of an uninterrupted run, else 0"),
+        text("why", "why not: another kind of device, thread count or version, a lost checkpoint"),
+    ],
+};
+
+/// The view of device time by attempt.
+pub const V_DEVICE_TIME: View = View {
+    name: "v_device_time",
+    row: "an attempt, with the device time it took and wasted",
+    columns: &[
+        text("job_id", "the job"),
+        integer("number", "the attempt"),
+        text("cause", "its state; if it failed, the kind of failure"),
+        integer("ended", "1 if it has ended, else 0"),
+        real("seconds", "device time, up to its last sign of life where nobody saw its end"),
+        real("wasted_seconds", "of it, what a later attempt had to repeat"),
+        integer("ran_again", "1 if its job had a result already or got another, else 0"),
+    ],
+};
+
+/// The view of device time by cause.
+pub const V_LEDGER: View = View {
+    name: "v_ledger",
+    row: "a way for attempts to end, in a sweep or, where `sweep` is null, in the whole study",
+    columns: &[
+        text("sweep", "the sweep; null: the whole study, in which a shared job counts once"),
+        text("cause", "`succeeded`, `stopped`, `running`, or the kind of failure"),
+        integer("starts", "attempts that began"),
+        integer("ends", "attempts that ended"),
+        real("device_seconds", "device time they took"),
+        real("wasted_seconds", "of it, what later attempts had to repeat"),
+        integer("ran_again", "attempts of jobs that had a result: 0 unless something is wrong"),
     ],
 };
 

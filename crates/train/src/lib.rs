@@ -11,6 +11,7 @@ mod adamw;
 mod batch;
 mod cache;
 mod device;
+mod drawn;
 mod evaluate;
 mod execute;
 mod failure;

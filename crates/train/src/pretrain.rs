@@ -373,6 +373,7 @@ impl Job<'_> {
             seconds: self.seconds(),
             images_per_second: self.pace.all.rate(),
             peak_memory: peak_memory(),
+            proof: self.trainer.proof(),
         }))
     }
 

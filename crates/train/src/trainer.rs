@@ -1,14 +1,16 @@
 //! One training step, and the state it changes.
 
 use augreg_data::Batch;
-use augreg_spec::PretrainSpec;
+use augreg_protocol::Proof;
 use augreg_spec::random::{Purpose, stream};
+use augreg_spec::{PretrainSpec, SplitName};
 use augreg_vit::checkpoint::TrainingState;
-use augreg_vit::{Architecture, Parameters, Vit};
+use augreg_vit::{Architecture, Parameters, Vit, sha256};
 use tch::{Device, Kind};
 
 use crate::adamw::FlatAdamW;
 use crate::batch::{labels, pixels};
+use crate::drawn::Drawn;
 use crate::failure::Failure;
 use crate::loss::{mean_loss, one_hot};
 use crate::losses::Losses;
@@ -24,6 +26,7 @@ pub(crate) struct Trainer<'a> {
     pub(crate) parameters: Parameters,
     pub(crate) vit: Vit,
     pub(crate) losses: Losses,
+    drawn: Drawn,
     /// Steps done.
     pub(crate) step: u64,
 }
@@ -53,6 +56,11 @@ impl<'a> Trainer<'a> {
             losses: Losses::new(
                 resumed.map(|state| state.recent_losses.clone()).unwrap_or_default(),
                 device,
+            ),
+            drawn: Drawn::new(
+                spec.dataset.examples(SplitName::Train),
+                spec.steps() * u64::from(spec.batch_size),
+                resumed.map_or_else(|| Some(Drawn::nothing()), |state| state.orders.clone()),
             ),
             step: resumed.map_or(0, |state| state.step),
         }
@@ -84,6 +92,7 @@ impl<'a> Trainer<'a> {
         let norm = self.optimizer.update(&self.parameters, gradient, step, factor);
 
         let health = norm + self.parameters.flat().sum(Kind::Float);
+        self.drawn.add(step * u64::from(spec.batch_size), &batch.examples);
         self.step += 1;
         self.losses.push(self.step, spec.optimizer.learning_rate * factor, &loss, &health)
     }
@@ -98,6 +107,16 @@ impl<'a> Trainer<'a> {
             evaluated: 0,
             best_val: None,
             seconds: 0.0,
+            orders: self.drawn.sums(),
         }
+    }
+
+    /// What a repetition must reproduce beside the parameters; none if the job was begun by an
+    /// augreg that did not keep count.
+    pub(crate) fn proof(&self) -> Option<Proof> {
+        let (order, epoch_orders) = self.drawn.texts()?;
+        let [first, second] = self.optimizer.moments_to_host();
+        let optimizer_sha256 = sha256(self.parameters.specs(), &[&first, &second]);
+        Some(Proof { optimizer_sha256, order, epoch_orders })
     }
 }

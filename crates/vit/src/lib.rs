@@ -18,5 +18,5 @@ mod vit;
 pub use architecture::Architecture;
 pub use checkpoint::CheckpointError;
 pub use layout::{Init, Role, TensorSpec};
-pub use parameters::Parameters;
+pub use parameters::{Parameters, sha256};
 pub use vit::Vit;

@@ -105,15 +105,26 @@ impl Parameters {
         tch::no_grad(|| self.flat.copy_(&Tensor::from_slice(values)));
     }
 
-    /// SHA-256 (hex) of the parameters: for each tensor in the order of names its name, a zero
-    /// byte, its rank and sizes as little-endian 64-bit integers, and its values as little-endian
-    /// 32-bit floats.
+    /// [`sha256`] of the parameters.
     #[must_use]
     pub fn sha256(&self) -> String {
-        let values = self.to_host();
-        let mut named: Vec<_> = split(&self.specs, &values).collect();
+        sha256(&self.specs, &[&self.to_host()])
+    }
+}
+
+/// SHA-256 (hex) of flat buffers in the order of `specs`, one after the other: for each tensor in
+/// the order of names its name, a zero byte, its rank and sizes as little-endian 64-bit integers,
+/// and its values as little-endian 32-bit floats.
+///
+/// # Panics
+///
+/// If a buffer has not one value for each parameter.
+#[must_use]
+pub fn sha256(specs: &[TensorSpec], buffers: &[&[f32]]) -> String {
+    let mut hash = Sha256::new();
+    for values in buffers {
+        let mut named: Vec<_> = split(specs, values).collect();
         named.sort_by_key(|(spec, _)| spec.name.as_str());
-        let mut hash = Sha256::new();
         for (spec, values) in named {
             hash.update(spec.name.as_bytes());
             hash.update([0]);
@@ -123,12 +134,12 @@ impl Parameters {
             }
             hash.update(bytemuck::cast_slice::<f32, u8>(values));
         }
-        let mut text = String::new();
-        for byte in hash.finalize() {
-            write!(text, "{byte:02x}").expect("a text takes all that is written to it");
-        }
-        text
     }
+    let mut text = String::new();
+    for byte in hash.finalize() {
+        write!(text, "{byte:02x}").expect("a text takes all that is written to it");
+    }
+    text
 }
 
 /// Copies a flat tensor of 32-bit floats to the host.

@@ -148,7 +148,7 @@ fn summary_text(summary: &Summary, what: &str) -> String {
     text
 }
 
-fn failure(error: RunError) -> Failure {
+pub(super) fn failure(error: RunError) -> Failure {
     let help = match &error {
         RunError::Lock(_) => "wait for it, or stop it with Ctrl-C or `kill`",
         RunError::NoWorker { .. } => {

@@ -1,6 +1,8 @@
 //! One command, one file: its arguments, whose doc comments are the help, and one function.
 
+pub(crate) mod cancel;
 pub(crate) mod launch;
+pub(crate) mod ledger;
 pub(crate) mod logs;
 pub(crate) mod plan;
 pub(crate) mod query;
@@ -9,3 +11,4 @@ pub(crate) mod resume;
 pub(crate) mod retry;
 pub(crate) mod show;
 pub(crate) mod status;
+pub(crate) mod verify_resume;

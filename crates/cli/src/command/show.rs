@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use augreg_protocol::{Outcome, RunFolder};
 use augreg_spec::{Crop, JobSpec, PretrainSpec, SplitName};
-use augreg_store::{AttemptDetails, JobDetails, Store};
+use augreg_store::{AttemptDetails, Boundary, CheckpointDetails, JobDetails, Store};
 use clap::Args;
 
 use crate::args::Global;
@@ -38,11 +38,12 @@ fn story(job: &JobDetails, store: &Store) -> String {
         text += &outcome(result);
     }
     for attempt in &job.attempts {
+        let boundary = job.boundaries.iter().find(|boundary| boundary.attempt == attempt.number);
+        let written = job.checkpoints.iter().filter(|at| at.attempt == attempt.number);
         text += &format!("\n{}", attempt_text(attempt));
-    }
-    if let Some(last) = job.checkpoints.last() {
-        let (written, step) = (job.checkpoints.len(), count(last.step));
-        text += &format!("\ncheckpoints: {written} written, the last at step {step}\n");
+        text += &joined(attempt, boundary);
+        text += &checkpoints(&written.collect::<Vec<_>>());
+        text += &because(attempt);
     }
     if !job.events.is_empty() {
         text += "\naudit\n";
@@ -123,6 +124,10 @@ fn outcome(result: &Outcome) -> String {
         |value: Option<f64>| value.map_or("–".into(), |v| format!("{:.2} %", 100.0 * v));
     let (test, val) = (percent(result.final_test), percent(result.final_val));
     let best = percent(result.best_val);
+    let proof = result.proof.as_ref().map_or(String::new(), |proof| {
+        line("optimizer", format!("sha256 {}", proof.optimizer_sha256))
+            + &line("example order", &proof.order)
+    });
     let memory = quantity(result.peak_memory as f64, "B");
     let (speed, took) = (result.images_per_second, duration(result.seconds));
     [
@@ -131,6 +136,7 @@ fn outcome(result: &Outcome) -> String {
             format!("test {test}, val {val} (best {best}), train loss {:.4}", result.train_loss),
         ),
         line("parameters", format!("sha256 {}", result.parameters_sha256)),
+        proof,
         line("speed", format!("{speed:.0} images/s, {took} of device time, {memory} peak memory")),
     ]
     .concat()
@@ -150,20 +156,43 @@ fn attempt_text(attempt: &AttemptDetails) -> String {
     if let Some(pid) = attempt.pid {
         text += &format!(", pid {pid}");
     }
+    if let Some(threads) = attempt.threads {
+        text += &format!(", {threads} threads");
+    }
+    if let Some(version) = &attempt.version {
+        text += &format!(", augreg {version}");
+    }
     text += &format!("\n  when     {}", time(attempt.started));
     if let Some(ended) = attempt.ended {
         text +=
             &format!(", for {}", duration((ended.saturating_sub(attempt.started)) as f64 / 1000.0));
     }
-    if let Some(step) = attempt.from_step {
-        text += &if step == 0 {
-            "\n  from     the start".to_owned()
-        } else {
-            format!("\n  from     step {}", count(step))
-        };
-    }
-    if let Some(message) = &attempt.message {
-        text += &format!("\n  because  {}", message.replace('\n', "\n           "));
-    }
     text + "\n"
+}
+
+/// The step an attempt went on from, and whether its bits are those of an uninterrupted run.
+fn joined(attempt: &AttemptDetails, boundary: Option<&Boundary>) -> String {
+    let Some(step) = attempt.from_step else { return String::new() };
+    let from = if step == 0 { "the start".to_owned() } else { format!("step {}", count(step)) };
+    let exact = match boundary {
+        None => String::new(),
+        Some(Boundary { inexact: Some(why), .. }) => format!(", not exact: {why}"),
+        Some(Boundary { previous: Some(previous), inexact: None, .. }) if step > 0 => {
+            format!(" of attempt {previous}, exact")
+        }
+        Some(_) => ", exact: nothing had been written".to_owned(),
+    };
+    format!("  from     {from}{exact}\n")
+}
+
+fn checkpoints(written: &[&CheckpointDetails]) -> String {
+    let Some(last) = written.last() else { return String::new() };
+    let (step, at) = (count(last.step), time(last.at));
+    format!("  wrote    {} checkpoints, the last at step {step}, {at}\n", written.len())
+}
+
+fn because(attempt: &AttemptDetails) -> String {
+    let text =
+        |message: &String| format!("  because  {}\n", message.replace('\n', "\n           "));
+    attempt.message.as_ref().map_or_else(String::new, text)
 }

@@ -87,6 +87,7 @@ async fn finish(store: &Store, job: JobId, final_val: f64) {
         seconds: 12.5,
         images_per_second: 1000.0,
         peak_memory: 1 << 30,
+        proof: None,
     };
     let event = JournalEvent::Succeeded(outcome);
     let entry = Entry { v: JOURNAL_VERSION, attempt, seq: 0, at: 1_700_000_001_000, event };

@@ -251,6 +251,7 @@ mod tests {
             seconds: 1.0,
             images_per_second: 1.0,
             peak_memory: 0,
+            proof: None,
         };
         f.writer.append(JournalEvent::Succeeded(outcome)).expect("appends");
         let news = f.journals.read(f.attempt).expect("followed");

@@ -32,13 +32,17 @@ pub enum LockError {
 
 /// The lock, held until dropped or until the process ends, however it ends.
 #[derive(Debug)]
-pub(super) struct StudyLock {
+pub struct StudyLock {
     _file: File,
 }
 
 impl StudyLock {
     /// Takes the lock of the study at `root` and writes this process and host into it.
-    pub(super) fn take(root: &Path) -> Result<Self, LockError> {
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::Held`] if another process has it, [`LockError::Io`] if the file is not to be had.
+    pub fn take(root: &Path) -> Result<Self, LockError> {
         let path = root.join("lock");
         let fail = |source| LockError::Io { path: path.clone(), source };
         let mut options = OpenOptions::new();

@@ -13,12 +13,13 @@ mod options;
 mod orphans;
 mod reading;
 mod record;
+mod requests;
 mod run;
 #[cfg(test)]
 mod simulation;
 mod stop;
 
-pub use lock::LockError;
+pub use lock::{LockError, StudyLock};
 pub use options::{Progress, RunError, RunOptions, Summary};
 pub use run::run;
 pub use stop::{StopListener, Stopper, stop_on_signals};

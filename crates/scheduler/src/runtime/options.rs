@@ -18,6 +18,8 @@ use crate::core::Policy;
 pub struct RunOptions {
     /// How many workers; without it, what [`augreg_executor::detect`] finds.
     pub workers: Option<NonZeroU32>,
+    /// Threads of each worker; without it, what [`augreg_executor::detect`] finds.
+    pub threads: Option<NonZeroU32>,
     /// The worker binary; without it, what [`augreg_executor::program`] finds.
     pub program: Option<PathBuf>,
     /// Seconds between the checkpoints of a job.
@@ -34,6 +36,7 @@ impl Default for RunOptions {
     fn default() -> Self {
         Self {
             workers: None,
+            threads: None,
             program: None,
             checkpoint_seconds: 30.0,
             when_abandoned: WhenAbandoned::default(),

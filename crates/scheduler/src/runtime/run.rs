@@ -19,6 +19,7 @@ use super::options::{Progress, RunError, RunOptions, Summary};
 use super::orphans;
 use super::reading::Reading;
 use super::record::{change, persist};
+use super::requests::Requests;
 use super::stop::{StopListener, Urgency};
 use crate::core::{Action, AttemptEnd, Core, Event, Finish, Millis};
 
@@ -57,7 +58,12 @@ pub async fn run(
         return Ok(Summary { elapsed: began.elapsed(), ..Summary::default() });
     }
     let program = options.program.clone().map_or_else(program, Ok)?;
-    let slots = detect(options.workers);
+    let mut slots = detect(options.workers);
+    if let Some(threads) = options.threads {
+        for slot in &mut slots {
+            slot.threads = threads.get();
+        }
+    }
     let (local, mut events) = Local::new(LocalOptions { program, root: root.clone(), slots });
     let core = Core::new(options.policy.clone(), local.slots().iter().map(|slot| slot.id));
     let reading = Reading::new(root.clone(), options.journal_interval);
@@ -72,6 +78,7 @@ pub async fn run(
         jobs: HashMap::new(),
         began,
         orphans_seen: began,
+        requests: Requests::default(),
         finish: None,
         observe,
     };
@@ -94,6 +101,7 @@ struct Run<F> {
     began: Instant,
     /// When orphans were looked at last.
     orphans_seen: Instant,
+    requests: Requests,
     finish: Option<Finish>,
     observe: F,
 }
@@ -152,7 +160,9 @@ impl<F: FnMut(Progress) + Send> Run<F> {
                         self.turn(Some(news), events).await?;
                     }
                 }
-                self.turn(None, vec![Event::Tick]).await?;
+                let mut events = vec![Event::Tick];
+                events.append(&mut self.requested().await?);
+                self.turn(None, events).await?;
                 if self.orphans_seen.elapsed() >= 5 * TICK {
                     self.orphans_seen = Instant::now();
                     for attempt in self.core.orphans() {
@@ -179,6 +189,17 @@ impl<F: FnMut(Progress) + Send> Run<F> {
                 self.turn(news, events).await
             }
         }
+    }
+
+    /// What people have asked for lately. Jobs that are not this run's are cancelled right here.
+    async fn requested(&mut self) -> Result<Vec<Event>, RunError> {
+        let jobs = self.requests.look(&self.store).await?;
+        let (ours, others): (Vec<_>, Vec<_>) =
+            jobs.into_iter().partition(|job| self.jobs.contains_key(job));
+        if !others.is_empty() {
+            self.store.set_cancelled(&others, "asked for by `augreg cancel`").await?;
+        }
+        Ok(ours.into_iter().map(|job| Event::Cancel { job }).collect())
     }
 
     /// Looks after an attempt that an earlier scheduler left running.

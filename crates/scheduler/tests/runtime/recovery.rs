@@ -49,6 +49,7 @@ fn outcome() -> Outcome {
         seconds: 1.0,
         images_per_second: 100.0,
         peak_memory: 1,
+        proof: None,
     }
 }
 

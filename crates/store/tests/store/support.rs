@@ -120,6 +120,7 @@ pub(crate) fn outcome(final_val: f64) -> Outcome {
         seconds: 12.5,
         images_per_second: 1000.0,
         peak_memory: 1 << 30,
+        proof: None,
     }
 }
 

@@ -31,6 +31,9 @@ pub struct TrainingState {
     pub best_val: Option<f64>,
     /// Seconds spent so far, all attempts together.
     pub seconds: f64,
+    /// What the examples drawn so far come to: in all, then epoch by epoch. None if a part of them
+    /// was drawn by an augreg that did not keep count.
+    pub orders: Option<Vec<u128>>,
 }
 
 impl TrainingState {
@@ -55,6 +58,10 @@ impl TrainingState {
         ]);
         if let Some(best) = self.best_val {
             metadata.insert("best_val".to_owned(), best.to_string());
+        }
+        if let Some(orders) = &self.orders {
+            let orders: Vec<_> = orders.iter().map(|order| format!("{order:x}")).collect();
+            metadata.insert("orders".to_owned(), orders.join(" "));
         }
         let mut tensors = named(specs, "", &self.parameters);
         for (prefix, moment) in MOMENTS.iter().zip(&self.moments) {
@@ -92,6 +99,10 @@ impl TrainingState {
             evaluated: contents.parse(path, "evaluated")?,
             best_val: contents.parse(path, "best_val").ok(),
             seconds: contents.parse(path, "seconds")?,
+            orders: contents.parse::<String>(path, "orders").ok().and_then(|orders| {
+                let order = |text| u128::from_str_radix(text, 16).ok();
+                orders.split_whitespace().map(order).collect()
+            }),
         }))
     }
 }
@@ -171,6 +182,7 @@ mod tests {
             evaluated: 5,
             best_val: Some(1.0 / 3.0),
             seconds: 0.1 + 0.2,
+            orders: Some(vec![u128::MAX, 0, 7]),
         };
         (specs, state)
     }
@@ -185,6 +197,7 @@ mod tests {
         state.save(&path, job, &specs).expect("saves");
         state.step = 8;
         state.best_val = None;
+        state.orders = None;
         state.save(&path, job, &specs).expect("saves");
         assert_eq!(TrainingState::load(&path, job, &specs).expect("loads"), Some(state));
         assert_eq!(fs::read_dir(path.parent().expect("a folder")).expect("lists").count(), 1);

@@ -1,0 +1,91 @@
+//! `augreg cancel`
+
+use std::time::{Duration, Instant};
+
+use augreg_scheduler::runtime::{LockError, StudyLock};
+use augreg_spec::JobId;
+use augreg_store::Store;
+use clap::Args;
+
+use crate::args::Global;
+use crate::failure::{Ending, Failure};
+use crate::output;
+
+/// How long a running scheduler is given to see to it before the command leaves it alone.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Take jobs out: queued ones at once, running ones as soon as they have written a checkpoint
+///
+/// Works from any process, whether or not a scheduler runs. `augreg retry` puts a job back; it goes
+/// on from its checkpoint then.
+#[derive(Debug, Args)]
+pub(crate) struct CancelArgs {
+    /// Ids of jobs, or the first characters of them
+    #[arg(required = true)]
+    jobs: Vec<String>,
+}
+
+pub(crate) async fn run(global: &Global, args: &CancelArgs) -> Result<Ending, Failure> {
+    let store = Store::open(&global.root).await?;
+    let mut jobs = Vec::new();
+    for prefix in &args.jobs {
+        jobs.push(store.job_by_prefix(prefix).await?);
+    }
+    let asked = store.request_cancel(&jobs, &by()).await?;
+    let busy = match StudyLock::take(&global.root) {
+        Ok(_lock) => {
+            store.set_cancelled(&asked, "asked for by `augreg cancel`").await?;
+            None
+        }
+        Err(LockError::Held { holder, .. }) => Some(holder),
+        Err(error) => return Err(Failure::internal(error)),
+    };
+    let left =
+        if busy.is_some() { wait(&store, &asked).await? } else { open(&store, &asked).await? };
+    for job in asked.iter().filter(|job| !left.contains(job)) {
+        let state = store.job(*job).await?.state;
+        output::print(&job.to_string())?;
+        output::say(&format!("{} is {state}", job.short()));
+    }
+    for job in &left {
+        output::say(&match &busy {
+            Some(holder) => format!("{} will be cancelled by {holder}", job.short()),
+            None => format!(
+                "{} was running when its scheduler died: `augreg resume` sees what became of it and \
+                 cancels it",
+                job.short()
+            ),
+        });
+    }
+    for job in jobs.iter().filter(|job| !asked.contains(job)) {
+        output::say(&format!("{} had {} already", job.short(), store.job(*job).await?.state));
+    }
+    store.close().await;
+    Ok(Ending::Good)
+}
+
+/// Who asks: a name that helps a colleague, as far as the system tells one.
+fn by() -> String {
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+    let user = user.unwrap_or_else(|_| format!("user {}", rustix::process::getuid().as_raw()));
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    format!("by {user} on {host}, with `augreg cancel`")
+}
+
+/// Those of `jobs` whose cancelling has not come about.
+async fn open(store: &Store, jobs: &[JobId]) -> Result<Vec<JobId>, Failure> {
+    let open = store.cancel_requests().await?;
+    Ok(jobs.iter().copied().filter(|job| open.contains(job)).collect())
+}
+
+/// Gives the scheduler time; returns what it has not seen to.
+async fn wait(store: &Store, jobs: &[JobId]) -> Result<Vec<JobId>, Failure> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let left = open(store, jobs).await?;
+        if left.is_empty() || Instant::now() > deadline {
+            return Ok(left);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
