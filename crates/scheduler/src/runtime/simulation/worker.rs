@@ -178,5 +178,6 @@ pub(super) fn succeeded(job: JobId, steps: u64) -> JournalEvent {
         seconds: 1.0,
         images_per_second: 1.0,
         peak_memory: 1,
+        proof: None,
     })
 }
