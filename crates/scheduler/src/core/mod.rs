@@ -9,6 +9,7 @@
 //! there, changes nothing.
 
 mod jobs;
+mod pauses;
 mod policy;
 mod slots;
 mod state;
@@ -19,4 +20,4 @@ mod words;
 pub use jobs::Counts;
 pub use policy::Policy;
 pub use state::Core;
-pub use words::{Action, AttemptEnd, Event, Finish, Millis, NewJob};
+pub use words::{Action, AttemptEnd, Event, Finish, Millis, NewJob, Pauser};

@@ -7,9 +7,10 @@ use augreg_protocol::{AttemptKey, FailureKind, JobState};
 use augreg_spec::JobId;
 
 use super::jobs::{Cancelled, Counts, Jobs, Verdict};
+use super::pauses::Pauses;
 use super::policy::Policy;
 use super::slots::{Alarm, Busy, KillReason, Seat, Slots};
-use super::words::{Action, AttemptEnd, Event, Finish, Millis};
+use super::words::{Action, AttemptEnd, Event, Finish, Millis, Pauser};
 
 /// Where the run as a whole stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,9 @@ enum Phase {
 pub struct Core {
     policy: Policy,
     phase: Phase,
+    pauses: Pauses,
+    /// Whether jobs have been heard of: before that, none being left means nothing.
+    begun: bool,
     jobs: Jobs,
     slots: Slots,
     /// The clock as far as known; it never goes back.
@@ -43,6 +47,8 @@ impl Core {
         Self {
             policy,
             phase: Phase::Running,
+            pauses: Pauses::default(),
+            begun: false,
             jobs: Jobs::default(),
             slots: Slots::new(slots),
             now: Millis(0),
@@ -56,10 +62,16 @@ impl Core {
         self.jobs.counts()
     }
 
-    /// Whether work is handed out: neither finished nor leaving.
+    /// Whether work is handed out: neither finished, nor leaving, nor paused.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.phase == Phase::Running
+        self.phase == Phase::Running && !self.is_paused()
+    }
+
+    /// Whether nothing is handed out because of a pause.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.pauses.any()
     }
 
     /// Live attempts that run in workers left behind by an earlier scheduler.
@@ -83,6 +95,7 @@ impl Core {
         if self.phase != Phase::Over {
             self.take(event);
             self.watch();
+            self.rest();
             self.dispatch();
             self.start_workers();
             self.wind_up();
@@ -93,6 +106,7 @@ impl Core {
     fn take(&mut self, event: Event) {
         match event {
             Event::JobsAdded(new) => {
+                self.begun = true;
                 for job in &new {
                     self.jobs.add(job, &self.policy);
                 }
@@ -119,6 +133,8 @@ impl Core {
             Event::AttemptEnded { attempt, end } => self.end_attempt(attempt, end),
             Event::Untrusted { attempt, why } => self.untrusted(attempt, why),
             Event::Cancel { job } => self.cancel(job),
+            Event::Pause { by, drain } => self.pause(by, drain),
+            Event::GoOn { by } => self.go_on(by),
             Event::Stop => self.leave(Finish::Stopped),
             Event::StopNow => self.leave_now(),
             Event::Tick => {}
@@ -279,6 +295,48 @@ impl Core {
         }
     }
 
+    fn pause(&mut self, by: Pauser, drain: bool) {
+        if !self.pauses.begin(by, drain) {
+            return;
+        }
+        let reason = match by {
+            Pauser::Disk => "the disk is full: nothing is handed out until there is room",
+            Pauser::Person if drain => {
+                "a person paused the run: attempts go on to their ends, nothing more is handed out"
+            }
+            Pauser::Person => "a person paused the run: workers write checkpoints and leave",
+        };
+        self.audit(None, "paused", reason.to_owned());
+        if by == Pauser::Person && !drain && self.phase == Phase::Running {
+            for slot in self.slots.occupied() {
+                self.stop_worker(slot);
+            }
+        }
+    }
+
+    fn go_on(&mut self, by: Pauser) {
+        if !self.pauses.end(by) {
+            return;
+        }
+        let mut reason = match by {
+            Pauser::Disk => "the disk has room again".to_owned(),
+            Pauser::Person => "a person lets the run go on".to_owned(),
+        };
+        if self.pauses.any() {
+            reason += ", but there is another reason to pause";
+        }
+        self.audit(None, "unpaused", reason);
+    }
+
+    /// Lets workers go that have nothing to do while a person's pause lasts.
+    fn rest(&mut self) {
+        if self.phase == Phase::Running && self.pauses.empties_slots() {
+            for slot in self.slots.idle() {
+                self.stop_worker(slot);
+            }
+        }
+    }
+
     /// Lets every worker leave; `finish` says why, unless there was a reason already.
     fn leave(&mut self, finish: Finish) {
         if self.phase != Phase::Running {
@@ -353,7 +411,7 @@ impl Core {
     /// Hands the first jobs of the queue to idle workers.
     fn dispatch(&mut self) {
         self.jobs.wake(self.now);
-        if self.phase != Phase::Running {
+        if !self.is_running() {
             return;
         }
         for id in self.slots.idle() {
@@ -368,7 +426,7 @@ impl Core {
 
     /// Starts as many workers as there are jobs for them.
     fn start_workers(&mut self) {
-        if self.phase != Phase::Running {
+        if !self.is_running() {
             return;
         }
         let wanted = self.jobs.ready().saturating_sub(self.slots.starting());
@@ -383,7 +441,7 @@ impl Core {
 
     /// Leaves when there is nothing more to do, finishes when everybody has left.
     fn wind_up(&mut self) {
-        if self.phase == Phase::Running && self.jobs.is_empty() {
+        if self.phase == Phase::Running && self.begun && self.jobs.is_empty() {
             self.leave(Finish::Done);
         }
         let Phase::Leaving { finish, orphans_until } = &self.phase else { return };

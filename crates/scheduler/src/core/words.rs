@@ -62,6 +62,15 @@ pub enum AttemptEnd {
     Stopped,
 }
 
+/// Why nothing is handed out. Each reason comes and goes by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pauser {
+    /// A person wants it so: until a person wants it otherwise, the run waits, with its devices free.
+    Person,
+    /// The disk is full: until there is room. Workers stay.
+    Disk,
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -127,6 +136,19 @@ pub enum Event {
     Cancel {
         /// The job.
         job: JobId,
+    },
+    /// Hand out nothing more until every reason for that is gone.
+    Pause {
+        /// The reason.
+        by: Pauser,
+        /// Whether running attempts go on to their ends; else their workers write checkpoints and
+        /// leave. Under a full disk, where a checkpoint finds no room, they always go on.
+        drain: bool,
+    },
+    /// A reason to pause is gone.
+    GoOn {
+        /// The reason.
+        by: Pauser,
     },
     /// Start nothing more; let workers write their checkpoints and leave.
     Stop,

@@ -1,5 +1,6 @@
 //! Tests of the core: every rule by itself, and what holds whatever happens.
 
+mod pauses;
 mod properties;
 mod retries;
 mod workers;
