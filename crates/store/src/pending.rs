@@ -26,6 +26,8 @@ pub struct PendingJob {
     pub priority: i64,
     /// What it costs in all.
     pub flops: f64,
+    /// The job whose checkpoint it starts from, unless that has succeeded.
+    pub parent: Option<JobId>,
     /// The number of its last attempt; 0 before the first.
     pub attempts: u32,
     /// The attempt that ran when the database was written last.
@@ -120,6 +122,7 @@ struct JobRow {
     id: String,
     state: String,
     priority: i64,
+    parent: Option<String>,
     attempts: u32,
     flops: f64,
     dataset_fingerprint: String,
@@ -132,7 +135,10 @@ async fn jobs(
     sources: &HashMap<String, DataSource>,
 ) -> Result<Vec<PendingJob>, StoreError> {
     let rows: Vec<JobRow> = sqlx::query_as(
-        "SELECT id, state, priority, attempts, flops, dataset_fingerprint, spec FROM job
+        "SELECT id, state, priority, attempts, flops, dataset_fingerprint, spec,
+                (SELECT id FROM job AS parent
+                 WHERE parent.id = job.parent AND parent.state <> 'succeeded') AS parent
+         FROM job
          WHERE state IN ('waiting', 'queued', 'running')
            AND (?1 IS NULL OR EXISTS (
                SELECT 1 FROM sweep_job
@@ -157,6 +163,7 @@ async fn jobs(
                 source: sources.get(&row.dataset_fingerprint).cloned().ok_or_else(missing)?,
                 state: job_state(&row.id, &row.state)?,
                 priority: row.priority,
+                parent: row.parent.as_deref().map(job_id).transpose()?,
                 flops: row.flops,
                 attempts: row.attempts,
                 running: None,

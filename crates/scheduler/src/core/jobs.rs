@@ -1,8 +1,7 @@
-//! The open jobs: their queue, their history of failures, and the rules of trying again.
+//! The open jobs: where each is between being heard of and its end.
 //!
-//! Slots and workers are unknown here.
+//! Slots are known here by name, and by whether they fit; workers not at all.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -10,17 +9,11 @@ use augreg_executor::SlotId;
 use augreg_protocol::{AttemptKey, FailureKind, JobState};
 use augreg_spec::JobId;
 
+use super::fit::{Class, Fits};
+use super::history::{History, Verdict};
 use super::policy::Policy;
+use super::queue::{Lane, Queue, Rank};
 use super::words::{AttemptEnd, Millis, NewJob};
-
-/// The place of a job in the queue; the least runs first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
-    priority: Reverse<i64>,
-    /// The bits of a non-negative float order as the float does.
-    flops: Reverse<u64>,
-    job: JobId,
-}
 
 /// The attempt that a job has going.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,92 +25,39 @@ pub(super) struct Live {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    Ready,
-    Delayed(Millis),
+    /// For its parent.
+    Waiting,
+    /// In the queue; kept from a slot that failed it until the time given.
+    Ready(Option<(SlotId, Millis)>),
+    /// For the end of a back-off; to be kept from a slot that failed it.
+    Delayed(Millis, Option<SlotId>),
     Live(Live),
 }
 
 #[derive(Debug)]
 struct Job {
     rank: Rank,
+    class: Class,
     place: Place,
-    /// The number of the last attempt.
-    attempts: u32,
-    /// The step the next attempt would go on from, as far as known.
-    checkpoint: u64,
-    /// Losses and timeouts since that step grew.
-    losses: u32,
-    out_of_memory: u32,
-    bugs: u32,
-    cancelled: bool,
+    history: History,
     wanted: bool,
 }
 
-/// What becomes of a job after an attempt.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// It comes to its end.
-    End(JobState),
-    /// It is tried again.
-    Retry(Duration),
-    /// It would be tried again, but not by this run.
-    Leave,
-}
-
 impl Job {
-    /// The rules of design §7. Returns the verdict and, where it needs explaining, why.
-    fn verdict(
-        &mut self,
-        policy: &Policy,
-        attempt: AttemptKey,
-        end: &AttemptEnd,
-        expected: bool,
-    ) -> (Verdict, Option<String>) {
-        let fail = |why: Option<String>| (Verdict::End(JobState::Failed), why);
-        let kind = match end {
-            AttemptEnd::Succeeded => return (Verdict::End(JobState::Succeeded), None),
-            _ if self.cancelled => return (Verdict::End(JobState::Cancelled), None),
-            AttemptEnd::Stopped if expected => return (Verdict::Retry(Duration::ZERO), None),
-            AttemptEnd::Stopped => FailureKind::Preempted,
-            AttemptEnd::Failed { kind, .. } => *kind,
+    fn lane(&self) -> Lane {
+        let avoid = match self.place {
+            Place::Ready(Some((slot, _))) => Some(slot),
+            _ => None,
         };
-        match kind {
-            FailureKind::Diverged | FailureKind::Data => fail(None),
-            FailureKind::Preempted if expected => (Verdict::Retry(Duration::ZERO), None),
-            FailureKind::Preempted => (Verdict::Retry(policy.delay(attempt, 1)), None),
-            FailureKind::Lost | FailureKind::Timeout => {
-                self.losses += 1;
-                let (lost, of) = (self.losses, policy.losses);
-                if lost < of {
-                    let why = format!("loss {lost} of {of} in a row without a new checkpoint");
-                    (Verdict::Retry(policy.delay(attempt, lost)), Some(why))
-                } else {
-                    fail(Some(format!("given up: lost {lost} times without a new checkpoint")))
-                }
-            }
-            FailureKind::OutOfMemory => {
-                self.out_of_memory += 1;
-                if self.out_of_memory <= policy.memory_retries {
-                    (Verdict::Retry(policy.delay(attempt, 1)), None)
-                } else {
-                    fail(Some(format!("given up: out of memory {} times", self.out_of_memory)))
-                }
-            }
-            FailureKind::Bug => {
-                self.bugs += 1;
-                if self.bugs <= policy.bug_retries {
-                    (Verdict::Retry(policy.delay(attempt, 1)), None)
-                } else {
-                    fail(Some(format!("given up: failed like this {} times", self.bugs)))
-                }
-            }
-        }
+        Lane { class: self.class, avoid }
     }
 }
 
 /// How many jobs are in which state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
+    /// Wait for another job to succeed.
+    pub waiting: usize,
     /// Wait for a slot or for the end of a back-off.
     pub queued: usize,
     /// Have a live attempt.
@@ -130,29 +70,70 @@ pub struct Counts {
     pub cancelled: usize,
 }
 
+impl Counts {
+    /// Jobs that have not come to their end.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.waiting + self.queued + self.running
+    }
+}
+
+/// What there is of a class.
+#[derive(Debug, Clone, Copy, Default)]
+struct Members {
+    open: usize,
+    /// Ready or delayed.
+    queued: usize,
+}
+
 /// Every job that has not come to its end.
 #[derive(Debug, Default)]
 pub(super) struct Jobs {
     open: BTreeMap<JobId, Job>,
-    ready: BTreeSet<Rank>,
-    delayed: BTreeSet<(Millis, JobId)>,
+    queue: Queue,
+    /// When a back-off is over, or a job need no longer be kept from a slot.
+    timers: BTreeSet<(Millis, JobId)>,
     /// Jobs whose live attempt has no slot.
     orphans: BTreeSet<JobId>,
+    /// The jobs that wait for each.
+    children: BTreeMap<JobId, Vec<JobId>>,
+    classes: Vec<Members>,
+    /// Jobs that failed because their attempts were lost: one of those may have succeeded yet.
+    lost: BTreeSet<JobId>,
     counts: Counts,
 }
 
 impl Jobs {
     pub(super) fn counts(&self) -> Counts {
-        let queued = self.ready.len() + self.delayed.len();
-        Counts { queued, running: self.open.len() - queued, ..self.counts }
+        self.counts
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()
     }
 
-    pub(super) fn ready(&self) -> usize {
-        self.ready.len()
+    pub(super) fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// Whether anything may still come of the jobs: one runs, or could on a slot that is left.
+    pub(super) fn have_hope(&self, fits: &Fits) -> bool {
+        self.counts.running > 0
+            || self.unfit(fits).map(|(_, jobs)| jobs).sum::<usize>() < self.counts.queued
+    }
+
+    /// The classes that fit no slot that is left, and their queued jobs.
+    pub(super) fn unfit(&self, fits: &Fits) -> impl Iterator<Item = (Class, usize)> {
+        let classes = self.classes.iter().enumerate();
+        classes
+            .filter(|(class, members)| members.queued > 0 && fits.slots(*class) == 0)
+            .map(|(class, members)| (class, members.queued))
+    }
+
+    /// Whether every class with open jobs fits another slot than this.
+    pub(super) fn can_spare(&self, slot: SlotId, fits: &Fits) -> bool {
+        let mut classes = self.classes.iter().enumerate().filter(|(_, members)| members.open > 0);
+        classes.all(|(class, _)| fits.slots(class) == 0 || fits.has_other(class, slot))
     }
 
     pub(super) fn has_orphans(&self) -> bool {
@@ -165,66 +146,120 @@ impl Jobs {
         self.orphans.iter().filter_map(key).collect()
     }
 
-    /// Takes in a job. One that had used up its retries and is here again was queued by a person:
-    /// it began afresh then, so only what came after counts.
-    pub(super) fn add(&mut self, new: &NewJob, policy: &Policy) {
+    /// Takes in a job.
+    pub(super) fn add(&mut self, new: &NewJob, fits: &mut Fits, policy: &Policy) {
         if self.open.contains_key(&new.id) || !(new.wanted || new.live) {
             return;
         }
-        let rank = Rank {
-            priority: Reverse(new.priority),
-            flops: Reverse(if new.flops > 0.0 { new.flops.to_bits() } else { 0 }),
-            job: new.id,
+        let class = fits.class(new.needs);
+        if self.classes.len() <= class {
+            self.classes.resize(class + 1, Members::default());
+        }
+        self.classes[class].open += 1;
+        let place = match new.parent {
+            _ if new.live => Place::Live(Live { number: new.attempts, slot: None }),
+            Some(_) => Place::Waiting,
+            None => Place::Ready(None),
         };
-        let since = |limit: u32, count: u32| count % limit.max(1);
-        let place = if new.live {
+        if let (Place::Waiting, Some(parent)) = (place, new.parent) {
+            self.children.entry(parent).or_default().push(new.id);
+        }
+        if new.live {
             self.orphans.insert(new.id);
-            Place::Live(Live { number: new.attempts, slot: None })
-        } else {
-            self.ready.insert(rank);
-            Place::Ready
-        };
-        let job = Job {
-            rank,
-            place,
-            attempts: new.attempts,
-            checkpoint: new.checkpoint,
-            losses: since(policy.losses, new.losses),
-            out_of_memory: since(policy.memory_retries + 1, new.out_of_memory),
-            bugs: since(policy.bug_retries + 1, new.bugs),
-            cancelled: false,
-            wanted: new.wanted,
-        };
+        }
+        let rank = Rank::new(new.priority, new.flops, new.id);
+        let history = History::new(new, policy);
+        // A place that is not counted, until it is put where it belongs.
+        let job = Job { rank, class, place: Place::Waiting, history, wanted: new.wanted };
         self.open.insert(new.id, job);
+        self.counts.waiting += 1;
+        self.put(new.id, place);
     }
 
-    /// Moves jobs whose back-off is over to the queue.
-    pub(super) fn wake(&mut self, now: Millis) {
-        while let Some(&(at, id)) = self.delayed.first()
-            && at <= now
-        {
-            self.delayed.pop_first();
-            if let Some(job) = self.open.get_mut(&id) {
-                job.place = Place::Ready;
-                self.ready.insert(job.rank);
+    /// Jobs that wait for one that is not open, each with the one it waits for.
+    pub(super) fn stranded(&self) -> impl Iterator<Item = (JobId, JobId)> {
+        let gone = self.children.iter().filter(|(parent, _)| !self.open.contains_key(parent));
+        gone.flat_map(|(parent, jobs)| jobs.iter().map(|job| (*job, *parent)))
+    }
+
+    /// Moves a job, and everything that is counted or sorted by its place.
+    fn put(&mut self, id: JobId, place: Place) {
+        let Some(job) = self.open.get_mut(&id) else { return };
+        let members = &mut self.classes[job.class];
+        match job.place {
+            Place::Waiting => self.counts.waiting -= 1,
+            Place::Live(_) => self.counts.running -= 1,
+            Place::Ready(_) | Place::Delayed(..) => {
+                self.counts.queued -= 1;
+                members.queued -= 1;
             }
+        }
+        match job.place {
+            Place::Ready(avoid) => {
+                self.queue.remove(job.lane(), &job.rank);
+                if let Some((_, until)) = avoid {
+                    self.timers.remove(&(until, id));
+                }
+            }
+            Place::Delayed(at, _) => _ = self.timers.remove(&(at, id)),
+            Place::Waiting | Place::Live(_) => {}
+        }
+        job.place = place;
+        match place {
+            Place::Waiting => self.counts.waiting += 1,
+            Place::Live(_) => self.counts.running += 1,
+            Place::Ready(_) | Place::Delayed(..) => {
+                self.counts.queued += 1;
+                members.queued += 1;
+            }
+        }
+        match place {
+            Place::Ready(avoid) => {
+                self.queue.insert(job.lane(), job.rank);
+                if let Some((_, until)) = avoid {
+                    self.timers.insert((until, id));
+                }
+            }
+            Place::Delayed(at, _) => _ = self.timers.insert((at, id)),
+            Place::Waiting | Place::Live(_) => {}
         }
     }
 
-    /// Takes the first job of the queue and gives it a new attempt on `slot`.
-    pub(super) fn begin(&mut self, slot: SlotId) -> Option<AttemptKey> {
-        let id = self.ready.pop_first()?.job;
+    /// Moves jobs whose back-off is over to the queue, and lets those take any slot that have waited
+    /// long enough for another than the one that failed them.
+    pub(super) fn wake(&mut self, now: Millis, policy: &Policy) {
+        while let Some(&(at, id)) = self.timers.first()
+            && at <= now
+        {
+            let place = self.open.get(&id).map(|job| job.place);
+            let next = match place {
+                Some(Place::Delayed(_, Some(slot))) => Some((slot, now + policy.elsewhere)),
+                _ => None,
+            };
+            self.put(id, Place::Ready(next));
+        }
+    }
+
+    /// When [`Self::wake`] has something to do next.
+    pub(super) fn next_wake(&self) -> Option<Millis> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Takes the first job that may go to `slot` and gives it a new attempt there.
+    pub(super) fn begin(&mut self, slot: SlotId, fits: &Fits) -> Option<AttemptKey> {
+        let id = self.queue.first(slot, fits)?.1.job;
         let job = self.open.get_mut(&id)?;
-        job.attempts += 1;
-        job.place = Place::Live(Live { number: job.attempts, slot: Some(slot) });
-        Some(AttemptKey { job: id, number: job.attempts })
+        job.history.attempts += 1;
+        let number = job.history.attempts;
+        self.put(id, Place::Live(Live { number, slot: Some(slot) }));
+        Some(AttemptKey { job: id, number })
     }
 
     /// The live attempt of a job.
     pub(super) fn live(&self, id: JobId) -> Option<Live> {
         match self.open.get(&id)?.place {
             Place::Live(live) => Some(live),
-            Place::Ready | Place::Delayed(_) => None,
+            Place::Waiting | Place::Ready(_) | Place::Delayed(..) => None,
         }
     }
 
@@ -233,13 +268,10 @@ impl Jobs {
         self.live(attempt.job).is_some_and(|live| live.number == attempt.number)
     }
 
-    /// Notes that the next attempt would go on from `step`. Only a step beyond the last is progress.
+    /// Notes that the next attempt would go on from `step`.
     pub(super) fn checkpointed(&mut self, id: JobId, step: u64) {
-        if let Some(job) = self.open.get_mut(&id)
-            && step > job.checkpoint
-        {
-            job.checkpoint = step;
-            job.losses = 0;
+        if let Some(job) = self.open.get_mut(&id) {
+            job.history.checkpointed(step);
         }
     }
 
@@ -253,23 +285,27 @@ impl Jobs {
         expected: bool,
         policy: &Policy,
     ) -> Option<(Verdict, Option<String>)> {
-        let job = self.open.get_mut(&attempt.job)?;
-        let (verdict, why) = job.verdict(policy, attempt, end, expected);
-        self.orphans.remove(&attempt.job);
+        let id = attempt.job;
+        let slot = self.live(id)?.slot;
+        let job = self.open.get_mut(&id)?;
+        let (verdict, why) = job.history.verdict(policy, attempt, end, expected);
         let verdict = match verdict {
             Verdict::Retry(_) if !job.wanted => Verdict::Leave,
             verdict => verdict,
         };
+        self.orphans.remove(&id);
         match verdict {
-            Verdict::Leave => _ = self.open.remove(&attempt.job),
-            Verdict::End(state) => self.close(attempt.job, state),
-            Verdict::Retry(Duration::ZERO) => {
-                job.place = Place::Ready;
-                self.ready.insert(job.rank);
+            Verdict::Leave => _ = self.take_out(id),
+            Verdict::End(state) => {
+                self.close(id, state);
+                if state == JobState::Failed && is_loss(end) {
+                    self.lost.insert(id);
+                }
             }
+            Verdict::Retry(Duration::ZERO) => self.put(id, Place::Ready(None)),
             Verdict::Retry(delay) => {
-                job.place = Place::Delayed(now + delay);
-                self.delayed.insert((now + delay, attempt.job));
+                let avoid = slot.filter(|_| blames_slot(end));
+                self.put(id, Place::Delayed(now + delay, avoid));
             }
         }
         Some((verdict, why))
@@ -278,20 +314,62 @@ impl Jobs {
     /// Takes a job out. Returns whether that was all, or it has a live attempt that must end first.
     pub(super) fn cancel(&mut self, id: JobId) -> Option<Cancelled> {
         let job = self.open.get_mut(&id)?;
-        match job.place {
-            Place::Live(live) => {
-                job.cancelled = true;
-                return Some(Cancelled::Later(live));
-            }
-            Place::Ready => _ = self.ready.remove(&job.rank),
-            Place::Delayed(at) => _ = self.delayed.remove(&(at, id)),
+        if let Place::Live(live) = job.place {
+            job.history.cancelled = true;
+            return Some(Cancelled::Later(live));
         }
         self.close(id, JobState::Cancelled);
         Some(Cancelled::Now)
     }
 
+    /// An attempt that was given up has finished its job. Returns as [`Self::cancel`].
+    pub(super) fn finished_late(&mut self, attempt: AttemptKey) -> Option<Cancelled> {
+        let id = attempt.job;
+        if self.lost.remove(&id) {
+            self.counts.failed -= 1;
+            self.counts.succeeded += 1;
+            return Some(Cancelled::Now);
+        }
+        let job = self.open.get_mut(&id)?;
+        if !(1..=job.history.attempts).contains(&attempt.number) {
+            return None;
+        }
+        if let Place::Live(live) = job.place {
+            job.history.finished = true;
+            return Some(Cancelled::Later(live));
+        }
+        self.close(id, JobState::Succeeded);
+        Some(Cancelled::Now)
+    }
+
+    /// The jobs that waited for one that has ended. Those of one that succeeded are queued.
+    pub(super) fn after(&mut self, parent: JobId, state: JobState) -> Vec<JobId> {
+        let waits = |job: &JobId| self.open.get(job).is_some_and(|j| j.place == Place::Waiting);
+        if state != JobState::Succeeded {
+            let children = self.children.get(&parent).into_iter().flatten();
+            return children.copied().filter(waits).collect();
+        }
+        let mut children = self.children.remove(&parent).unwrap_or_default();
+        children.retain(waits);
+        for job in &children {
+            self.put(*job, Place::Ready(None));
+        }
+        children
+    }
+
+    fn take_out(&mut self, id: JobId) -> bool {
+        // Out of the queue, the timers and their counts; then out of what is left.
+        self.put(id, Place::Waiting);
+        let Some(job) = self.open.remove(&id) else { return false };
+        self.counts.waiting -= 1;
+        self.classes[job.class].open -= 1;
+        true
+    }
+
     fn close(&mut self, id: JobId, state: JobState) {
-        self.open.remove(&id);
+        if !self.take_out(id) {
+            return;
+        }
         match state {
             JobState::Succeeded => self.counts.succeeded += 1,
             JobState::Cancelled => self.counts.cancelled += 1,
@@ -300,7 +378,19 @@ impl Jobs {
     }
 }
 
-/// Whether a cancelled job is out, or will be when its live attempt has ended.
+/// Whether an attempt's end leaves open what became of it.
+fn is_loss(end: &AttemptEnd) -> bool {
+    use FailureKind::{Lost, Timeout};
+    matches!(end, AttemptEnd::Failed { kind: Lost | Timeout, .. })
+}
+
+/// Whether the slot may be at fault for how an attempt ended.
+pub(super) fn blames_slot(end: &AttemptEnd) -> bool {
+    use FailureKind::{Bug, OutOfMemory};
+    is_loss(end) || matches!(end, AttemptEnd::Failed { kind: Bug | OutOfMemory, .. })
+}
+
+/// Whether a job is out, or will be when its live attempt has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cancelled {
     Now,

@@ -8,15 +8,25 @@
 //! event about an attempt that is not the live one of its job, or about a worker that is not
 //! there, changes nothing.
 
+mod attempts;
+mod breaker;
+mod clock;
+mod fit;
+mod flow;
+mod history;
 mod jobs;
 mod pauses;
 mod policy;
+mod queue;
 mod slots;
+mod staff;
 mod state;
+mod suspects;
 #[cfg(test)]
 mod tests;
 mod words;
 
+pub use fit::{Needs, Offer};
 pub use jobs::Counts;
 pub use policy::Policy;
 pub use state::Core;

@@ -30,6 +30,17 @@ pub struct Policy {
     pub backoff: Duration,
     /// No delay is longer than this, jitter aside.
     pub backoff_limit: Duration,
+    /// How long a job waits for another slot than the one that failed it.
+    pub elsewhere: Duration,
+    /// Jobs that a slot fails in a row, and others finish, before it is quarantined.
+    pub quarantine: usize,
+    /// Attempts in a row that fail alike, and at once, before jobs are tried one at a time; at least
+    /// four a slot.
+    pub alike: u32,
+    /// What counts as at once.
+    pub at_once: Duration,
+    /// Trials in a row that fail alike before the run is given up.
+    pub trials: u32,
     /// Seed of the jitter.
     pub seed: u64,
 }
@@ -48,6 +59,11 @@ impl Default for Policy {
             starts: 3,
             backoff: Duration::from_millis(500),
             backoff_limit: Duration::from_mins(1),
+            elsewhere: Duration::from_secs(30),
+            quarantine: 3,
+            alike: 32,
+            at_once: Duration::from_secs(10),
+            trials: 10,
             seed: 0,
         }
     }
@@ -63,6 +79,12 @@ impl Policy {
         let base = self.backoff.saturating_mul(1 << doublings).min(self.backoff_limit);
         let jitter = named_stream(self.seed, Purpose::Backoff, &last.to_string()).uniform(0.5, 1.5);
         base.mul_f64(jitter)
+    }
+
+    /// The longest step of the clock in which time has passed for workers too: shorter than any
+    /// time-out that one of them could miss because nobody listened.
+    pub(super) fn leap(&self) -> Duration {
+        self.heartbeat_timeout.min(self.hello_timeout) / 2
     }
 
     /// The delay before the next start on a slot after `failed` starts in a row: doubles, no jitter.

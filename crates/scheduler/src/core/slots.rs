@@ -1,8 +1,9 @@
 //! The slots: what their workers are doing, and the watch kept over them.
 //!
-//! Jobs are known here by the attempt's name only.
+//! Jobs are known here by the attempt's name only. What the core asks for at every event (who is
+//! idle, who is late) is kept sorted, so that no event looks through all slots.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use augreg_executor::SlotId;
 use augreg_protocol::AttemptKey;
@@ -31,6 +32,7 @@ pub(super) enum Seat {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Busy {
     pub(super) attempt: AttemptKey,
+    pub(super) began: Millis,
     last_sign: Millis,
     step: u64,
     last_step: Millis,
@@ -52,6 +54,15 @@ pub(super) struct Leaving {
     pub(super) killed: Option<KillReason>,
 }
 
+/// What becomes of a slot once its worker has finished its attempt and left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Drain {
+    /// It gets another worker.
+    Recycle,
+    /// It is given up.
+    Quarantine,
+}
+
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) seat: Seat,
@@ -59,6 +70,20 @@ pub(super) struct Slot {
     pub(super) failed_starts: u32,
     /// Set from the moment the worker is told to leave until it is gone.
     pub(super) leaving: Option<Leaving>,
+    /// The worker gets nothing more.
+    pub(super) drain: Option<Drain>,
+    sorted: Sorted,
+}
+
+/// Where a slot is sorted in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Sorted {
+    idle: bool,
+    starting: bool,
+    occupied: bool,
+    empty: Option<Millis>,
+    /// Never later than the slot's deadline; a worker's signs of life leave it behind.
+    alarm: Option<Millis>,
 }
 
 /// What the watch found wrong.
@@ -71,44 +96,86 @@ pub(super) enum Alarm {
 }
 
 impl Slot {
+    fn new() -> Self {
+        let seat = Seat::Empty { not_before: Millis(0) };
+        let (leaving, drain, sorted) = (None, None, Sorted::default());
+        Self { seat, failed_starts: 0, leaving, drain, sorted }
+    }
+
     pub(super) fn has_worker(&self) -> bool {
         !matches!(self.seat, Seat::Empty { .. } | Seat::Retired)
     }
 
-    pub(super) fn takes_work(&self) -> bool {
-        self.seat == Seat::Idle && self.leaving.is_none()
+    pub(super) fn is_killed(&self) -> bool {
+        self.leaving.as_ref().is_some_and(|leaving| leaving.killed.is_some())
+    }
+
+    /// The worker is no more: another may be started from `not_before` on, unless the slot is given
+    /// up.
+    pub(super) fn vacate(&mut self, not_before: Millis) {
+        self.seat = match self.drain.take() {
+            Some(Drain::Quarantine) => Seat::Retired,
+            Some(Drain::Recycle) | None => Seat::Empty { not_before },
+        };
+        self.leaving = None;
+    }
+
+    fn sorted(&self, policy: &Policy) -> Sorted {
+        Sorted {
+            idle: self.seat == Seat::Idle && self.leaving.is_none() && self.drain.is_none(),
+            starting: matches!(self.seat, Seat::Starting { .. })
+                && self.leaving.is_none()
+                && self.drain.is_none(),
+            occupied: self.has_worker(),
+            empty: match self.seat {
+                Seat::Empty { not_before } => Some(not_before),
+                _ => None,
+            },
+            alarm: self.deadline(policy),
+        }
+    }
+
+    /// When something is wrong with the worker, unless it gives a sign of life before.
+    fn deadline(&self, policy: &Policy) -> Option<Millis> {
+        if let Some(leaving) = self.leaving.as_ref().filter(|_| self.has_worker()) {
+            return Some(leaving.deadline);
+        }
+        match &self.seat {
+            Seat::Starting { since } => Some(*since + policy.hello_timeout),
+            Seat::Busy(busy) => Some(
+                (busy.last_sign + policy.heartbeat_timeout)
+                    .min(busy.last_step + policy.step_timeout),
+            ),
+            Seat::Finishing { since } => Some(*since + policy.heartbeat_timeout),
+            Seat::Empty { .. } | Seat::Idle | Seat::Retired => None,
+        }
     }
 
     /// What is wrong with the worker at `now`, if anything.
     fn alarm(&self, now: Millis, policy: &Policy) -> Option<Alarm> {
-        if !self.has_worker() {
-            return None;
-        }
+        self.deadline(policy).filter(|deadline| *deadline <= now)?;
         if let Some(leaving) = &self.leaving {
-            return (leaving.deadline <= now).then_some(match leaving.killed {
+            return Some(match leaving.killed {
                 None => Alarm::Kill(KillReason::Overstayed),
                 Some(_) => Alarm::Undying,
             });
         }
-        let (since, limit, what) = match &self.seat {
-            Seat::Starting { since } => (*since, policy.hello_timeout, "did not say hello"),
+        let (limit, what) = match &self.seat {
+            Seat::Starting { .. } => (policy.hello_timeout, "did not say hello"),
             Seat::Busy(busy) if busy.last_sign + policy.heartbeat_timeout <= now => {
-                (busy.last_sign, policy.heartbeat_timeout, "gave no sign of life")
+                (policy.heartbeat_timeout, "gave no sign of life")
             }
-            Seat::Busy(busy) => (busy.last_step, policy.step_timeout, "made no step"),
-            Seat::Finishing { since } => {
-                (*since, policy.heartbeat_timeout, "did not ask for work after its attempt")
-            }
-            Seat::Empty { .. } | Seat::Idle | Seat::Retired => return None,
+            Seat::Busy(_) => (policy.step_timeout, "made no step"),
+            _ => (policy.heartbeat_timeout, "did not ask for work after its attempt"),
         };
-        let text = || format!("the worker {what} for {:.1} s", limit.as_secs_f64());
-        (since + limit <= now).then(|| Alarm::Kill(KillReason::Timeout(text())))
+        let text = format!("the worker {what} for {:.1} s", limit.as_secs_f64());
+        Some(Alarm::Kill(KillReason::Timeout(text)))
     }
 }
 
 impl Busy {
     pub(super) fn new(attempt: AttemptKey, now: Millis) -> Self {
-        Self { attempt, last_sign: now, step: 0, last_step: now }
+        Self { attempt, began: now, last_sign: now, step: 0, last_step: now }
     }
 
     fn beat(&mut self, now: Millis, step: u64) {
@@ -122,64 +189,119 @@ impl Busy {
 
 /// Every slot of the run, in the order of their ids.
 #[derive(Debug)]
-pub(super) struct Slots(BTreeMap<SlotId, Slot>);
+pub(super) struct Slots {
+    policy: Policy,
+    all: BTreeMap<SlotId, Slot>,
+    idle: BTreeSet<SlotId>,
+    starting: BTreeSet<SlotId>,
+    occupied: BTreeSet<SlotId>,
+    empty: BTreeSet<(Millis, SlotId)>,
+    alarms: BTreeSet<(Millis, SlotId)>,
+}
 
 impl Slots {
-    pub(super) fn new(ids: impl IntoIterator<Item = SlotId>) -> Self {
-        let seat = Seat::Empty { not_before: Millis(0) };
-        let slot = |id| (id, Slot { seat: seat.clone(), failed_starts: 0, leaving: None });
-        Self(ids.into_iter().map(slot).collect())
+    pub(super) fn new(ids: impl IntoIterator<Item = SlotId>, policy: &Policy) -> Self {
+        let mut slots = Self {
+            policy: policy.clone(),
+            all: ids.into_iter().map(|id| (id, Slot::new())).collect(),
+            idle: BTreeSet::new(),
+            starting: BTreeSet::new(),
+            occupied: BTreeSet::new(),
+            empty: BTreeSet::new(),
+            alarms: BTreeSet::new(),
+        };
+        let ids: Vec<_> = slots.all.keys().copied().collect();
+        for id in ids {
+            slots.change(id, |_| ());
+        }
+        slots
     }
 
-    pub(super) fn get(&mut self, id: SlotId) -> Option<&mut Slot> {
-        self.0.get_mut(&id)
+    pub(super) fn get(&self, id: SlotId) -> Option<&Slot> {
+        self.all.get(&id)
+    }
+
+    /// Changes a slot, and sorts it in anew.
+    pub(super) fn change<T>(&mut self, id: SlotId, how: impl FnOnce(&mut Slot) -> T) -> Option<T> {
+        let slot = self.all.get_mut(&id)?;
+        let result = how(slot);
+        let (old, new) = (slot.sorted, slot.sorted(&self.policy));
+        slot.sorted = new;
+        if old != new {
+            sort(&mut self.idle, id, old.idle, new.idle);
+            sort(&mut self.starting, id, old.starting, new.starting);
+            sort(&mut self.occupied, id, old.occupied, new.occupied);
+            for (set, old, new) in
+                [(&mut self.empty, old.empty, new.empty), (&mut self.alarms, old.alarm, new.alarm)]
+            {
+                old.map(|at| set.remove(&(at, id)));
+                new.map(|at| set.insert((at, id)));
+            }
+        }
+        Some(result)
     }
 
     /// Slots that could execute an attempt now.
-    pub(super) fn idle(&self) -> Vec<SlotId> {
-        self.0.iter().filter(|(_, slot)| slot.takes_work()).map(|(id, _)| *id).collect()
+    pub(super) fn idle(&self) -> &BTreeSet<SlotId> {
+        &self.idle
     }
 
     /// Slots whose worker is on its way up.
-    pub(super) fn starting(&self) -> usize {
-        let starting =
-            |slot: &&Slot| matches!(slot.seat, Seat::Starting { .. }) && slot.leaving.is_none();
-        self.0.values().filter(starting).count()
-    }
-
-    /// Slots on which a worker may be started at `now`.
-    pub(super) fn startable(&self, now: Millis) -> Vec<SlotId> {
-        let empty =
-            |slot: &Slot| matches!(slot.seat, Seat::Empty { not_before } if not_before <= now);
-        self.0.iter().filter(|(_, slot)| empty(slot)).map(|(id, _)| *id).collect()
+    pub(super) fn starting(&self) -> &BTreeSet<SlotId> {
+        &self.starting
     }
 
     /// Slots with a worker, of whatever kind.
-    pub(super) fn occupied(&self) -> Vec<SlotId> {
-        self.0.iter().filter(|(_, slot)| slot.has_worker()).map(|(id, _)| *id).collect()
+    pub(super) fn occupied(&self) -> &BTreeSet<SlotId> {
+        &self.occupied
     }
 
-    /// Whether every slot is given up.
-    pub(super) fn all_retired(&self) -> bool {
-        self.0.values().all(|slot| slot.seat == Seat::Retired)
+    /// Slots on which a worker may be started at `now`.
+    pub(super) fn startable(&self, now: Millis) -> impl Iterator<Item = SlotId> {
+        self.empty.range(..=(now, SlotId(u32::MAX))).map(|(_, id)| *id)
+    }
+
+    /// When the next slot becomes startable after `now`.
+    pub(super) fn next_start(&self, now: Millis) -> Option<Millis> {
+        self.empty.range((now, SlotId(u32::MAX))..).next().map(|(at, _)| *at)
+    }
+
+    /// When the watch has to look next.
+    pub(super) fn next_alarm(&self) -> Option<Millis> {
+        self.alarms.first().map(|(at, _)| *at)
     }
 
     /// Takes note of a sign of life.
     pub(super) fn beat(&mut self, id: SlotId, now: Millis, step: u64) {
-        if let Some(Slot { seat: Seat::Busy(busy), .. }) = self.0.get_mut(&id) {
+        // Its alarm stays where it is: when it goes off it is put off.
+        if let Some(Slot { seat: Seat::Busy(busy), .. }) = self.all.get_mut(&id) {
             busy.beat(now, step);
         }
     }
 
-    /// What is wrong where.
-    pub(super) fn alarms(&self, now: Millis, policy: &Policy) -> Vec<(SlotId, Alarm)> {
-        self.0.iter().filter_map(|(id, slot)| Some((*id, slot.alarm(now, policy)?))).collect()
+    /// Something that is wrong at `now`.
+    pub(super) fn alarm(&mut self, now: Millis) -> Option<(SlotId, Alarm)> {
+        while let Some(&(at, id)) = self.alarms.first()
+            && at <= now
+        {
+            if let Some(alarm) = self.all.get(&id).and_then(|slot| slot.alarm(now, &self.policy)) {
+                return Some((id, alarm));
+            }
+            self.change(id, |_| ());
+        }
+        None
     }
 
     /// Notes that a worker was told to leave by `deadline`.
     pub(super) fn leave(&mut self, id: SlotId, deadline: Millis, killed: Option<KillReason>) {
-        if let Some(slot) = self.0.get_mut(&id) {
-            slot.leaving = Some(Leaving { deadline, killed });
-        }
+        self.change(id, |slot| slot.leaving = Some(Leaving { deadline, killed }));
+    }
+}
+
+fn sort(set: &mut BTreeSet<SlotId>, id: SlotId, was: bool, is: bool) {
+    match (was, is) {
+        (false, true) => _ = set.insert(id),
+        (true, false) => _ = set.remove(&id),
+        _ => {}
     }
 }

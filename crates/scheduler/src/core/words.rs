@@ -8,6 +8,8 @@ use augreg_executor::SlotId;
 use augreg_protocol::{AttemptKey, FailureKind, JobState};
 use augreg_spec::JobId;
 
+use super::fit::Needs;
+
 /// A moment: milliseconds since whatever the caller chose. Only differences matter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Millis(pub u64);
@@ -30,6 +32,10 @@ pub struct NewJob {
     pub priority: i64,
     /// Floating-point operations it is expected to take; within a priority the longest runs first.
     pub flops: f64,
+    /// The job that must succeed before this one can begin; none if it has.
+    pub parent: Option<JobId>,
+    /// What it cannot do without.
+    pub needs: Needs,
     /// The number of its last attempt, 0 if there was none.
     pub attempts: u32,
     /// Whether a worker that an earlier scheduler left behind may still execute that last attempt.
@@ -118,7 +124,7 @@ pub enum Event {
         /// Its step.
         step: u64,
     },
-    /// An attempt is over.
+    /// An attempt is over. If it was given up before and finished the job all the same, that counts.
     AttemptEnded {
         /// The attempt.
         attempt: AttemptKey,
@@ -130,6 +136,13 @@ pub enum Event {
         /// The attempt.
         attempt: AttemptKey,
         /// What is wrong, for a person.
+        why: String,
+    },
+    /// The worker on a slot is to be replaced as soon as it has no attempt.
+    Recycle {
+        /// The slot.
+        slot: SlotId,
+        /// Why, for a person.
         why: String,
     },
     /// A person takes a job out.
@@ -222,6 +235,15 @@ pub enum Finish {
     Done,
     /// It was told to stop.
     Stopped,
+    /// The jobs that are left cannot be run by this run.
+    Left {
+        /// Queued, but no slot that is left fits them.
+        unfit: usize,
+        /// Waiting for a job that failed, was cancelled, or is not part of this run.
+        waiting: usize,
+    },
+    /// Whatever is tried fails alike and at once.
+    AllFail(String),
     /// No worker can be had.
     GaveUp(String),
 }
@@ -231,6 +253,12 @@ impl fmt::Display for Finish {
         match self {
             Self::Done => f.write_str("every job came to its end"),
             Self::Stopped => f.write_str("told to stop"),
+            Self::Left { unfit, waiting } => write!(
+                f,
+                "nothing more can be run: {unfit} jobs fit no slot, {waiting} wait for jobs that do \
+                 not succeed in this run"
+            ),
+            Self::AllFail(why) => f.write_str(why),
             Self::GaveUp(why) => write!(f, "no worker can be had: {why}"),
         }
     }

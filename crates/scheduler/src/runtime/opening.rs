@@ -2,11 +2,17 @@
 
 use std::collections::HashSet;
 
+use augreg_executor::{Slot, SlotId};
 use augreg_protocol::{AttemptKey, JobState};
 use augreg_spec::JobId;
 use augreg_store::{PendingJob, Store, StoreError};
 
-use crate::core::{Action, NewJob};
+use crate::core::{Action, Needs, NewJob, Offer};
+
+/// A slot and what it has, as the core hears of it.
+pub(super) fn offer(slot: &Slot) -> (SlotId, Offer) {
+    (slot.id, Offer { gpus: u32::from(slot.gpu.is_some()), memory: None })
+}
 
 /// What there is to begin with.
 #[derive(Debug, Default)]
@@ -43,13 +49,15 @@ impl Opening {
         for (job, wanted) in pending {
             if let Some(running) = &job.running {
                 opening.left.push(AttemptKey { job: job.job, number: running.number });
-            } else if job.state == JobState::Running {
-                opening.requeue(job.job);
+            } else {
+                opening.put_right(job);
             }
             opening.new.push(NewJob {
                 id: job.job,
                 priority: job.priority,
                 flops: job.flops,
+                parent: job.parent,
+                needs: Needs::default(),
                 attempts: job.attempts,
                 live: job.running.is_some(),
                 wanted: *wanted,
@@ -62,13 +70,26 @@ impl Opening {
         opening
     }
 
-    fn requeue(&mut self, job: JobId) {
-        self.repairs.push(Action::SetJobState { job, state: JobState::Queued });
+    /// Repairs the state of a job that no attempt of an earlier scheduler executes any more.
+    fn put_right(&mut self, job: &PendingJob) {
+        let (state, what, reason) = match (job.state, job.parent) {
+            (JobState::Running, None) => {
+                (JobState::Queued, "queued-again", "it was said to run, but no attempt of it does")
+            }
+            (JobState::Waiting, None) => {
+                (JobState::Queued, "released", "the job it started from has succeeded")
+            }
+            (JobState::Running | JobState::Queued, Some(_)) => {
+                (JobState::Waiting, "put-off", "the job it starts from has not succeeded")
+            }
+            _ => return,
+        };
+        self.repairs.push(Action::SetJobState { job: job.job, state });
         self.repairs.push(Action::Audit {
-            job: Some(job),
+            job: Some(job.job),
             attempt: None,
-            what: "queued-again",
-            reason: "it was said to run, but no attempt of it does".to_owned(),
+            what,
+            reason: reason.to_owned(),
         });
     }
 }

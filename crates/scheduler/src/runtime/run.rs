@@ -14,7 +14,7 @@ use tracing::{debug, info, warn};
 
 use super::journals::News;
 use super::lock::StudyLock;
-use super::opening::{Opening, load};
+use super::opening::{Opening, load, offer};
 use super::options::{Progress, RunError, RunOptions, Summary};
 use super::orphans;
 use super::reading::Reading;
@@ -65,7 +65,7 @@ pub async fn run(
         }
     }
     let (local, mut events) = Local::new(LocalOptions { program, root: root.clone(), slots });
-    let core = Core::new(options.policy.clone(), local.slots().iter().map(|slot| slot.id));
+    let core = Core::new(options.policy.clone(), local.slots().iter().map(offer));
     let reading = Reading::new(root.clone(), options.journal_interval);
     let mut run = Run {
         root,
@@ -327,8 +327,11 @@ impl<F: FnMut(Progress) + Send> Run<F> {
             succeeded: counts.succeeded,
             failed: counts.failed,
             cancelled: counts.cancelled,
-            left: counts.queued + counts.running,
-            interrupted: self.finish == Some(Finish::Stopped),
+            left: counts.left(),
+            interrupted: matches!(
+                self.finish,
+                Some(Finish::Stopped | Finish::AllFail(_) | Finish::Left { unfit: 1.., .. })
+            ),
             elapsed: self.began.elapsed(),
         })
     }

@@ -1,8 +1,12 @@
 //! Tests of the core: every rule by itself, and what holds whatever happens.
 
+mod cost;
+mod dependencies;
 mod pauses;
 mod properties;
 mod retries;
+mod slots;
+mod storms;
 mod workers;
 
 use std::time::Duration;
@@ -11,7 +15,7 @@ use augreg_executor::SlotId;
 use augreg_protocol::{AttemptKey, FailureKind, JobState};
 use augreg_spec::JobId;
 
-use super::{Action, AttemptEnd, Core, Event, Millis, NewJob, Policy};
+use super::{Action, AttemptEnd, Core, Event, Millis, Needs, NewJob, Offer, Policy};
 
 const SLOT: SlotId = SlotId(0);
 
@@ -24,6 +28,8 @@ fn job(name: &str) -> NewJob {
         id: id(name),
         priority: 0,
         flops: 1.0,
+        parent: None,
+        needs: Needs::default(),
         attempts: 0,
         live: false,
         wanted: true,
@@ -54,7 +60,35 @@ struct Bench {
 
 impl Bench {
     fn new(slots: u32) -> Self {
-        Self { core: Core::new(Policy::default(), (0..slots).map(SlotId)), now: Millis(0) }
+        let slots = (0..slots).map(|slot| (SlotId(slot), Offer::default()));
+        Self { core: Core::new(Policy::default(), slots), now: Millis(0) }
+    }
+
+    /// Slots with so many GPUs each, their workers up if `jobs` call for them.
+    fn with(gpus: &[u32], jobs: Vec<NewJob>) -> (Self, Vec<Action>) {
+        let offer = |gpus| Offer { gpus, memory: None };
+        let slots = (0..).map(SlotId).zip(gpus.iter().copied().map(offer));
+        let mut bench = Self { core: Core::new(Policy::default(), slots), now: Millis(0) };
+        let mut done = Vec::new();
+        for action in bench.send(Event::JobsAdded(jobs)) {
+            match action {
+                Action::StartWorker { slot } => {
+                    done.extend(bench.send(Event::WorkerReady { slot }));
+                }
+                other => done.push(other),
+            }
+        }
+        (bench, done)
+    }
+
+    /// What is audited beside what is done.
+    fn told(&mut self, event: Event) -> Vec<(&'static str, String)> {
+        let audits = self.core.handle(self.now, event).into_iter();
+        let audit = |action| match action {
+            Action::Audit { what, reason, .. } => Some((what, reason)),
+            _ => None,
+        };
+        audits.filter_map(audit).collect()
     }
 
     /// One slot, its worker up and busy with the first attempt of job `a`.
@@ -72,9 +106,16 @@ impl Bench {
         actions
     }
 
+    /// Lets time pass as it does in life: from tick to tick.
     fn after(&mut self, pause: Duration) -> Vec<Action> {
-        self.now = self.now + pause;
-        self.send(Event::Tick)
+        let (mut left, mut actions) = (pause, Vec::new());
+        while !left.is_zero() {
+            let step = left.min(Duration::from_secs(20));
+            left -= step;
+            self.now = self.now + step;
+            actions.extend(self.send(Event::Tick));
+        }
+        actions
     }
 
     fn end(&mut self, attempt: AttemptKey, end: AttemptEnd) -> Vec<Action> {

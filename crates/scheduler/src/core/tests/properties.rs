@@ -9,7 +9,7 @@ use augreg_spec::JobId;
 use augreg_spec::random::{Purpose, Stream, stream};
 use proptest::prelude::*;
 
-use crate::core::{Action, AttemptEnd, Core, Event, Finish, Millis, NewJob, Policy};
+use crate::core::{Action, AttemptEnd, Core, Event, Finish, Millis, Needs, NewJob, Offer, Policy};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Worker {
@@ -50,7 +50,10 @@ impl World {
     fn new(seed: u64, slots: u32, jobs: u32) -> Self {
         let policy = Policy { seed, ..Policy::default() };
         let mut world = Self {
-            core: Core::new(policy.clone(), (0..slots).map(SlotId)),
+            core: Core::new(
+                policy.clone(),
+                (0..slots).map(|slot| (SlotId(slot), Offer::default())),
+            ),
             now: Millis(0),
             draws: stream(seed, Purpose::Backoff, 0, 0),
             workers: BTreeMap::new(),
@@ -65,6 +68,8 @@ impl World {
             id: JobId::of(&i.to_string()),
             priority: i64::from(i % 3),
             flops: f64::from(i % 5),
+            parent: None,
+            needs: Needs::default(),
             attempts: 0,
             live: false,
             wanted: true,
@@ -97,9 +102,10 @@ impl World {
             self.take(action);
         }
 
-        let idle =
-            self.workers.iter().any(|(slot, w)| *w == Worker::Idle && !self.told.contains(slot));
-        assert!(!(idle && self.core.is_running() && self.core.ready() > 0), "a slot idles");
+        let idle = |(slot, worker): (&SlotId, &Worker)| {
+            *worker == Worker::Idle && !self.told.contains(slot) && self.core.has_work_for(*slot)
+        };
+        assert!(!self.workers.iter().any(idle), "a slot idles");
     }
 
     fn take(&mut self, action: Action) {

@@ -203,3 +203,26 @@ fn a_clock_that_jumps_back_times_nobody_out() {
     bench.now = Millis(1_000_000);
     assert_eq!(bench.after(Duration::from_secs(1)), []);
 }
+
+#[test]
+fn a_clock_that_jumps_back_holds_neither_back_offs_nor_time_outs_up() {
+    let mut bench = Bench::busy();
+    bench.now = Millis(3_600_000);
+    bench.send(Event::Tick);
+    bench.send(gone(SLOT));
+    bench.now = Millis(0);
+    assert_eq!(bench.next_attempt(), key("a", 2));
+    assert!(bench.now < Millis(10_000), "{:?}", bench.now);
+    let actions = bench.after(Policy::default().heartbeat_timeout);
+    assert!(matches!(&actions[..], [Action::KillWorker { .. }]), "{actions:?}");
+}
+
+#[test]
+fn after_a_long_sleep_every_worker_gets_its_whole_time_out() {
+    let mut bench = Bench::busy();
+    bench.now = bench.now + Duration::from_hours(8);
+    assert_eq!(bench.send(Event::Tick), []);
+    let timeout = Policy::default().heartbeat_timeout;
+    assert_eq!(bench.after(timeout.saturating_sub(Duration::from_secs(1))), []);
+    assert_eq!(bench.after(Duration::from_secs(1)).len(), 1, "then it is killed");
+}

@@ -11,7 +11,7 @@ use augreg_protocol::{AttemptKey, Device, JobState};
 use augreg_store::{Change, Store};
 
 use super::super::journals::News;
-use super::super::opening::{Opening, load};
+use super::super::opening::{Opening, load, offer};
 use super::super::orphans;
 use super::super::reading::Reading;
 use super::super::record::change;
@@ -70,7 +70,7 @@ impl Desk {
         let device = Device::Cpu;
         let slot = |id| Slot { id: SlotId(id), device, gpu: None, threads: 1 };
         let slots: Vec<Slot> = (0..world.slots).map(slot).collect();
-        let core = Core::new(world.policy.clone(), slots.iter().map(|slot| slot.id));
+        let core = Core::new(world.policy.clone(), slots.iter().map(offer));
         let mut desk = Self {
             number,
             core,
@@ -281,10 +281,9 @@ impl Desk {
             return Err(Violation::new("results are counted once", how));
         }
         if self.core.is_running()
-            && self.core.ready() > 0
-            && let Some(slot) = world.idle_slot()
+            && let Some(slot) = world.idle_slots().find(|slot| self.core.has_work_for(*slot))
         {
-            let how = format!("{slot} is free and {} jobs could run", self.core.ready());
+            let how = format!("{slot} is free and a job could run there");
             return Err(Violation::new("no slot is free while a job is queued", how));
         }
         Ok(())

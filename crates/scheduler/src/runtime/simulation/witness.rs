@@ -96,14 +96,16 @@ impl Witness {
 
     /// Whether the core thinks of as many jobs in each state as the database has.
     pub(super) fn agrees_with(&self, counts: Counts) -> Result<(), Violation> {
-        let open = self.count(JobState::Queued) + self.count(JobState::Waiting);
-        let found = (open, self.count(JobState::Running));
-        if found == (counts.queued, counts.running) {
+        let found = [JobState::Waiting, JobState::Queued, JobState::Running];
+        let found = found.map(|state| self.count(state));
+        if found == [counts.waiting, counts.queued, counts.running] {
             return Ok(());
         }
         Err(Violation::new(
             "core and database agree",
-            format!("(queued, running) is {found:?} in the database, the core has {counts:?}"),
+            format!(
+                "(waiting, queued, running) is {found:?} in the database, the core has {counts:?}"
+            ),
         ))
     }
 

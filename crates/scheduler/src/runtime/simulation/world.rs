@@ -299,9 +299,9 @@ impl World {
         }
     }
 
-    /// A slot whose worker has nothing to do and was not told to leave, as the scheduler knows.
-    pub(super) fn idle_slot(&self) -> Option<SlotId> {
-        self.seats.iter().find(|(_, seat)| seat.free && !seat.told).map(|(slot, _)| *slot)
+    /// Slots whose worker has nothing to do and was not told to leave, as the scheduler knows.
+    pub(super) fn idle_slots(&self) -> impl Iterator<Item = SlotId> {
+        self.seats.iter().filter(|(_, seat)| seat.free && !seat.told).map(|(slot, _)| *slot)
     }
 
     /// A worker is no more.

@@ -1,0 +1,166 @@
+//! How attempts end, and what that means for their jobs and for those that wait for them.
+
+use augreg_executor::SlotId;
+use augreg_protocol::{AttemptKey, FailureKind, JobState};
+use augreg_spec::JobId;
+
+use super::history::Verdict;
+use super::jobs::{Cancelled, blames_slot};
+use super::slots::{KillReason, Seat};
+use super::state::Core;
+use super::words::{Action, AttemptEnd};
+
+impl Core {
+    pub(super) fn end_attempt(&mut self, attempt: AttemptKey, mut end: AttemptEnd) {
+        if !self.jobs.is_live(attempt) {
+            self.ended_late(attempt, &end);
+            return;
+        }
+        let since = self.now();
+        let slot = self.slot_of(attempt);
+        let found = slot.and_then(|id| {
+            self.slots.change(id, |slot| {
+                let seat = std::mem::replace(&mut slot.seat, Seat::Finishing { since });
+                (slot.leaving.is_some(), seat)
+            })
+        });
+        let (expected, seat) = found.unzip();
+        let decided = self.jobs.end(since, attempt, &end, expected.unwrap_or(true), &self.policy);
+        let Some((verdict, why)) = decided else { return };
+
+        let mut reason = match &end {
+            AttemptEnd::Succeeded => "the attempt succeeded".to_owned(),
+            AttemptEnd::Stopped => "the attempt stopped at a checkpoint".to_owned(),
+            AttemptEnd::Failed { kind, message } => {
+                format!("{}: {}", kind.name(), split_headline(message).0)
+            }
+        };
+        let judged = end.clone();
+        if let Some(why) = why {
+            reason = format!("{reason}; {why}");
+            if let (AttemptEnd::Failed { message, .. }, Verdict::End(_)) = (&mut end, &verdict) {
+                let (headline, details) = split_headline(message);
+                *message = format!("{headline}; {why}{details}");
+            }
+        }
+        let (state, what) = match verdict {
+            Verdict::End(state) => (state, state.name()),
+            Verdict::Leave => (JobState::Queued, "queued-again"),
+            Verdict::Retry(delay) if delay.is_zero() => (JobState::Queued, "queued-again"),
+            Verdict::Retry(delay) => {
+                reason = format!("{reason}; tried again in {:.1} s", delay.as_secs_f64());
+                (JobState::Queued, "retried")
+            }
+        };
+        self.actions.push(Action::EndAttempt { attempt, end });
+        self.actions.push(Action::SetJobState { job: attempt.job, state });
+        self.audit(Some(attempt), what, reason);
+        self.see_children(attempt.job, state);
+        if let (Some(slot), Some(Seat::Busy(busy))) = (slot, seat) {
+            self.judge_slot(slot, attempt.job, &judged, state);
+            let times = (busy.began, since);
+            let slots = self.fits.left();
+            let turn = self.breaker.ended(times, attempt, &judged, (slots, &self.policy));
+            self.turn(turn);
+        }
+    }
+
+    /// An attempt that was given up is over after all. If it finished its job, the job is finished.
+    fn ended_late(&mut self, attempt: AttemptKey, end: &AttemptEnd) {
+        let job = attempt.job;
+        let late = Some(()).filter(|()| *end == AttemptEnd::Succeeded);
+        match late.and_then(|()| self.jobs.finished_late(attempt)) {
+            None => {
+                self.audit(Some(attempt), "ignored", "the attempt was over already".to_owned());
+            }
+            Some(Cancelled::Now) => {
+                let state = JobState::Succeeded;
+                self.actions.push(Action::SetJobState { job, state });
+                let reason = "the attempt had been given up, and finished the job all the same";
+                self.audit(Some(attempt), state.name(), reason.to_owned());
+                self.suspects.ended(job);
+                self.see_children(job, state);
+            }
+            Some(Cancelled::Later(live)) => {
+                let reason = format!(
+                    "the attempt had been given up, and finished the job all the same: attempt {} is \
+                     told to leave",
+                    live.number
+                );
+                self.audit(Some(attempt), "finished-late", reason);
+                if let Some(slot) = live.slot {
+                    self.stop_worker(slot);
+                }
+            }
+        }
+    }
+
+    /// Draws what an attempt's end says about its slot.
+    fn judge_slot(&mut self, slot: SlotId, job: JobId, end: &AttemptEnd, state: JobState) {
+        if *end == AttemptEnd::Succeeded {
+            for suspect in self.suspects.finished(slot, job, self.policy.quarantine) {
+                self.quarantine(suspect);
+            }
+        } else if state.is_end() {
+            self.suspects.ended(job);
+        } else if blames_slot(end) {
+            self.suspects.failed(slot, job);
+        }
+    }
+
+    /// Queues the jobs that waited for one that succeeded; tells why the others go on waiting.
+    fn see_children(&mut self, parent: JobId, state: JobState) {
+        if !state.is_end() {
+            return;
+        }
+        for job in self.jobs.after(parent, state) {
+            if state == JobState::Succeeded {
+                self.actions.push(Action::SetJobState { job, state: JobState::Queued });
+                let reason = format!("{parent}, whose checkpoint it starts from, has succeeded");
+                self.note(Some(job), None, "released", reason);
+            } else {
+                let reason = format!(
+                    "{parent}, whose checkpoint it starts from, is {state}: `augreg retry {parent}` \
+                     and `augreg resume` go on with both"
+                );
+                self.note(Some(job), None, "left-waiting", reason);
+            }
+        }
+    }
+
+    /// Ends the attempt as a bug, and the worker with it should it be at it still.
+    pub(super) fn untrusted(&mut self, attempt: AttemptKey, why: String) {
+        let slot = self.slot_of(attempt);
+        let end = AttemptEnd::Failed { kind: FailureKind::Bug, message: why };
+        self.end_attempt(attempt, end);
+        if let Some(slot) = slot {
+            self.kill_worker(slot, KillReason::Overstayed, "its attempt cannot be trusted");
+        }
+    }
+
+    pub(super) fn cancel(&mut self, job: JobId) {
+        match self.jobs.cancel(job) {
+            None => {}
+            Some(Cancelled::Now) => {
+                let state = JobState::Cancelled;
+                self.actions.push(Action::SetJobState { job, state });
+                self.note(Some(job), None, state.name(), "cancelled before it ran".to_owned());
+                self.suspects.ended(job);
+                self.see_children(job, state);
+            }
+            Some(Cancelled::Later(live)) => {
+                let reason = "cancelled while it ran: its worker is told to leave".to_owned();
+                self.audit(Some(AttemptKey { job, number: live.number }), "cancelling", reason);
+                if let Some(slot) = live.slot {
+                    self.stop_worker(slot);
+                }
+            }
+        }
+    }
+}
+
+/// The first line of a message, which says what happened, and the rest with its line break: a log's
+/// last lines, which the attempt keeps and the audit need not repeat.
+fn split_headline(message: &str) -> (&str, &str) {
+    message.split_at(message.find('\n').unwrap_or(message.len()))
+}

@@ -1,0 +1,179 @@
+//! What is handed out, held back, and when the run is over.
+
+use super::breaker::Turn;
+use super::slots::{Busy, Seat};
+use super::state::{Core, Phase};
+use super::words::{Action, Finish, Pauser};
+
+impl Core {
+    pub(super) fn pause(&mut self, by: Pauser, drain: bool) {
+        if !self.pauses.begin(by, drain) {
+            return;
+        }
+        let reason = match by {
+            Pauser::Disk => "the disk is full: nothing is handed out until there is room",
+            Pauser::Person if drain => {
+                "a person paused the run: attempts go on to their ends, nothing more is handed out"
+            }
+            Pauser::Person => "a person paused the run: workers write checkpoints and leave",
+        };
+        self.audit(None, "paused", reason.to_owned());
+        if by == Pauser::Person && !drain && self.phase == Phase::Running {
+            for slot in self.slots.occupied().clone() {
+                self.stop_worker(slot);
+            }
+        }
+    }
+
+    pub(super) fn go_on(&mut self, by: Pauser) {
+        if !self.pauses.end(by) {
+            return;
+        }
+        let mut reason = match by {
+            Pauser::Disk => "the disk has room again".to_owned(),
+            Pauser::Person => "a person lets the run go on".to_owned(),
+        };
+        if self.pauses.any() {
+            reason += ", but there is another reason to pause";
+        }
+        self.audit(None, "unpaused", reason);
+    }
+
+    /// Lets workers go that have nothing to do while a person's pause lasts.
+    pub(super) fn rest(&mut self) {
+        if self.phase == Phase::Running && self.pauses.empties_slots() {
+            for slot in self.slots.idle().clone() {
+                self.stop_worker(slot);
+            }
+        }
+    }
+
+    /// Follows the breaker.
+    pub(super) fn turn(&mut self, turn: Turn) {
+        match turn {
+            Turn::None => {}
+            Turn::Tripped(why) => self.audit(None, "slowed-down", why),
+            Turn::Reset => {
+                let reason = "an attempt got further than those before it: all go on".to_owned();
+                self.audit(None, "sped-up", reason);
+            }
+            Turn::Hopeless(why) => {
+                let reason = format!(
+                    "{why}; the jobs that are left stay queued: mend it, then `augreg retry` and \
+                     `augreg resume`"
+                );
+                self.audit(None, "gave-up", reason);
+                self.leave(Finish::AllFail(why));
+            }
+        }
+    }
+
+    /// Hands the first jobs of the queue to idle workers, those of least use to others first.
+    pub(super) fn dispatch(&mut self) {
+        let now = self.now();
+        self.jobs.wake(now, &self.policy);
+        let turn = self.breaker.look(now, &self.policy);
+        self.turn(turn);
+        if !self.is_running() || self.jobs.queue().len() == 0 {
+            return;
+        }
+        let mut idle: Vec<_> = self.slots.idle().iter().copied().collect();
+        idle.sort_by_key(|id| self.fits.rank(*id));
+        for id in idle {
+            if !self.breaker.lets_pass(now) {
+                return;
+            }
+            let Some(attempt) = self.jobs.begin(id, &self.fits) else { continue };
+            self.breaker.pass(attempt, now);
+            self.slots.change(id, |slot| slot.seat = Seat::Busy(Busy::new(attempt, now)));
+            self.actions.push(Action::Assign { slot: id, attempt });
+            self.audit(Some(attempt), "started", format!("first of the queue; {id} is free"));
+        }
+    }
+
+    /// Starts as many workers as there are jobs for them.
+    pub(super) fn start_workers(&mut self) {
+        let now = self.now();
+        if !self.is_running() || self.jobs.queue().len() == 0 {
+            return;
+        }
+        let mut wanted = self.jobs.queue().wanting(
+            self.slots.starting().iter().copied(),
+            self.slots.startable(now),
+            &self.fits,
+        );
+        if self.breaker.is_cautious() {
+            let enough = self.slots.starting().len() + self.slots.idle().len();
+            wanted.truncate(1_usize.saturating_sub(enough));
+        }
+        for id in wanted {
+            self.slots.change(id, |slot| {
+                slot.seat = Seat::Starting { since: now };
+                slot.leaving = None;
+            });
+            self.actions.push(Action::StartWorker { slot: id });
+        }
+    }
+
+    /// Says once of each class of jobs that no slot fits them.
+    pub(super) fn tell_unfit(&mut self) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        let unfit = self.jobs.unfit(&self.fits);
+        let new: Vec<_> = unfit.filter(|(class, _)| !self.told_unfit.contains(class)).collect();
+        for (class, jobs) in new {
+            self.told_unfit.insert(class);
+            let needs = self.fits.needs(class);
+            let memory = match needs.memory {
+                0 => String::new(),
+                bytes => format!(" with {:.1} GB of memory", bytes as f64 / 1e9),
+            };
+            let reason = format!(
+                "{jobs} jobs fit no slot of this run and stay queued: they need {} GPUs{memory}",
+                needs.gpus
+            );
+            self.audit(None, "fits-nowhere", reason);
+        }
+    }
+
+    /// Lets every worker leave; `finish` says why, unless there was a reason already.
+    pub(super) fn leave(&mut self, finish: Finish) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        let orphans_until = self.now() + self.policy.stop_grace;
+        self.phase = Phase::Leaving { finish, orphans_until };
+        for slot in self.slots.occupied().clone() {
+            self.stop_worker(slot);
+        }
+    }
+
+    /// Leaves when there is nothing more to do, finishes when everybody has left.
+    pub(super) fn wind_up(&mut self) {
+        if self.phase == Phase::Running && self.begun && !self.jobs.have_hope(&self.fits) {
+            let counts = self.jobs.counts();
+            let (unfit, waiting) = (counts.queued, counts.waiting);
+            let all = self.jobs.is_empty();
+            self.leave(if all { Finish::Done } else { Finish::Left { unfit, waiting } });
+        }
+        let Phase::Leaving { finish, orphans_until } = &self.phase else { return };
+        if !self.slots.occupied().is_empty() {
+            return;
+        }
+        let finish = finish.clone();
+        if self.jobs.has_orphans() {
+            if self.now() < *orphans_until {
+                return;
+            }
+            // Whoever works on them still may finish: the next scheduler sees to them.
+            for attempt in self.jobs.orphans() {
+                let reason = "the worker of an earlier scheduler still executes it".to_owned();
+                self.audit(Some(attempt), "left-running", reason);
+            }
+        }
+        self.phase = Phase::Over;
+        self.audit(None, "finished", finish.to_string());
+        self.actions.push(Action::Finish(finish));
+    }
+}

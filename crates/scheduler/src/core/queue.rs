@@ -1,0 +1,94 @@
+//! The queue: ready jobs in their order, apart for each class and for each slot to be kept from.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use augreg_executor::SlotId;
+use augreg_spec::JobId;
+
+use super::fit::{Class, Fits};
+
+/// The place of a job in the queue; the least runs first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    priority: Reverse<i64>,
+    /// The bits of a non-negative float order as the float does.
+    flops: Reverse<u64>,
+    pub(super) job: JobId,
+}
+
+impl Rank {
+    pub(super) fn new(priority: i64, flops: f64, job: JobId) -> Self {
+        let flops = Reverse(if flops > 0.0 { flops.to_bits() } else { 0 });
+        Self { priority: Reverse(priority), flops, job }
+    }
+}
+
+/// Which slots a ready job may go to: those that fit its class but the one, if any, that failed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Lane {
+    pub(super) class: Class,
+    pub(super) avoid: Option<SlotId>,
+}
+
+impl Lane {
+    fn leads_to(self, slot: SlotId, fits: &Fits) -> bool {
+        fits.fits(self.class, slot)
+            && (self.avoid != Some(slot) || !fits.has_other(self.class, slot))
+    }
+}
+
+/// Ready jobs. Lanes are few, so that looking through them all costs next to nothing.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    lanes: BTreeMap<Lane, BTreeSet<Rank>>,
+    len: usize,
+}
+
+impl Queue {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn insert(&mut self, lane: Lane, rank: Rank) {
+        self.len += usize::from(self.lanes.entry(lane).or_default().insert(rank));
+    }
+
+    pub(super) fn remove(&mut self, lane: Lane, rank: &Rank) {
+        if let Some(ranks) = self.lanes.get_mut(&lane) {
+            self.len -= usize::from(ranks.remove(rank));
+            if ranks.is_empty() {
+                self.lanes.remove(&lane);
+            }
+        }
+    }
+
+    /// The first job that may go to `slot`, and its lane.
+    pub(super) fn first(&self, slot: SlotId, fits: &Fits) -> Option<(Lane, Rank)> {
+        let open = self.lanes.iter().filter(|(lane, _)| lane.leads_to(slot, fits));
+        let firsts = open.filter_map(|(lane, ranks)| Some((*lane, *ranks.first()?)));
+        firsts.min_by_key(|(_, rank)| *rank)
+    }
+
+    /// For which of `free` slots there is a job, `coming` being on their way already. The jobs with
+    /// fewest slots to choose from choose first.
+    pub(super) fn wanting(
+        &self,
+        coming: impl Iterator<Item = SlotId>,
+        free: impl Iterator<Item = SlotId>,
+        fits: &Fits,
+    ) -> Vec<SlotId> {
+        let mut lanes: Vec<(Lane, usize)> =
+            self.lanes.iter().map(|(lane, ranks)| (*lane, ranks.len())).collect();
+        lanes.sort_by_key(|(lane, _)| (fits.slots(lane.class), lane.avoid.is_none()));
+        let mut take = |slot: &SlotId| {
+            let lane =
+                lanes.iter_mut().find(|(lane, left)| *left > 0 && lane.leads_to(*slot, fits));
+            lane.map(|(_, left)| *left -= 1).is_some()
+        };
+        for slot in coming {
+            take(&slot);
+        }
+        free.filter(take).collect()
+    }
+}

@@ -1,0 +1,95 @@
+//! Jobs that wait for others.
+
+use augreg_executor::SlotId;
+use augreg_protocol::{FailureKind, JobState};
+
+use super::{Bench, SLOT, failed, gone, id, job, key};
+use crate::core::{Action, AttemptEnd, Event, Finish, NewJob};
+
+fn child(name: &str, parent: &str) -> NewJob {
+    NewJob { parent: Some(id(parent)), flops: 100.0, ..job(name) }
+}
+
+fn family() -> Bench {
+    let mut bench = Bench::new(1);
+    bench.send(Event::JobsAdded(vec![child("grandchild", "child"), child("child", "a"), job("a")]));
+    let actions = bench.send(Event::WorkerReady { slot: SLOT });
+    assert_eq!(actions, [Action::Assign { slot: SLOT, attempt: key("a", 1) }]);
+    bench
+}
+
+#[test]
+fn a_job_is_released_the_moment_its_parent_succeeds() {
+    let mut bench = family();
+    assert_eq!((bench.core.counts().waiting, bench.core.counts().queued), (2, 0));
+    for (parent, next) in [("a", "child"), ("child", "grandchild")] {
+        let actions = bench.end(key(parent, 1), AttemptEnd::Succeeded);
+        let released = Action::SetJobState { job: id(next), state: JobState::Queued };
+        assert_eq!(actions.last(), Some(&released));
+        let actions = bench.send(Event::WorkerFree { slot: SLOT });
+        assert_eq!(actions, [Action::Assign { slot: SLOT, attempt: key(next, 1) }]);
+    }
+    bench.end(key("grandchild", 1), AttemptEnd::Succeeded);
+    assert_eq!(bench.send(gone(SLOT)), [Action::Finish(Finish::Done)]);
+}
+
+#[test]
+fn jobs_whose_parent_failed_go_on_waiting_and_the_run_ends() {
+    let mut bench = family();
+    let end = failed(FailureKind::Diverged);
+    let told = bench.told(Event::AttemptEnded { attempt: key("a", 1), end });
+    let left = told.iter().find(|(what, _)| *what == "left-waiting").expect("it is told");
+    assert!(left.1.contains(&format!("`augreg retry {}`", id("a"))), "{left:?}");
+    let finish = Finish::Left { unfit: 0, waiting: 2 };
+    assert_eq!(bench.send(gone(SLOT)), [Action::Finish(finish)]);
+}
+
+#[test]
+fn a_cancelled_parent_releases_nobody_and_a_waiting_job_can_be_cancelled() {
+    let mut bench = Bench::new(1);
+    let jobs = vec![job("a"), child("b", "a"), child("c", "b")];
+    bench.send(Event::JobsAdded(jobs));
+    let cancelled = |name| Action::SetJobState { job: id(name), state: JobState::Cancelled };
+    assert_eq!(bench.send(Event::Cancel { job: id("b") }), [cancelled("b")]);
+    assert_eq!(bench.send(Event::Cancel { job: id("a") })[0], cancelled("a"));
+    assert_eq!((bench.core.counts().waiting, bench.core.counts().cancelled), (1, 2));
+}
+
+#[test]
+fn a_job_whose_parent_belongs_to_another_run_is_told_of_once_and_keeps_nobody() {
+    let mut bench = Bench::new(1);
+    let told = bench.told(Event::JobsAdded(vec![child("b", "elsewhere"), child("c", "elsewhere")]));
+    assert!(told[0].1.contains("1 more likewise"), "{told:?}");
+    assert_eq!(told.last().map(|(what, _)| *what), Some("finished"));
+}
+
+#[test]
+fn the_result_of_an_attempt_that_was_given_up_counts_and_stops_the_next() {
+    let mut bench = Bench::busy();
+    bench.send(Event::JobsAdded(vec![child("b", "a")]));
+    bench.send(gone(SLOT));
+    assert_eq!(bench.next_attempt(), key("a", 2));
+    let actions = bench.end(key("a", 1), AttemptEnd::Succeeded);
+    assert_eq!(actions, [Action::StopWorker { slot: SLOT }]);
+    let actions = bench.end(key("a", 2), AttemptEnd::Stopped);
+    let state = |name, state| Action::SetJobState { job: id(name), state };
+    assert_eq!(actions[1..], [state("a", JobState::Succeeded), state("b", JobState::Queued)]);
+}
+
+#[test]
+fn the_late_result_of_a_queued_or_failed_job_ends_it() {
+    let succeeded = Action::SetJobState { job: id("a"), state: JobState::Succeeded };
+    let mut bench = Bench::busy();
+    bench.send(gone(SLOT));
+    assert_eq!(bench.end(key("a", 1), AttemptEnd::Succeeded)[0], succeeded);
+
+    // Another job keeps the run up while this one is lost three times.
+    let mut bench = Bench::new(2);
+    bench.send(Event::JobsAdded(vec![NewJob { flops: 9.0, losses: 2, ..job("a") }, job("z")]));
+    bench.send(Event::WorkerReady { slot: SLOT });
+    bench.send(Event::WorkerReady { slot: SlotId(1) });
+    bench.send(gone(SLOT));
+    assert_eq!(bench.core.counts().failed, 1);
+    assert_eq!(bench.end(key("a", 1), AttemptEnd::Succeeded), [succeeded]);
+    assert_eq!((bench.core.counts().failed, bench.core.counts().succeeded), (0, 1));
+}
