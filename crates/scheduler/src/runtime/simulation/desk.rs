@@ -3,7 +3,7 @@
 //! Core, opening, reading of journals and the making of changes are the real ones. What differs is
 //! what surrounds them: time, workers and the disk are the world's, and it may die at any point.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use augreg_executor::{Slot, SlotId, WorkerReport};
@@ -17,7 +17,7 @@ use super::super::reading::Reading;
 use super::super::record::change;
 use super::witness::Violation;
 use super::world::World;
-use crate::core::{Action, Core, Event, Finish, Millis};
+use crate::core::{Action, Core, Event, Finish, Millis, Pauser};
 
 /// Why a turn of the loop was not finished.
 #[derive(Debug)]
@@ -57,6 +57,8 @@ pub(super) struct Desk {
     inbox: VecDeque<Wake>,
     events: VecDeque<Event>,
     stalled: Option<Stalled>,
+    /// The pauses that the core was told of.
+    pauses: HashSet<Pauser>,
     began: u64,
     ticks: u64,
     succeeded_before: usize,
@@ -79,6 +81,7 @@ impl Desk {
             inbox: VecDeque::new(),
             events: VecDeque::new(),
             stalled: None,
+            pauses: HashSet::new(),
             began: world.time.now(),
             ticks: 0,
             succeeded_before: world.witness.count(JobState::Succeeded),
@@ -100,7 +103,10 @@ impl Desk {
             };
             desk.reading.adopt(*attempt, offset);
         }
-        desk.turn(world, None, vec![Event::JobsAdded(new)]).await?;
+        let pauses = world.paused.iter().map(|&(by, drain)| Event::Pause { by, drain });
+        let mut events: Vec<_> = pauses.collect();
+        events.push(Event::JobsAdded(new));
+        desk.turn(world, None, events).await?;
         desk.see_orphans(world, left).await?;
         Ok(desk)
     }
@@ -196,6 +202,11 @@ impl Desk {
             let mut actions = Vec::new();
             for event in self.events.drain(..) {
                 world.note(|| format!("  event {event:?}"));
+                match event {
+                    Event::Pause { by, .. } => _ = self.pauses.insert(by),
+                    Event::GoOn { by } => _ = self.pauses.remove(&by),
+                    _ => {}
+                }
                 actions.extend(self.core.handle(now, event));
             }
             for action in &actions {
@@ -259,6 +270,11 @@ impl Desk {
                 }
             }
             Action::Assign { slot, attempt } => {
+                if self.core.is_paused() {
+                    let how =
+                        format!("{attempt} is handed to {slot}, paused are {:?}", world.paused);
+                    return Err(Violation::new("nothing is handed out in a pause", how).into());
+                }
                 self.reading.assign(slot, attempt);
                 world.assign(self.number, slot, attempt)?;
             }

@@ -11,7 +11,7 @@ use super::faults::Faults;
 use super::study::Template;
 use super::witness::Violation;
 use super::world::{Happening, World};
-use crate::core::{Event, Finish, Policy};
+use crate::core::{Event, Finish, Pauser, Policy};
 
 /// Milliseconds between ticks.
 const TICK: u64 = 500;
@@ -77,10 +77,19 @@ fn plan(world: &mut World) {
         let at = world.between(0, until);
         world.time.at(at, Happening::Person);
     }
-    if world.draws.chance(0.3) {
+    for _ in 0..world.draws.below(3) {
         let at = world.between(0, until);
-        let by = i64::from(world.draws.below(120_000)) - 60_000;
+        let by = i64::from(world.draws.below(600_000)) - 300_000;
         world.time.at(at, Happening::Leap { by });
+    }
+    for by in [Pauser::Person, Pauser::Disk] {
+        if world.draws.chance(0.2) {
+            let at = world.between(0, until);
+            let lasts = world.between(100, 40_000);
+            let drain = world.draws.chance(0.5);
+            world.time.at(at, Happening::Pause { by, drain });
+            world.time.at(at + lasts, Happening::GoOn { by });
+        }
     }
 }
 
@@ -116,6 +125,15 @@ impl Play {
             Happening::Leap { by } => {
                 world.skew += by;
                 Ok(())
+            }
+            Happening::Pause { by, drain } => {
+                world.paused.retain(|(pauser, _)| *pauser != by);
+                world.paused.push((by, drain));
+                self.wake(world, None, Wake::Event(Event::Pause { by, drain })).await
+            }
+            Happening::GoOn { by } => {
+                world.paused.retain(|(pauser, _)| *pauser != by);
+                self.wake(world, None, Wake::Event(Event::GoOn { by })).await
             }
             Happening::Person => self.person(world).await,
             Happening::Calm => {

@@ -14,7 +14,7 @@ use super::faults::Faults;
 use super::timeline::Timeline;
 use super::witness::{Row, Violation, Witness};
 use super::worker::{self, Done, Life, Nature, Task, Worker};
-use crate::core::Policy;
+use crate::core::{Pauser, Policy};
 
 /// What comes to pass.
 #[derive(Debug)]
@@ -31,6 +31,10 @@ pub(super) enum Happening {
     Disk { full: bool },
     /// The scheduler's clock jumps by so many milliseconds.
     Leap { by: i64 },
+    /// Nothing is handed out from now on, for one more reason.
+    Pause { by: Pauser, drain: bool },
+    /// A reason is gone.
+    GoOn { by: Pauser },
     /// A person does something.
     Person,
     /// A scheduler is started.
@@ -88,6 +92,8 @@ pub(super) struct World {
     pub(super) policy: Policy,
     pub(super) slots: u32,
     pub(super) disk_full: bool,
+    /// The reasons for which nothing is to be handed out; the next scheduler is told of them.
+    pub(super) paused: Vec<(Pauser, bool)>,
     /// How far the scheduler's clock is off, in milliseconds.
     pub(super) skew: i64,
     pub(super) deeds: Deeds,
@@ -122,6 +128,7 @@ impl World {
             slots: 1 + draws.below(4),
             draws,
             disk_full: false,
+            paused: Vec::new(),
             skew: 0,
             deeds,
             witness: Witness::default(),
