@@ -270,9 +270,8 @@ impl Desk {
                 }
             }
             Action::Assign { slot, attempt } => {
-                if self.core.is_paused() {
-                    let how =
-                        format!("{attempt} is handed to {slot}, paused are {:?}", world.paused);
+                if !self.pauses.is_empty() {
+                    let how = format!("{attempt} is handed to {slot} while {:?}", self.pauses);
                     return Err(Violation::new("nothing is handed out in a pause", how).into());
                 }
                 self.reading.assign(slot, attempt);
