@@ -130,3 +130,32 @@ fn hydra_2919_the_quickstart_sweep_shows_how_its_jobs_are_counted() {
     assert!(plan.stdout.contains(promised), "{}", plan.stdout);
     assert!(plan.stdout.contains("+20 new, 0 done"), "{}", plan.stdout);
 }
+
+#[test]
+fn a_sweep_of_noops_needs_no_data_and_leaves_a_row_and_a_result_each() {
+    let study = Study::new();
+    study.write("idle.toml", "name = \"idle\"\n[noop]\ncount = 200\n");
+    let plan = study.expect(0, &["plan", "idle.toml"]);
+    assert!(plan.stdout.contains("+200 new"), "{}", plan.stdout);
+
+    study.expect(0, &["--quiet", "launch", "idle.toml", "--workers", "2"]);
+    let done = "select state, dataset, count(*) as n from v_jobs group by 1, 2";
+    let rows = study.query(&[done]);
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!(
+        (&*rows[0]["state"], &*rows[0]["dataset"], &*rows[0]["n"]),
+        ("succeeded", "none", "200")
+    );
+    assert_eq!(study.query(&["select count(*) as n from attempt"])[0]["n"], "200");
+    assert_eq!(study.query(&["select count(*) as n from result"])[0]["n"], "200");
+
+    let again = study.expect(0, &["launch", "idle.toml"]);
+    assert!(again.stderr.contains("nothing to run"), "{}", again.stderr);
+    let job = study.query(&["--columns", "id", "--limit", "1"])[0]["id"].clone();
+    let refused = study.augreg(&["verify-resume", &job]);
+    assert!(
+        refused.code != Some(0) && refused.stderr.contains("trains nothing"),
+        "{}",
+        refused.stderr
+    );
+}

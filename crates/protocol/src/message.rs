@@ -58,8 +58,8 @@ pub struct Assignment {
     pub attempt: AttemptKey,
     /// What to do.
     pub spec: JobSpec,
-    /// Where the data lie.
-    pub source: DataSource,
+    /// Where the data lie; none for a job without data.
+    pub source: Option<DataSource>,
     /// The study's root, absolute.
     pub root: PathBuf,
     /// Where to compute.

@@ -20,7 +20,9 @@ pub struct Cost {
 /// Prices a job.
 #[must_use]
 pub fn cost(spec: &JobSpec) -> Cost {
-    let JobSpec::Pretrain(spec) = spec;
+    let JobSpec::Pretrain(spec) = spec else {
+        return Cost { flops: 0.0, images: 0, parameters: 0, disk_bytes: 0 };
+    };
     let (channels, classes) = (spec.dataset.channels, spec.dataset.classes);
     let patches = spec.model.patches(spec.resolution).unwrap_or(0);
     let macs = spec.model.macs(patches, channels, classes) as f64;

@@ -18,6 +18,8 @@ pub const RECIPE_VERSION: u32 = 1;
 pub enum Stage {
     /// Training from random initial values.
     Pretrain,
+    /// Nothing at all: for benchmarks and for trying out an installation.
+    Noop,
 }
 
 impl Stage {
@@ -26,6 +28,7 @@ impl Stage {
     pub fn name(self) -> &'static str {
         match self {
             Self::Pretrain => "pretrain",
+            Self::Noop => "noop",
         }
     }
 }
@@ -133,12 +136,28 @@ pub(crate) fn steps(epochs: f64, examples: u64, batch_size: u32) -> u64 {
     ((epochs * examples as f64 / f64::from(batch_size)).round() as u64).max(1)
 }
 
+/// A job that does nothing and succeeds. What is left is the cost of running a job at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoopSpec {
+    /// Tells jobs of one sweep apart; counts from 0.
+    pub index: u64,
+    /// Tells sweeps apart that are to run again.
+    pub seed: u64,
+}
+
 /// A job spec of any stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "kebab-case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a study is of one stage mostly: a box for each job would save nothing"
+)]
 pub enum JobSpec {
     /// Training from random initial values.
     Pretrain(PretrainSpec),
+    /// Nothing at all.
+    Noop(NoopSpec),
 }
 
 /// The names a sweep file gives to the parts of a job. They are shown, queried and grouped by,
@@ -160,22 +179,25 @@ impl JobSpec {
     pub fn stage(&self) -> Stage {
         match self {
             Self::Pretrain(_) => Stage::Pretrain,
+            Self::Noop(_) => Stage::Noop,
         }
     }
 
-    /// The data set the job works on.
+    /// The data set the job works on, if it works on one.
     #[must_use]
-    pub fn dataset(&self) -> &DatasetIdentity {
+    pub fn dataset(&self) -> Option<&DatasetIdentity> {
         match self {
-            Self::Pretrain(spec) => &spec.dataset,
+            Self::Pretrain(spec) => Some(&spec.dataset),
+            Self::Noop(_) => None,
         }
     }
 
-    /// Optimizer steps of the whole job.
+    /// Optimizer steps of the whole job; 1 where there is nothing to optimize.
     #[must_use]
     pub fn steps(&self) -> u64 {
         match self {
             Self::Pretrain(spec) => spec.steps(),
+            Self::Noop(_) => 1,
         }
     }
 

@@ -23,8 +23,8 @@ pub use dataset::{
 };
 pub use id::{JobId, JobIdError};
 pub use job::{
-    AdamW, Job, JobSpec, Labels, Loss, Precision, PretrainSpec, RECIPE_VERSION, Regularization,
-    Stage,
+    AdamW, Job, JobSpec, Labels, Loss, NoopSpec, Precision, PretrainSpec, RECIPE_VERSION,
+    Regularization, Stage,
 };
 pub use model::{ModelError, ModelSpec};
 pub use split::{SourceRange, SplitError, SplitExpr};

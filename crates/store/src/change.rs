@@ -89,14 +89,9 @@ pub(crate) async fn apply(
             .bind(slot)
             .bind(device.to_string())
             .bind(*at as i64)
-            .execute(&mut *connection)
+            .execute(connection)
             .await
             .map_err(database("start an attempt"))?;
-            sqlx::query("UPDATE job SET state = 'running' WHERE id = ?")
-                .bind(&job)
-                .execute(connection)
-                .await
-                .map_err(database("mark a job as running"))?;
         }
         Change::AttemptEnded { attempt, state, failure, at } => {
             let job = attempt.job.to_string();

@@ -18,8 +18,8 @@ pub struct PendingJob {
     pub job: JobId,
     /// What to do.
     pub spec: JobSpec,
-    /// Where its data lie.
-    pub source: DataSource,
+    /// Where its data lie, if it needs any.
+    pub source: Option<DataSource>,
     /// `waiting`, `queued` or `running`.
     pub state: JobState,
     /// Higher runs first.
@@ -104,7 +104,7 @@ impl Store {
 
 async fn sources(
     connection: &mut SqliteConnection,
-) -> Result<HashMap<String, DataSource>, StoreError> {
+) -> Result<HashMap<String, Option<DataSource>>, StoreError> {
     let rows: Vec<(String, String)> = sqlx::query_as("SELECT fingerprint, source FROM dataset")
         .fetch_all(connection)
         .await
@@ -132,7 +132,7 @@ struct JobRow {
 async fn jobs(
     connection: &mut SqliteConnection,
     sweep_id: Option<i64>,
-    sources: &HashMap<String, DataSource>,
+    sources: &HashMap<String, Option<DataSource>>,
 ) -> Result<Vec<PendingJob>, StoreError> {
     let rows: Vec<JobRow> = sqlx::query_as(
         "SELECT id, state, priority, attempts, flops, dataset_fingerprint, spec,

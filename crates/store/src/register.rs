@@ -184,7 +184,7 @@ async fn store_jobs(
         let mut query = sqlx::query(sql);
         for job in chunk {
             let fingerprint = fingerprints.of(job);
-            if !sweep.datasets.contains_key(&fingerprint) {
+            if job.spec.dataset().is_some() && !sweep.datasets.contains_key(&fingerprint) {
                 return Err(StoreError::UnknownDataset { job: job.id });
             }
             let id = job.id.to_string();
@@ -208,6 +208,9 @@ async fn store_jobs(
     Ok(())
 }
 
+/// Stands for the data set of jobs that need none; its row is the schema's own.
+const NO_DATASET: &str = "none";
+
 /// Remembers the last fingerprint: neighbours in a grid mostly share their data set, and hashing
 /// one costs more than inserting a row.
 #[derive(Default)]
@@ -217,7 +220,7 @@ struct Fingerprints<'a> {
 
 impl<'a> Fingerprints<'a> {
     fn of(&mut self, job: &'a Job) -> String {
-        let dataset = job.spec.dataset();
+        let Some(dataset) = job.spec.dataset() else { return NO_DATASET.to_owned() };
         match &self.last {
             Some((last, fingerprint)) if *last == dataset => fingerprint.clone(),
             _ => {

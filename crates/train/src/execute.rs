@@ -9,6 +9,7 @@ use augreg_spec::JobSpec;
 use crate::cache::DatasetCache;
 use crate::device;
 use crate::failure::Failure;
+use crate::noop;
 use crate::pretrain;
 
 /// What an attempt asks of the process it runs in.
@@ -72,10 +73,13 @@ impl From<End> for JournalEvent {
 /// device with the same number of threads. libtorch's errors become failures here.
 pub fn execute(assignment: &Assignment, host: &mut dyn Host, datasets: &mut DatasetCache) -> End {
     let progress = Cell::new(0);
-    device::configure_threads(assignment.threads);
-    device::reset_peak_memory();
     let run = AssertUnwindSafe(|| match &assignment.spec {
-        JobSpec::Pretrain(spec) => pretrain::run(assignment, spec, host, datasets, &progress),
+        JobSpec::Pretrain(spec) => {
+            device::configure_threads(assignment.threads);
+            device::reset_peak_memory();
+            pretrain::run(assignment, spec, host, datasets, &progress)
+        }
+        JobSpec::Noop(_) => noop::run(host),
     });
     let failure = match catch_unwind(run) {
         Ok(Ok(end)) => return end,

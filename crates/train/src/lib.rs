@@ -19,6 +19,7 @@ mod loss;
 mod losses;
 mod meter;
 mod mixup;
+mod noop;
 mod pretrain;
 mod schedule;
 mod trainer;

@@ -61,7 +61,11 @@ pub(crate) fn run(
         host.journal(JournalEvent::Note { text })?;
     }
     let device = place(assignment.device)?;
-    let dataset = datasets.get(&assignment.source, &spec.dataset)?;
+    let Some(source) = &assignment.source else {
+        let why = "the assignment does not say where the data set lies";
+        return Err(Failure::new(FailureKind::Bug, why));
+    };
+    let dataset = datasets.get(source, &spec.dataset)?;
     info!(step, steps = spec.steps(), "training");
     Job {
         assignment,

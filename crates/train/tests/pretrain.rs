@@ -175,7 +175,8 @@ fn the_checkpoint_of_another_job_is_refused_and_left_alone() {
 #[test]
 fn missing_data_are_a_failure_of_the_data_that_names_the_path() {
     let mut study = Study::of(spec());
-    study.assignment.source.path = "/nonexistent/fashion".into();
+    let source = study.assignment.source.as_mut().expect("it has data");
+    source.path = "/nonexistent/fashion".into();
     let (end, _) = study.attempt(u32::MAX);
     let End::Failed { failure, .. } = end else { panic!("{end:?}") };
     assert_eq!(failure.kind, FailureKind::Data);

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use augreg_executor::Slot;
-use augreg_spec::{Expansion, Grid, Job, cost};
+use augreg_spec::{Axis, Expansion, Grid, Job, JobSpec, NoopSpec, cost};
 use augreg_store::{Difference, MeasuredSpeed, Store, StoreError};
 use clap::Args;
 
@@ -33,6 +33,9 @@ const NOMINAL_CPU: f64 = 3.5e10;
 
 /// Likewise for a GPU: an A100 at 40 % of its TF32 peak.
 const NOMINAL_GPU: f64 = 6e13;
+
+/// Nobody writes down more values of an axis; `count` makes them.
+const MOST_SHOWN: usize = 100;
 
 pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<Ending, Failure> {
     let loaded = sweep_file::load(&args.file)?;
@@ -77,10 +80,20 @@ fn grid_text(grid: &Grid) -> String {
     let width = grid.axes().iter().map(|axis| axis.name().len()).max().unwrap_or(0);
     let mut text = format!("\n{}\n", grid.stage().name());
     for axis in grid.axes() {
-        let values: Vec<_> = axis.values().iter().map(ToString::to_string).collect();
-        text += &format!("  {:width$}  {}\n", axis.name(), values.join(", "));
+        text += &format!("  {:width$}  {}\n", axis.name(), axis_text(axis));
     }
     text
+}
+
+/// The values of an axis; of very many, the first and the last.
+fn axis_text(axis: &Axis) -> String {
+    let values: Vec<_> = match axis.values() {
+        [first, second, .., last] if axis.values().len() > MOST_SHOWN => {
+            vec![first.to_string(), second.to_string(), "…".to_owned(), last.to_string()]
+        }
+        values => values.iter().map(ToString::to_string).collect(),
+    };
+    values.join(", ")
 }
 
 /// The arithmetic from axes to jobs, so that a missing point is seen.
@@ -207,7 +220,13 @@ impl Estimate {
 fn list(expansion: &Expansion) -> String {
     let mut text = String::from("\n");
     for job in &expansion.jobs {
-        let augreg_spec::JobSpec::Pretrain(spec) = &job.spec;
+        let spec = match &job.spec {
+            JobSpec::Pretrain(spec) => spec,
+            JobSpec::Noop(NoopSpec { index, seed }) => {
+                text += &format!("{}  noop  index {index}  seed {seed}\n", job.id);
+                continue;
+            }
+        };
         let cost = cost(&job.spec);
         text += &format!(
             "{}  {}  {}  {}  reg {}  wd {}  lr {}  {} epochs  seed {}  {} steps  {}\n",

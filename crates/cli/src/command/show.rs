@@ -61,7 +61,25 @@ fn line(name: &str, value: impl Display) -> String {
 }
 
 fn settings(job: &JobDetails) -> String {
-    let JobSpec::Pretrain(spec) = &job.spec;
+    let own = match &job.spec {
+        JobSpec::Pretrain(spec) => pretrain_settings(job, spec),
+        JobSpec::Noop(spec) => {
+            line("stage", "noop: does nothing")
+                + &line("index", spec.index)
+                + &line("seed", spec.seed)
+        }
+    };
+    [
+        line("job", job.job),
+        line("state", job.state),
+        line("sweeps", job.sweeps.join(", ")),
+        own,
+        line("registered", time(job.created)),
+    ]
+    .concat()
+}
+
+fn pretrain_settings(job: &JobDetails, spec: &PretrainSpec) -> String {
     let PretrainSpec { optimizer, regularization, resolution, augmentation, .. } = spec;
     let examples = count(spec.dataset.examples(SplitName::Train));
     let parameters = count(job.parameters);
@@ -71,9 +89,6 @@ fn settings(job: &JobDetails) -> String {
     let crop = if augmentation.crop == Crop::None { "no crop" } else { "inception crop" };
     let flip = if augmentation.flip { "flip" } else { "no flip" };
     [
-        line("job", job.job),
-        line("state", job.state),
-        line("sweeps", job.sweeps.join(", ")),
         line("dataset", format!("{}, {examples} training examples", job.labels.dataset)),
         line(
             "model",
@@ -114,7 +129,6 @@ fn settings(job: &JobDetails) -> String {
             ),
         ),
         line("seed", spec.seed),
-        line("registered", time(job.created)),
     ]
     .concat()
 }

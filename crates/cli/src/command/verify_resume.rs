@@ -10,7 +10,7 @@ use augreg_protocol::{Outcome, RunFolder};
 use augreg_scheduler::core::Policy;
 use augreg_scheduler::runtime::{RunOptions, Stopper, Summary, run as run_jobs, stop_on_signals};
 use augreg_spec::random::{Purpose, named_stream};
-use augreg_spec::{Job, JobId};
+use augreg_spec::{DatasetIdentity, Job, JobId};
 use augreg_store::{JobDetails, NewSweep, Rows, Store, Value};
 use clap::Args;
 
@@ -95,6 +95,10 @@ fn comparable(job: &JobDetails) -> Result<(&Outcome, Option<NonZeroU32>), Failur
         let message = format!("job {short} is {}: there is nothing to compare with", job.state);
         return Err(Failure::request(message, "`augreg resume` finishes it"));
     };
+    if job.spec.dataset().is_none() {
+        let message = format!("job {short} trains nothing: there is nothing to compare");
+        return Err(Failure::request(message, "name a job of a `[pretrain]` stage"));
+    }
     let last = job.attempts.last();
     let device = last.map_or("cpu", |attempt| attempt.device.as_str());
     let here = augreg_executor::detect(NonZeroU32::new(1));
@@ -138,7 +142,9 @@ async fn register(
 ) -> Result<(), Failure> {
     let jobs = [Job { id: job.job, spec: job.spec.clone(), labels: job.labels.clone() }];
     let named = (job.labels.dataset.clone(), source);
-    let datasets = BTreeMap::from([(job.spec.dataset().fingerprint(), named)]);
+    let fingerprint = job.spec.dataset().map(DatasetIdentity::fingerprint);
+    let datasets: BTreeMap<_, _> =
+        fingerprint.map(|fingerprint| (fingerprint, named)).into_iter().collect();
     let (name, text, priority) = ("verify-resume", "", 0);
     again
         .register_sweep(NewSweep { name, text, jobs: &jobs, datasets: &datasets, priority })

@@ -61,8 +61,8 @@ impl Study {
         let jobs: Vec<_> = seeds.map(job).collect();
         let source = DataSource { format: Format::Idx, path: "/nowhere".into() };
         let named =
-            |job: &Job| (job.spec.dataset().fingerprint(), ("d".to_owned(), source.clone()));
-        let datasets: BTreeMap<_, _> = jobs.iter().map(named).collect();
+            |job: &Job| Some((job.spec.dataset()?.fingerprint(), ("d".to_owned(), source.clone())));
+        let datasets: BTreeMap<_, _> = jobs.iter().filter_map(named).collect();
         let (text, priority) = ("", 0);
         let sweep = NewSweep { name, text, jobs: &jobs, datasets: &datasets, priority };
         self.store.register_sweep(sweep).await.expect("registers");

@@ -1,4 +1,4 @@
-//! The axes of the `pretrain` stage: their names, what values they take, and the recipe's defaults.
+//! The axes of all stages: their names, what values they take, and the recipe's defaults.
 
 use std::fmt;
 use std::ops::Range;
@@ -83,12 +83,15 @@ pub(super) enum Kind {
 
 macro_rules! settings {
     ($($variant:ident $name:literal $kind:expr;)*) => {
-        /// A setting of the `pretrain` stage.
+        /// A setting of a stage.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(super) enum Setting { $($variant),* }
 
         impl Setting {
             pub(super) const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// What the `pretrain` stage varies: all but the last, the index of a job.
+            pub(super) const PRETRAIN: &[Self] = Self::ALL.split_at(Self::ALL.len() - 1).0;
 
             pub(super) fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
@@ -123,6 +126,7 @@ settings! {
     Flip "flip" Kind::Flag;
     Evaluations "evaluations" Kind::Count(1, 1000);
     Precision "precision" Kind::Words(&["fp32"]);
+    Index "index" Kind::Count(0, u64::MAX);
 }
 
 /// The settings of one grid point, starting from the recipe's defaults.
@@ -149,6 +153,7 @@ pub(super) struct Settings {
     pub(super) flip: Option<bool>,
     pub(super) evaluations: u32,
     pub(super) precision: Precision,
+    pub(super) index: u64,
 }
 
 /// Paper §3.3 and §3.4, `big_vision` `configs/vit_i1k.py`; `none` and 0 where the study varies.
@@ -176,6 +181,7 @@ impl Default for Settings {
             flip: None,
             evaluations: 10,
             precision: Precision::Fp32,
+            index: 0,
         }
     }
 }
@@ -203,6 +209,7 @@ impl Settings {
             (Setting::Resolution, Count(n)) => self.resolution = *n as u32,
             (Setting::BatchSize, Count(n)) => self.batch_size = *n as u32,
             (Setting::WarmupSteps, Count(n)) => self.warmup_steps = Some(*n),
+            (Setting::Index, Count(n)) => self.index = *n,
             (Setting::Evaluations, Count(n)) => self.evaluations = *n as u32,
             (Setting::Flip, Flag(flag)) => self.flip = Some(*flag),
             (Setting::Loss, Name(name)) => {

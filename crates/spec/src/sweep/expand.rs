@@ -8,7 +8,9 @@ use super::reader::Mistakes;
 use super::{Grid, Sweep};
 use crate::augmentation::Augmentation;
 use crate::dataset::{DatasetIdentity, SplitName};
-use crate::job::{AdamW, Job, JobSpec, Labels, Loss, PretrainSpec, RECIPE_VERSION, steps};
+use crate::job::{
+    AdamW, Job, JobSpec, Labels, Loss, NoopSpec, PretrainSpec, RECIPE_VERSION, Stage, steps,
+};
 use crate::model::ModelSpec;
 
 /// The study warms up for this many steps (`big_vision` `configs/vit_i1k.py`).
@@ -44,9 +46,14 @@ impl Sweep {
         for grid in &self.grids {
             grid.for_each(|point, settings| {
                 visited += 1;
-                let Some(job) = self.job(&settings, datasets) else { return };
-                let JobSpec::Pretrain(spec) = &job.spec;
-                if let Err(error) = spec.model.patches(spec.resolution) {
+                let job = match grid.stage() {
+                    Stage::Pretrain => self.job(&settings, datasets),
+                    Stage::Noop => Some(noop(&settings)),
+                };
+                let Some(job) = job else { return };
+                if let JobSpec::Pretrain(spec) = &job.spec
+                    && let Err(error) = spec.model.patches(spec.resolution)
+                {
                     if reported.insert((settings.model.clone(), settings.resolution)) {
                         report(grid, point, &settings, &error.to_string(), &mut mistakes);
                     }
@@ -113,6 +120,13 @@ impl Sweep {
         };
         Some(Job { id: spec.id(), spec, labels })
     }
+}
+
+fn noop(settings: &Settings) -> Job {
+    let spec = JobSpec::Noop(NoopSpec { index: settings.index, seed: settings.seed });
+    let none = || "none".to_owned();
+    let labels = Labels { dataset: none(), model: none(), augmentation: none() };
+    Job { id: spec.id(), spec, labels }
 }
 
 /// The study's 10,000 steps, but never more than a fifth of the job: what the study itself does

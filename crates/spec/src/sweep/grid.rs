@@ -104,8 +104,9 @@ impl Grid {
         let title = format!("[{}]", stage.name());
         let mut section = Section::of(&title, value, mistakes)?;
         let mut axes: Vec<Axis> = Vec::new();
-        for &setting in Setting::ALL {
-            let required = matches!(setting, Setting::Dataset | Setting::Model | Setting::Epochs);
+        for &setting in settings_of(stage) {
+            let required = stage == Stage::Pretrain
+                && matches!(setting, Setting::Dataset | Setting::Model | Setting::Epochs);
             let value = if required {
                 section.required(setting.name(), mistakes)
             } else {
@@ -114,6 +115,9 @@ impl Grid {
             if let Some(value) = value {
                 axes.extend(read_axis(setting, value, names, mistakes));
             }
+        }
+        if stage == Stage::Noop {
+            axes.push(read_count(&mut section, mistakes)?);
         }
         let excludes = section.get("exclude");
         let written: Vec<&str> = section.entries().iter().map(|(key, ..)| *key).collect();
@@ -139,6 +143,22 @@ impl Exclude {
     fn matches(&self, point: &[usize]) -> bool {
         self.0.iter().all(|(axis, values)| values.contains(&point[*axis]))
     }
+}
+
+/// The settings a stage reads as axes.
+fn settings_of(stage: Stage) -> &'static [Setting] {
+    match stage {
+        Stage::Pretrain => Setting::PRETRAIN,
+        Stage::Noop => &[Setting::Seed],
+    }
+}
+
+/// `count = N`: an axis of N indices that nobody wants to write out.
+fn read_count(section: &mut Section<'_>, mistakes: &mut Mistakes) -> Option<Axis> {
+    let value = section.required("count", mistakes)?;
+    let count = reader::count(value, "count", 1..=MOST_POINTS as u64, mistakes)?;
+    let values = (0..count).map(AxisValue::Count).collect();
+    Some(Axis { setting: Setting::Index, values, spans: vec![value.span()] })
 }
 
 /// An axis: a scalar is a list of one.

@@ -102,12 +102,16 @@ impl Sweep {
             augmentations: sections::defined(augmentation),
         };
         let pretrain = section.get("pretrain");
-        let grids: Vec<Grid> = stage_tables(pretrain)
-            .filter_map(|table| Grid::read(Stage::Pretrain, table, &names, &mut mistakes))
+        let noop = section.get("noop");
+        let tables = [(Stage::Pretrain, pretrain), (Stage::Noop, noop)];
+        let grids: Vec<Grid> = tables
+            .into_iter()
+            .flat_map(|(stage, value)| stage_tables(value).map(move |table| (stage, table)))
+            .filter_map(|(stage, table)| Grid::read(stage, table, &names, &mut mistakes))
             .collect();
         let executor = sections::executor(section.get("executor"), &mut mistakes);
         section.finish(&mut mistakes);
-        if pretrain.is_none() && mistakes.is_empty() {
+        if pretrain.is_none() && noop.is_none() && mistakes.is_empty() {
             let end = text.len().saturating_sub(1);
             mistakes.add(
                 end..end,

@@ -105,7 +105,7 @@ fn a_grid_is_the_product_of_its_axes_less_the_exclusions() {
 
 #[test]
 fn defaults_come_from_the_recipe() {
-    let JobSpec::Pretrain(spec) = &expand(GOOD).jobs[0].spec;
+    let JobSpec::Pretrain(spec) = &expand(GOOD).jobs[0].spec else { panic!("no other stage") };
     assert!((spec.optimizer.weight_decay - 0.1).abs() < 1e-12);
     assert!((spec.head_bias + 2.2).abs() < 1e-12, "-ln 9 to one decimal");
     assert_eq!(spec.steps(), 70, "round(3 · 6000 / 256)");
@@ -212,4 +212,26 @@ proptest::proptest! {
         let cut = (0..=cut.min(GOOD.len())).rev().find(|at| GOOD.is_char_boundary(*at)).unwrap_or(0);
         let _ = mistakes(&format!("{}{junk}{}", &GOOD[..cut], &GOOD[cut..]));
     }
+}
+
+#[test]
+fn a_noop_stage_needs_no_data_and_its_ids_are_golden() {
+    let text = "name = \"idle\"\n[noop]\ncount = 3\nseed = [0, 1]\n";
+    let sweep = parse(text).expect("valid");
+    assert!(sweep.datasets.is_empty());
+    let jobs = sweep.expand(&BTreeMap::new()).expect("expands").jobs;
+    assert_eq!(jobs.len(), 6);
+    assert!(jobs.iter().all(|job| job.spec.dataset().is_none()));
+    insta::assert_snapshot!(jobs[0].spec.canonical(), @r#"{"index":0,"seed":0,"stage":"noop"}"#);
+    let longer = parse(&text.replace("= 3", "= 4")).expect("valid");
+    let longer = longer.expand(&BTreeMap::new()).expect("expands").jobs;
+    assert!(jobs.iter().all(|job| longer.iter().any(|other| other.id == job.id)), "a sweep grows");
+}
+
+#[test]
+fn a_noop_stage_says_what_it_lacks() {
+    let found = mistakes("name = \"idle\"\n[noop]\nmodel = \"Ti/16\"\n");
+    assert!(found.iter().any(|(_, message, _)| message.contains("no `count`")), "{found:?}");
+    let found = mistakes("name = \"idle\"\n[noop]\ncount = 1\nmodel = \"Ti/16\"\n");
+    assert!(found.iter().any(|(_, message, _)| message.contains("`model`")), "{found:?}");
 }

@@ -68,7 +68,12 @@ async fn a_moved_data_folder_changes_one_path_and_a_new_name_only_the_labels() {
     assert_eq!(difference.new, 0);
 
     let pending = study.store.pending(None).await.expect("reads");
-    assert!(pending.iter().all(|job| job.source.path.as_os_str() == "/moved"));
+    assert!(
+        pending.iter().all(|job| job
+            .source
+            .as_ref()
+            .is_some_and(|source| source.path.as_os_str() == "/moved"))
+    );
     assert!(pending.iter().all(|job| job.priority == 7), "the higher priority counts");
     let models = study.sql("SELECT model FROM v_jobs ORDER BY ordinal").await;
     assert_eq!(models, [[text("R+Mu/7")], [text("Micro")], [text("R+Mu/7")]]);

@@ -75,7 +75,7 @@ impl Study {
         let assignment = Assignment {
             attempt: AttemptKey { job: spec.id(), number: 1 },
             spec,
-            source: source(),
+            source: Some(source()),
             root: folder.path().to_owned(),
             device: Device::Cpu,
             threads: 1,

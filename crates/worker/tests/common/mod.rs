@@ -154,7 +154,7 @@ impl Study {
         let assignment = Assignment {
             attempt: AttemptKey { job: spec.id(), number: 0 },
             spec,
-            source,
+            source: Some(source),
             root: folder.path().to_owned(),
             device: Device::Cpu,
             threads: 1,

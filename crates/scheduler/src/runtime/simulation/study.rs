@@ -79,8 +79,9 @@ fn name(sweep: u64) -> String {
 async fn register(store: &Store, name: &str, seeds: Range<u64>) -> Vec<JobId> {
     let jobs: Vec<_> = seeds.map(job).collect();
     let source = DataSource { format: Format::Idx, path: "/nowhere".into() };
-    let named = |job: &Job| (job.spec.dataset().fingerprint(), ("d".to_owned(), source.clone()));
-    let datasets: BTreeMap<_, _> = jobs.iter().map(named).collect();
+    let named =
+        |job: &Job| Some((job.spec.dataset()?.fingerprint(), ("d".to_owned(), source.clone())));
+    let datasets: BTreeMap<_, _> = jobs.iter().filter_map(named).collect();
     let sweep = NewSweep { name, text: "", jobs: &jobs, datasets: &datasets, priority: 0 };
     store.register_sweep(sweep).await.expect("registers");
     jobs.iter().map(|job| job.id).collect()
