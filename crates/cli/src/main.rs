@@ -20,11 +20,12 @@ use failure::{Ending, Failure};
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     output::set_up(&arguments.global);
-    let runtime =
-        match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(error) => return failure::report(Failure::internal(error)),
-        };
+    // One thread: nothing here computes for long, and handing words of workers from one thread to
+    // another costs more than taking them in.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failure::report(Failure::internal(error)),
+    };
     match runtime.block_on(run(&arguments)) {
         Ok(ending) => ending.code(),
         Err(failure) => failure::report(failure),

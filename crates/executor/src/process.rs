@@ -33,7 +33,7 @@ const MEMORY_WATCH: Duration = Duration::from_secs(1);
 /// A running worker, or one that was. Dropping it closes the worker's standard input.
 #[derive(Debug)]
 pub(crate) struct Handle {
-    /// Emptied by the writing task; holds an assignment and a stop at most.
+    /// Emptied by the writing task; holds a few assignments and a stop at most.
     lines: mpsc::UnboundedSender<ToWorker>,
     kill: Arc<Notify>,
 }

@@ -2,7 +2,7 @@
 //!
 //! One JSON object a line: `{"crc":…,"entry":{…}}`, where `crc` is the CRC-32 of the entry's bytes
 //! as written. A line is the unit of truth: a last line that was torn by a crash is not there. What
-//! a result or checkpoint rests on is fsynced; metrics are only written through to the file.
+//! a result or checkpoint rests on is fsynced; all else is only written through to the file.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -173,9 +173,11 @@ impl JournalEvent {
         matches!(self, Self::Succeeded(_) | Self::Failed { .. } | Self::Stopped { .. })
     }
 
-    /// Whether the entry must survive a power cut before the worker goes on.
-    fn is_durable(&self) -> bool {
-        !matches!(self, Self::Metrics { .. } | Self::Series { .. })
+    /// Whether the entry, and all before it, must survive a power cut before the worker goes on:
+    /// results and checkpoints. What else is lost with the machine, a later attempt does again.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.is_terminal() || matches!(self, Self::Checkpoint { .. })
     }
 }
 
@@ -233,6 +235,8 @@ pub struct JournalWriter {
     file: File,
     attempt: AttemptKey,
     next: u64,
+    /// Bytes of whole lines.
+    length: u64,
 }
 
 impl JournalWriter {
@@ -247,10 +251,10 @@ impl JournalWriter {
             std::fs::create_dir_all(folder).map_err(fail)?;
         }
         let file = OpenOptions::new().append(true).create_new(true).open(path).map_err(fail)?;
-        Ok(Self { path: path.to_owned(), file, attempt, next: 0 })
+        Ok(Self { path: path.to_owned(), file, attempt, next: 0, length: 0 })
     }
 
-    /// Appends one entry; synced to disk unless it is a metric.
+    /// Appends one entry; synced to disk, with all before it, if it is a result or a checkpoint.
     ///
     /// # Errors
     ///
@@ -264,12 +268,12 @@ impl JournalWriter {
             move |source| JournalError::Io { action, path, source }
         };
         let line = encode(&entry).map_err(|e| fail("encode")(e.into()))?;
-        let whole = self.file.metadata().map_err(fail("look at"))?.len();
         if let Err(error) = self.file.write_all(&line) {
             // A full disk may have taken half a line; without this the next would be torn too.
-            let _ = self.file.set_len(whole);
+            let _ = self.file.set_len(self.length);
             return Err(fail("append to")(error));
         }
+        self.length += line.len() as u64;
         if durable {
             self.file.sync_data().map_err(fail("sync"))?;
         }

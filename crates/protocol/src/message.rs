@@ -77,7 +77,8 @@ pub struct Assignment {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum ToWorker {
-    /// Execute this attempt. Sent only to a worker that has none.
+    /// Execute this attempt, after those that were sent before. One that lasts is sent only to a
+    /// worker that has none.
     Run(Box<Assignment>),
     /// Write a checkpoint, end the attempt as stopped, and exit.
     Stop,

@@ -1,11 +1,12 @@
 //! The changes a scheduler makes to a study: what it decided, to be written before it acts.
 
+use std::collections::HashSet;
+
 use augreg_protocol::{AttemptKey, AttemptState, Device, FailureKind, JobState};
 use augreg_spec::JobId;
-use sqlx::SqliteConnection;
 
 use crate::StoreError;
-use crate::error::database;
+use crate::batch::Batch;
 
 /// One change to the study. Times are milliseconds since 1970, UTC.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,90 +59,85 @@ pub enum Change {
     },
 }
 
-/// Applies one change inside the transaction of `connection`.
-pub(crate) async fn apply(
-    connection: &mut SqliteConnection,
-    change: &Change,
-) -> Result<(), StoreError> {
+impl Change {
+    /// The job it is about.
+    pub(crate) fn job(&self) -> Option<JobId> {
+        match self {
+            Self::JobState { job, .. } => Some(*job),
+            Self::AttemptStarted { attempt, .. } | Self::AttemptEnded { attempt, .. } => {
+                Some(attempt.job)
+            }
+            Self::Event { job, .. } => *job,
+        }
+    }
+}
+
+/// Adds the statements that make a change. `ended` are attempts that end in the same write because
+/// their journals say so.
+pub(crate) fn plan(change: &Change, ended: &HashSet<AttemptKey>, batch: &mut Batch) {
     match change {
         Change::JobState { job, state } => {
             let job = job.to_string();
-            let found = sqlx::query("UPDATE job SET state = ? WHERE id = ?")
-                .bind(state.name())
-                .bind(&job)
-                .execute(connection)
-                .await
-                .map_err(database("change a job's state"))?
-                .rows_affected();
-            if found == 0 {
-                return Err(StoreError::UnknownJob { prefix: job });
-            }
+            batch
+                .add(
+                    "change a job's state",
+                    "UPDATE job SET state = ? WHERE id = ?",
+                    [state.name().into(), job.as_str().into()],
+                )
+                .or(StoreError::UnknownJob { prefix: job });
         }
         Change::AttemptStarted { attempt, executor, slot, device, at } => {
-            let job = attempt.job.to_string();
-            sqlx::query(
+            batch.add(
+                "start an attempt",
                 "INSERT INTO attempt (job_id, number, state, executor, slot, device, started)
                  VALUES (?, ?, 'running', ?, ?, ?, ?)",
-            )
-            .bind(&job)
-            .bind(attempt.number)
-            .bind(executor)
-            .bind(slot)
-            .bind(device.to_string())
-            .bind(*at as i64)
-            .execute(connection)
-            .await
-            .map_err(database("start an attempt"))?;
+                [
+                    attempt.job.to_string().into(),
+                    attempt.number.into(),
+                    executor.as_str().into(),
+                    slot.as_str().into(),
+                    device.to_string().into(),
+                    (*at).into(),
+                ],
+            );
         }
+        Change::AttemptEnded { attempt, .. } if ended.contains(attempt) => {}
         Change::AttemptEnded { attempt, state, failure, at } => {
-            let job = attempt.job.to_string();
-            let ended = sqlx::query(
-                "UPDATE attempt SET state = ?3, failure = ?4, message = ?5, ended = ?6
-                 WHERE job_id = ?1 AND number = ?2 AND state = 'running'",
-            )
-            .bind(&job)
-            .bind(attempt.number)
-            .bind(state.name())
-            .bind(failure.as_ref().map(|(kind, _)| kind.name()))
-            .bind(failure.as_ref().map(|(_, message)| message))
-            .bind(*at as i64)
-            .execute(&mut *connection)
-            .await
-            .map_err(database("end an attempt"))?
-            .rows_affected();
-            if ended == 0 {
-                must_exist(connection, *attempt).await?;
-            }
+            let (kind, message) = failure.as_ref().map(|(kind, text)| (kind.name(), text)).unzip();
+            batch
+                .add(
+                    "end an attempt",
+                    "UPDATE attempt SET
+                         failure = iif(state = 'running', ?, failure),
+                         message = iif(state = 'running', ?, message),
+                         ended = coalesce(ended, ?),
+                         state = iif(state = 'running', ?, state)
+                     WHERE job_id = ? AND number = ?",
+                    [
+                        kind.into(),
+                        message.map(String::as_str).into(),
+                        (*at).into(),
+                        state.name().into(),
+                        attempt.job.to_string().into(),
+                        attempt.number.into(),
+                    ],
+                )
+                .or(StoreError::UnknownAttempt { attempt: *attempt });
         }
         Change::Event { job, attempt, actor, what, reason, at } => {
-            sqlx::query(
+            batch.add(
+                "write the audit",
                 "INSERT INTO event (at, job_id, attempt, actor, what, reason)
                  VALUES (?, ?, ?, ?, ?, ?)",
-            )
-            .bind(*at as i64)
-            .bind(job.map(|job| job.to_string()))
-            .bind(attempt)
-            .bind(actor)
-            .bind(what)
-            .bind(reason)
-            .execute(connection)
-            .await
-            .map_err(database("write the audit"))?;
+                [
+                    (*at).into(),
+                    job.map(|job| job.to_string()).into(),
+                    (*attempt).into(),
+                    actor.as_str().into(),
+                    what.as_str().into(),
+                    reason.as_str().into(),
+                ],
+            );
         }
     }
-    Ok(())
-}
-
-async fn must_exist(
-    connection: &mut SqliteConnection,
-    attempt: AttemptKey,
-) -> Result<(), StoreError> {
-    sqlx::query_scalar::<_, i64>("SELECT 1 FROM attempt WHERE job_id = ? AND number = ?")
-        .bind(attempt.job.to_string())
-        .bind(attempt.number)
-        .fetch_optional(connection)
-        .await
-        .map_err(database("find an attempt"))?
-        .map(|_| ())
-        .ok_or(StoreError::UnknownAttempt { attempt })
 }

@@ -9,10 +9,12 @@
 //! job, success only with a result and for ever, accuracies in [0, 1]. Nothing here decides what a
 //! job's next state should be, reads a journal's file, prints, or draws a table.
 
+mod batch;
 mod change;
 mod clock;
 mod control;
 mod details;
+mod entries;
 mod error;
 mod filter;
 mod ingest;
@@ -33,7 +35,7 @@ pub use change::Change;
 pub use details::{AttemptDetails, CheckpointDetails, EventDetails, JobDetails};
 pub use error::{QueryError, StoreError};
 pub use filter::{Filter, Sort};
-pub use ingest::Ingested;
+pub use ingest::{Ingested, JournalPart};
 pub use ledger::Boundary;
 pub use pending::{PendingAttempt, PendingJob};
 pub use query::JobQuery;

@@ -25,6 +25,9 @@ const READERS: u32 = 4;
 /// Rows that SQLite's thread may be ahead of ours: long answers then need few switches between them.
 const ROW_BUFFER: usize = 256;
 
+/// Kinds of pieces in which writes are handed to SQLite, see [`batch`](crate::batch): more than occur.
+const STATEMENTS: usize = 256;
+
 /// How long to wait for another process's write, far longer than any of ours takes.
 const BUSY: Duration = Duration::from_secs(30);
 
@@ -87,6 +90,7 @@ impl Store {
             .busy_timeout(BUSY)
             .pragma("cache_size", "-65536") // KiB: the index on job ids of a million jobs fits.
             .pragma("temp_store", "memory")
+            .statement_cache_capacity(STATEMENTS)
             .disable_statement_logging();
         let crashed = has_log(path);
         let mut connection = options.connect().await.map_err(|e| cannot_open(path, e))?;

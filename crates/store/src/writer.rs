@@ -1,18 +1,18 @@
 //! The one writer of a study: a connection, and a task that commits what waits in groups.
 //!
 //! A commit costs an fsync, whatever it holds. Writes that arrive while one is under way are
-//! committed together by the next, each in its own savepoint so that one that fails takes no other
-//! with it. A caller hears of success only when its write is on disk.
+//! committed together by the next; should one of them fail, each is committed alone, so that it takes
+//! no other with it. A caller hears of success only when its write is on disk.
 
 use std::sync::Arc;
 
-use augreg_protocol::{AttemptKey, Entry};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection, Transaction};
 use tokio::sync::{Mutex, MutexGuard, mpsc, oneshot};
 
+use crate::batch::Batch;
 use crate::error::database;
-use crate::ingest::{self, Ingested};
+use crate::ingest::{self, Expected, Ingested, JournalPart};
 use crate::{Change, StoreError};
 
 /// Writes that may wait before callers do: more than a scheduler with a thousand slots has.
@@ -21,17 +21,10 @@ const QUEUE: usize = 1024;
 /// Writes committed together. Bounds how long the first of a group waits.
 const GROUP: usize = 256;
 
-/// One write: entries of a journal, if any, and changes; all of it or nothing.
+/// One write: entries of journals, if any, then changes; all of it or nothing.
 pub(crate) struct Write {
-    pub(crate) journal: Option<JournalPart>,
+    pub(crate) journals: Vec<JournalPart>,
     pub(crate) changes: Vec<Change>,
-}
-
-/// Part of a journal: entries as read, and where the next reading begins.
-pub(crate) struct JournalPart {
-    pub(crate) attempt: AttemptKey,
-    pub(crate) entries: Vec<Entry>,
-    pub(crate) offset: u64,
 }
 
 enum Message {
@@ -89,6 +82,12 @@ pub(crate) struct WriteConnection {
 impl WriteConnection {
     /// Begins a transaction that holds the write lock from the start.
     pub(crate) async fn begin(&mut self) -> Result<Transaction<'_, Sqlite>, StoreError> {
+        let connection = self.open().await?;
+        connection.begin_with("BEGIN IMMEDIATE").await.map_err(database("begin a transaction"))
+    }
+
+    /// The connection, outside of any transaction.
+    async fn open(&mut self) -> Result<&mut SqliteConnection, StoreError> {
         if self.is_closed {
             return Err(StoreError::Closed);
         }
@@ -96,8 +95,7 @@ impl WriteConnection {
             Some(connection) => connection,
             None => self.options.connect().await.map_err(database("reconnect"))?,
         };
-        let connection = self.connection.insert(connection);
-        connection.begin_with("BEGIN IMMEDIATE").await.map_err(database("begin a transaction"))
+        Ok(self.connection.insert(connection))
     }
 
     /// Gives the connection up; the next transaction gets a new one.
@@ -118,6 +116,7 @@ impl WriteConnection {
 async fn run(mut messages: mpsc::Receiver<Message>, connection: Arc<Mutex<WriteConnection>>) {
     let mut received = Vec::with_capacity(GROUP);
     let mut closing = Vec::new();
+    let mut expected = Expected::new();
     while closing.is_empty() && messages.recv_many(&mut received, GROUP).await > 0 {
         let (mut writes, mut replies) = (Vec::new(), Vec::new());
         for message in received.drain(..) {
@@ -129,7 +128,7 @@ async fn run(mut messages: mpsc::Receiver<Message>, connection: Arc<Mutex<WriteC
                 Message::Close(reply) => closing.push(reply),
             }
         }
-        let results = commit(&mut *connection.lock().await, &writes).await;
+        let results = commit(&mut *connection.lock().await, &mut expected, &writes).await;
         for (reply, result) in replies.into_iter().zip(results) {
             // A caller that no longer waits needs no answer; its write stands.
             let _ = reply.send(result);
@@ -144,54 +143,49 @@ async fn run(mut messages: mpsc::Receiver<Message>, connection: Arc<Mutex<WriteC
 /// Commits all writes together, or, should that fail as a whole, each alone.
 async fn commit(
     connection: &mut WriteConnection,
+    expected: &mut Expected,
     writes: &[Write],
 ) -> Vec<Result<Ingested, StoreError>> {
     if writes.len() > 1 {
-        match commit_together(connection, writes).await {
+        match commit_together(connection, expected, writes).await {
             Ok(results) => return results,
             Err(error) => {
                 tracing::debug!(%error, "a group failed to commit; trying each write alone");
-                connection.discard();
             }
         }
     }
     let mut results = Vec::with_capacity(writes.len());
     for write in writes {
-        let result = commit_alone(connection, write).await;
-        if matches!(result, Err(StoreError::Database { .. })) {
-            connection.discard();
-        }
-        results.push(result);
+        let alone = commit_together(connection, expected, std::slice::from_ref(write)).await;
+        results
+            .push(alone.and_then(|mut results| results.pop().unwrap_or(Err(StoreError::Closed))));
     }
     results
 }
 
+/// Commits writes in one transaction. Those that make no sense are left out and say so; an error
+/// of the others is everybody's.
 async fn commit_together(
     connection: &mut WriteConnection,
+    expected: &mut Expected,
     writes: &[Write],
 ) -> Result<Vec<Result<Ingested, StoreError>>, StoreError> {
-    let mut transaction = connection.begin().await?;
-    let mut results = Vec::with_capacity(writes.len());
-    for write in writes {
-        let mut savepoint = transaction.begin().await.map_err(database("set a savepoint"))?;
-        let result = ingest::perform(&mut savepoint, write).await;
-        match &result {
-            Ok(_) => savepoint.commit().await,
-            Err(_) => savepoint.rollback().await,
+    let open = connection.open().await?;
+    let mut committed = async || {
+        ingest::look_up(open, writes, expected).await?;
+        let mut batch = Batch::default();
+        let results: Vec<_> =
+            writes.iter().map(|write| ingest::plan(write, expected, &mut batch)).collect();
+        batch.commit(open).await?;
+        Ok(results)
+    };
+    let results = committed().await;
+    if let Err(error) = &results {
+        // What was planned is not so, and neither is what was expected to follow it.
+        expected.clear();
+        if matches!(error, StoreError::Database { .. }) {
+            connection.discard();
         }
-        .map_err(database("end a savepoint"))?;
-        results.push(result);
     }
-    transaction.commit().await.map_err(database("commit"))?;
-    Ok(results)
-}
-
-async fn commit_alone(
-    connection: &mut WriteConnection,
-    write: &Write,
-) -> Result<Ingested, StoreError> {
-    let mut transaction = connection.begin().await?;
-    let ingested = ingest::perform(&mut transaction, write).await?;
-    transaction.commit().await.map_err(database("commit"))?;
-    Ok(ingested)
+    results
 }

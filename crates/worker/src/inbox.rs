@@ -5,7 +5,7 @@
 
 use std::io::{self, BufRead};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
@@ -54,6 +54,9 @@ impl Leave {
 pub(crate) struct Inbox {
     wakes: Receiver<Wake>,
     leave: Leave,
+    /// The scheduler is gone: what was not begun by now is not begun, for the next scheduler cannot
+    /// know of it.
+    abandoned: Arc<AtomicBool>,
 }
 
 impl Inbox {
@@ -71,18 +74,24 @@ impl Inbox {
             }
         })?;
         let flag = leave.clone();
+        let abandoned = Arc::new(AtomicBool::new(false));
+        let end = Arc::clone(&abandoned);
         thread::Builder::new().name("stdin".to_owned()).spawn(move || {
-            if read_lines(io::stdin().lock(), &sender) == Said::Leave {
-                flag.raise(Reason::Scheduler);
+            match read_lines(io::stdin().lock(), &sender) {
+                Said::Leave => flag.raise(Reason::Scheduler),
+                Said::Finish => end.store(true, Ordering::SeqCst),
             }
             let _ = sender.send(Wake::Leave);
         })?;
-        Ok(Self { wakes, leave })
+        Ok(Self { wakes, leave, abandoned })
     }
 
     /// Waits for what to do next.
     pub(crate) fn next(&self) -> Wake {
-        self.wakes.recv().unwrap_or(Wake::Leave)
+        match self.wakes.recv() {
+            Ok(wake) if !self.abandoned.load(Ordering::SeqCst) => wake,
+            _ => Wake::Leave,
+        }
     }
 
     /// Whether to leave.

@@ -1,12 +1,14 @@
 //! How attempts end, and what that means for their jobs and for those that wait for them.
 
+use std::time::Duration;
+
 use augreg_executor::SlotId;
 use augreg_protocol::{AttemptKey, FailureKind, JobState};
 use augreg_spec::JobId;
 
 use super::history::Verdict;
 use super::jobs::{Cancelled, blames_slot};
-use super::slots::{KillReason, Seat};
+use super::slots::{Busy, KillReason, Pace, Seat};
 use super::state::Core;
 use super::words::{Action, AttemptEnd};
 
@@ -18,13 +20,25 @@ impl Core {
         }
         let since = self.now();
         let slot = self.slot_of(attempt);
+        let rank = self.jobs.rank(attempt.job);
         let found = slot.and_then(|id| {
             self.slots.change(id, |slot| {
-                let seat = std::mem::replace(&mut slot.seat, Seat::Finishing { since });
-                (slot.leaving.is_some(), seat)
+                let busy = match &slot.seat {
+                    Seat::Busy(busy) if busy.attempt == attempt => busy.clone(),
+                    // Its journal was read before those of the attempts that came first.
+                    _ => {
+                        slot.ahead.retain(|ahead| *ahead != attempt);
+                        return (slot.leaving.is_some(), Busy::new(attempt, since));
+                    }
+                };
+                slot.seat = Seat::Finishing { since };
+                let took = Duration::from_millis(since.0.saturating_sub(busy.began.0));
+                let went_well = end == AttemptEnd::Succeeded;
+                slot.pace = rank.filter(|_| went_well).map(|rank| Pace { took, rank });
+                (slot.leaving.is_some(), busy)
             })
         });
-        let (expected, seat) = found.unzip();
+        let (expected, busy) = found.unzip();
         let decided = self.jobs.end(since, attempt, &end, expected.unwrap_or(true), &self.policy);
         let Some((verdict, why)) = decided else { return };
 
@@ -56,13 +70,39 @@ impl Core {
         self.actions.push(Action::SetJobState { job: attempt.job, state });
         self.audit(Some(attempt), what, reason);
         self.see_children(attempt.job, state);
-        if let (Some(slot), Some(Seat::Busy(busy))) = (slot, seat) {
+        if let (Some(slot), Some(busy)) = (slot, busy) {
             self.judge_slot(slot, attempt.job, &judged, state);
             let times = (busy.began, since);
             let slots = self.fits.left();
             let turn = self.breaker.ended(times, attempt, &judged, (slots, &self.policy));
             self.turn(turn);
         }
+    }
+
+    /// An attempt that was handed out ahead of time will not be begun: its worker is no more.
+    pub(super) fn hand_back(&mut self, attempt: AttemptKey) {
+        if !self.jobs.is_live(attempt) {
+            return;
+        }
+        let end = AttemptEnd::Stopped;
+        let decided = self.jobs.end(self.now(), attempt, &end, true, &self.policy);
+        let Some((verdict, why)) = decided else { return };
+        let (state, what) = match verdict {
+            Verdict::End(state) => (state, state.name()),
+            Verdict::Leave | Verdict::Retry(_) => (JobState::Queued, "queued-again"),
+        };
+        let mut reason = "its worker left before it had come to it".to_owned();
+        if let Some(why) = why {
+            reason = format!("{reason}; {why}");
+        }
+        let now = self.now();
+        let slots = self.fits.left();
+        let turn = self.breaker.ended((now, now), attempt, &end, (slots, &self.policy));
+        self.actions.push(Action::EndAttempt { attempt, end });
+        self.actions.push(Action::SetJobState { job: attempt.job, state });
+        self.audit(Some(attempt), what, reason);
+        self.see_children(attempt.job, state);
+        self.turn(turn);
     }
 
     /// An attempt that was given up is over after all. If it finished its job, the job is finished.

@@ -3,7 +3,7 @@
 use super::breaker::Turn;
 use super::slots::{Busy, Seat};
 use super::state::{Core, Phase};
-use super::words::{Action, Finish, Pauser};
+use super::words::{Action, Finish, Millis, Pauser};
 
 impl Core {
     pub(super) fn pause(&mut self, by: Pauser, drain: bool) {
@@ -68,7 +68,7 @@ impl Core {
         }
     }
 
-    /// Hands the first jobs of the queue to idle workers, those of least use to others first.
+    /// Hands the first jobs of the queue to workers.
     pub(super) fn dispatch(&mut self) {
         let now = self.now();
         self.jobs.wake(now, &self.policy);
@@ -77,6 +77,12 @@ impl Core {
         if !self.is_running() || self.jobs.queue().len() == 0 {
             return;
         }
+        self.hand_out(now);
+        self.hand_ahead(now);
+    }
+
+    /// Hands jobs to idle workers, those of least use to others first.
+    fn hand_out(&mut self, now: Millis) {
         let mut idle: Vec<_> = self.slots.idle().iter().copied().collect();
         idle.sort_by_key(|id| self.fits.rank(*id));
         for id in idle {
@@ -88,6 +94,32 @@ impl Core {
             self.slots.change(id, |slot| slot.seat = Seat::Busy(Busy::new(attempt, now)));
             self.actions.push(Action::Assign { slot: id, attempt });
             self.audit(Some(attempt), "started", format!("first of the queue; {id} is free"));
+        }
+    }
+
+    /// Hands workers that finish jobs within milliseconds more of them, none of which is expected to
+    /// take longer; each its share, so that none has jobs in hand while another idles.
+    fn hand_ahead(&mut self, now: Millis) {
+        if self.breaker.is_cautious() {
+            return;
+        }
+        for id in self.slots.swift().clone() {
+            let Some(slot) = self.slots.get(id) else { continue };
+            let Some(pace) = slot.pace else { continue };
+            let share = self.jobs.queue().len() / self.fits.left().max(1);
+            let missing = slot.depth(&self.policy).min(share).saturating_sub(slot.ahead.len());
+            for _ in 0..missing {
+                let next = self.jobs.queue().first(id, &self.fits);
+                if next.is_none_or(|(_, rank)| rank.is_longer(&pace.rank)) {
+                    break;
+                }
+                let Some(attempt) = self.jobs.begin(id, &self.fits) else { break };
+                self.breaker.pass(attempt, now);
+                self.slots.change(id, |slot| slot.ahead.push_back(attempt));
+                self.actions.push(Action::Assign { slot: id, attempt });
+                let reason = format!("first of the queue; {id} will be free in a moment");
+                self.audit(Some(attempt), "started", reason);
+            }
         }
     }
 

@@ -255,6 +255,11 @@ impl Jobs {
         Some(AttemptKey { job: id, number })
     }
 
+    /// What a job is ranked by.
+    pub(super) fn rank(&self, id: JobId) -> Option<Rank> {
+        self.open.get(&id).map(|job| job.rank)
+    }
+
     /// The live attempt of a job.
     pub(super) fn live(&self, id: JobId) -> Option<Live> {
         match self.open.get(&id)?.place {

@@ -41,9 +41,15 @@ pub struct Policy {
     pub at_once: Duration,
     /// Trials in a row that fail alike before the run is given up.
     pub trials: u32,
+    /// How much work a worker is given beyond the attempt it is at, by how long its last one took:
+    /// with jobs of milliseconds it need not wait for the next. Nothing where jobs take longer.
+    pub ahead: Duration,
     /// Seed of the jitter.
     pub seed: u64,
 }
+
+/// Attempts handed to a worker ahead of time at the most.
+const MOST_AHEAD: u128 = 16;
 
 impl Default for Policy {
     fn default() -> Self {
@@ -64,6 +70,7 @@ impl Default for Policy {
             alike: 32,
             at_once: Duration::from_secs(10),
             trials: 10,
+            ahead: Duration::from_millis(25),
             seed: 0,
         }
     }
@@ -85,6 +92,11 @@ impl Policy {
     /// time-out that one of them could miss because nobody listened.
     pub(super) fn leap(&self) -> Duration {
         self.heartbeat_timeout.min(self.hello_timeout) / 2
+    }
+
+    /// How many attempts a worker is to have ahead of time whose last one took so long.
+    pub(super) fn depth(&self, took: Duration) -> usize {
+        (self.ahead.as_millis() / took.as_millis().max(1)).min(MOST_AHEAD) as usize
     }
 
     /// The delay before the next start on a slot after `failed` starts in a row: doubles, no jitter.

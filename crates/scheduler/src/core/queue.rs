@@ -22,6 +22,11 @@ impl Rank {
         let flops = Reverse(if flops > 0.0 { flops.to_bits() } else { 0 });
         Self { priority: Reverse(priority), flops, job }
     }
+
+    /// Whether a job is expected to take longer than another.
+    pub(super) fn is_longer(&self, than: &Self) -> bool {
+        self.flops < than.flops
+    }
 }
 
 /// Which slots a ready job may go to: those that fit its class but the one, if any, that failed it.

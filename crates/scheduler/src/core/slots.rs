@@ -3,12 +3,14 @@
 //! Jobs are known here by the attempt's name only. What the core asks for at every event (who is
 //! idle, who is late) is kept sorted, so that no event looks through all slots.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use augreg_executor::SlotId;
 use augreg_protocol::AttemptKey;
 
 use super::policy::Policy;
+use super::queue::Rank;
 use super::words::Millis;
 
 /// What the worker on a slot is doing.
@@ -63,9 +65,20 @@ pub(super) enum Drain {
     Quarantine,
 }
 
+/// How a worker's last attempt went, if well: what can be expected of the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pace {
+    pub(super) took: Duration,
+    /// Of its job.
+    pub(super) rank: Rank,
+}
+
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) seat: Seat,
+    /// Attempts the worker was handed ahead of time: it takes them up one after the other.
+    pub(super) ahead: VecDeque<AttemptKey>,
+    pub(super) pace: Option<Pace>,
     /// Starts in a row that failed.
     pub(super) failed_starts: u32,
     /// Set from the moment the worker is told to leave until it is gone.
@@ -75,11 +88,20 @@ pub(super) struct Slot {
     sorted: Sorted,
 }
 
+/// Which list of the core's a slot is in, if any.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum List {
+    #[default]
+    None,
+    Idle,
+    Starting,
+    Swift,
+}
+
 /// Where a slot is sorted in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Sorted {
-    idle: bool,
-    starting: bool,
+    list: List,
     occupied: bool,
     empty: Option<Millis>,
     /// Never later than the slot's deadline; a worker's signs of life leave it behind.
@@ -99,7 +121,8 @@ impl Slot {
     fn new() -> Self {
         let seat = Seat::Empty { not_before: Millis(0) };
         let (leaving, drain, sorted) = (None, None, Sorted::default());
-        Self { seat, failed_starts: 0, leaving, drain, sorted }
+        let (ahead, pace) = (VecDeque::new(), None);
+        Self { seat, ahead, pace, failed_starts: 0, leaving, drain, sorted }
     }
 
     pub(super) fn has_worker(&self) -> bool {
@@ -118,14 +141,35 @@ impl Slot {
             Some(Drain::Recycle) | None => Seat::Empty { not_before },
         };
         self.leaving = None;
+        self.pace = None;
+    }
+
+    /// The attempt of the worker is over: the next, if it was handed one, is under way.
+    pub(super) fn take_up(&mut self, now: Millis) {
+        self.seat = match self.ahead.pop_front() {
+            Some(next) => Seat::Busy(Busy::new(next, now)),
+            None => Seat::Idle,
+        };
+    }
+
+    /// How many attempts its worker is to have ahead of time. It is given more only when half of
+    /// them are taken up, so that many are written at once.
+    pub(super) fn depth(&self, policy: &Policy) -> usize {
+        let depth = self.pace.map_or(0, |pace| policy.depth(pace.took));
+        if self.ahead.len() > depth / 2 { self.ahead.len() } else { depth }
     }
 
     fn sorted(&self, policy: &Policy) -> Sorted {
+        let list = match &self.seat {
+            _ if self.leaving.is_some() || self.drain.is_some() => List::None,
+            Seat::Idle => List::Idle,
+            Seat::Starting { .. } => List::Starting,
+            // Not while it finishes: it may be found to be gone before it says that it is free.
+            Seat::Busy(_) if self.depth(policy) > self.ahead.len() => List::Swift,
+            _ => List::None,
+        };
         Sorted {
-            idle: self.seat == Seat::Idle && self.leaving.is_none() && self.drain.is_none(),
-            starting: matches!(self.seat, Seat::Starting { .. })
-                && self.leaving.is_none()
-                && self.drain.is_none(),
+            list,
             occupied: self.has_worker(),
             empty: match self.seat {
                 Seat::Empty { not_before } => Some(not_before),
@@ -195,6 +239,7 @@ pub(super) struct Slots {
     idle: BTreeSet<SlotId>,
     starting: BTreeSet<SlotId>,
     occupied: BTreeSet<SlotId>,
+    swift: BTreeSet<SlotId>,
     empty: BTreeSet<(Millis, SlotId)>,
     alarms: BTreeSet<(Millis, SlotId)>,
 }
@@ -207,6 +252,7 @@ impl Slots {
             idle: BTreeSet::new(),
             starting: BTreeSet::new(),
             occupied: BTreeSet::new(),
+            swift: BTreeSet::new(),
             empty: BTreeSet::new(),
             alarms: BTreeSet::new(),
         };
@@ -228,8 +274,13 @@ impl Slots {
         let (old, new) = (slot.sorted, slot.sorted(&self.policy));
         slot.sorted = new;
         if old != new {
-            sort(&mut self.idle, id, old.idle, new.idle);
-            sort(&mut self.starting, id, old.starting, new.starting);
+            for (set, list) in [
+                (&mut self.idle, List::Idle),
+                (&mut self.starting, List::Starting),
+                (&mut self.swift, List::Swift),
+            ] {
+                sort(set, id, old.list == list, new.list == list);
+            }
             sort(&mut self.occupied, id, old.occupied, new.occupied);
             for (set, old, new) in
                 [(&mut self.empty, old.empty, new.empty), (&mut self.alarms, old.alarm, new.alarm)]
@@ -254,6 +305,11 @@ impl Slots {
     /// Slots with a worker, of whatever kind.
     pub(super) fn occupied(&self) -> &BTreeSet<SlotId> {
         &self.occupied
+    }
+
+    /// Slots whose worker is at work and should be handed more ahead of time.
+    pub(super) fn swift(&self) -> &BTreeSet<SlotId> {
+        &self.swift
     }
 
     /// Slots on which a worker may be started at `now`.

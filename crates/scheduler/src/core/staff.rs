@@ -21,9 +21,10 @@ impl Core {
     }
 
     pub(super) fn worker_free(&mut self, id: SlotId) {
+        let now = self.now();
         self.slots.change(id, |slot| {
             if matches!(slot.seat, Seat::Finishing { .. }) {
-                slot.seat = Seat::Idle;
+                slot.take_up(now);
             }
         });
         self.let_go(id);
@@ -63,8 +64,19 @@ impl Core {
     }
 
     pub(super) fn worker_gone(&mut self, id: SlotId, why: &str, out_of_memory: bool) {
+        if !self.slots.get(id).is_some_and(Slot::has_worker) {
+            return;
+        }
+        let ahead = self.slots.change(id, |slot| mem::take(&mut slot.ahead)).unwrap_or_default();
+        self.lose_worker(id, why, out_of_memory);
+        for attempt in ahead {
+            self.hand_back(attempt);
+        }
+    }
+
+    fn lose_worker(&mut self, id: SlotId, why: &str, out_of_memory: bool) {
         let now = self.now();
-        let Some(slot) = self.slots.get(id).filter(|slot| slot.has_worker()) else { return };
+        let Some(slot) = self.slots.get(id) else { return };
         let leaving = slot.leaving.as_ref().map(|leaving| leaving.killed.clone());
         let busy = match &slot.seat {
             Seat::Starting { .. } => {

@@ -96,7 +96,7 @@ pub enum Event {
         /// Whether trying again, here or on another slot, is pointless.
         hopeless: bool,
     },
-    /// The worker on a slot is done with its attempt and waits for the next.
+    /// The worker on a slot is done with its attempt and goes on with the next, or waits for one.
     WorkerFree {
         /// Its slot.
         slot: SlotId,
@@ -179,7 +179,8 @@ pub enum Action {
         /// The slot.
         slot: SlotId,
     },
-    /// Record that an attempt, and with it its job, runs; then hand it to the idle worker on a slot.
+    /// Record that an attempt, and with it its job, runs; then hand it to the worker on a slot, which
+    /// is idle, or takes it up after those it was handed before.
     Assign {
         /// The slot.
         slot: SlotId,

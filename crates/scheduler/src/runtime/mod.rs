@@ -6,6 +6,7 @@
 //! have left a journal, and the journals know the rest: a start is a crash's recovery with nothing
 //! to recover.
 
+mod arrivals;
 mod journals;
 mod lock;
 mod opening;

@@ -1,6 +1,6 @@
 //! What workers' words mean, each read together with the journal of its attempt.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ pub(super) struct Reading {
     /// The study's folder.
     root: PathBuf,
     journals: Journals,
-    /// The attempt that each slot's worker was last given; taken out when it says it is free or is
-    /// gone.
-    assigned: BTreeMap<SlotId, AttemptKey>,
+    /// The attempts that each slot's worker was given, in the order in which it takes them up; taken
+    /// out when it says that they are over or is gone.
+    assigned: BTreeMap<SlotId, VecDeque<AttemptKey>>,
     /// A journal is read at most this often while its attempt runs.
     interval: Duration,
 }
@@ -37,7 +37,7 @@ impl Reading {
     /// An attempt is handed to the worker on a slot.
     pub(super) fn assign(&mut self, slot: SlotId, attempt: AttemptKey) {
         self.journals.open(&self.folder(attempt.job), attempt, 0);
-        self.assigned.insert(slot, attempt);
+        self.assigned.entry(slot).or_default().push_back(attempt);
     }
 
     /// An attempt was left by an earlier scheduler, which read its journal up to `offset`.
@@ -52,46 +52,50 @@ impl Reading {
 
     /// What a worker's word means, together with what its journal has to say by then. The
     /// journal comes first: an attempt that finished and whose worker then died has finished.
-    pub(super) fn report(
-        &mut self,
-        slot: SlotId,
-        report: WorkerReport,
-    ) -> (Option<News>, Vec<Event>) {
+    pub(super) fn report(&mut self, slot: SlotId, report: WorkerReport) -> (Vec<News>, Vec<Event>) {
         match report {
             WorkerReport::Ready { pid } => {
                 debug!(%slot, pid, "a worker is up");
-                (None, vec![Event::WorkerReady { slot }])
+                (Vec::new(), vec![Event::WorkerReady { slot }])
             }
             WorkerReport::Refused { why } => {
-                (None, vec![Event::StartFailed { slot, why, hopeless: true }])
+                (Vec::new(), vec![Event::StartFailed { slot, why, hopeless: true }])
             }
             WorkerReport::Beat(beat) => {
                 let event = Event::Beat { attempt: beat.attempt, step: beat.step };
-                let news = self.journals.glance(beat.attempt, self.interval);
-                with_news(news, vec![event])
+                let (news, events) =
+                    with_news(self.journals.glance(beat.attempt, self.interval), vec![event]);
+                (news.into_iter().collect(), events)
             }
             WorkerReport::Ended { attempt } => self.ended(slot, attempt),
             WorkerReport::Gone { why, out_of_memory } => self.gone(slot, why, out_of_memory),
         }
     }
 
-    fn ended(&mut self, slot: SlotId, attempt: AttemptKey) -> (Option<News>, Vec<Event>) {
-        let mut events = Vec::new();
-        let news = self.journals.read(attempt);
-        if self.journals.is_open(attempt) {
-            let path = self.folder(attempt.job).journal(attempt.number);
-            let message = format!(
-                "the worker says that the attempt is over, but its journal `{}` does not",
-                path.display()
-            );
-            let end = AttemptEnd::Failed { kind: FailureKind::Bug, message };
-            events.push(Event::AttemptEnded { attempt, end });
+    /// A worker says that an attempt is over, and with it those it had to take up before.
+    fn ended(&mut self, slot: SlotId, attempt: AttemptKey) -> (Vec<News>, Vec<Event>) {
+        let assigned = self.assigned.entry(slot).or_default();
+        let over: Vec<_> = match assigned.iter().position(|one| *one == attempt) {
+            Some(at) => assigned.drain(..=at).collect(),
+            None => vec![attempt],
+        };
+        let (mut all_news, mut all_events) = (Vec::new(), Vec::new());
+        for attempt in over {
+            let (news, mut events) = with_news(self.journals.read(attempt), Vec::new());
+            all_news.extend(news);
+            all_events.append(&mut events);
+            if self.journals.is_open(attempt) {
+                let path = self.folder(attempt.job).journal(attempt.number);
+                let message = format!(
+                    "the worker says that the attempt is over, but its journal `{}` does not",
+                    path.display()
+                );
+                let end = AttemptEnd::Failed { kind: FailureKind::Bug, message };
+                all_events.push(Event::AttemptEnded { attempt, end });
+            }
+            all_events.push(Event::WorkerFree { slot });
         }
-        if self.assigned.get(&slot) == Some(&attempt) {
-            self.assigned.remove(&slot);
-        }
-        events.push(Event::WorkerFree { slot });
-        with_news(news, events)
+        (all_news, all_events)
     }
 
     fn gone(
@@ -99,15 +103,22 @@ impl Reading {
         slot: SlotId,
         mut why: String,
         out_of_memory: bool,
-    ) -> (Option<News>, Vec<Event>) {
-        let attempt = self.assigned.remove(&slot);
-        let news = attempt.and_then(|attempt| self.journals.read(attempt));
-        if let Some(attempt) = attempt
-            && let Some(tail) = tail_of_log(&self.folder(attempt.job).log(attempt.number), 0)
-        {
+    ) -> (Vec<News>, Vec<Event>) {
+        let assigned = self.assigned.remove(&slot).unwrap_or_default();
+        let (mut all_news, mut all_events) = (Vec::new(), Vec::new());
+        for attempt in &assigned {
+            let (news, mut events) = with_news(self.journals.read(*attempt), Vec::new());
+            all_news.extend(news);
+            all_events.append(&mut events);
+        }
+        // Of those it had not come to there is no log.
+        let log =
+            |attempt: &AttemptKey| tail_of_log(&self.folder(attempt.job).log(attempt.number), 0);
+        if let Some(tail) = assigned.iter().rev().find_map(log) {
             why = format!("{why}\nIts log ends with:\n{tail}");
         }
-        with_news(news, vec![Event::WorkerGone { slot, why, out_of_memory }])
+        all_events.push(Event::WorkerGone { slot, why, out_of_memory });
+        (all_news, all_events)
     }
 
     /// How long an attempt's journal has said nothing new.
@@ -117,7 +128,7 @@ impl Reading {
 
     /// The attempts that workers of this scheduler have.
     pub(super) fn assigned(&self) -> Vec<AttemptKey> {
-        self.assigned.values().copied().collect()
+        self.assigned.values().flatten().copied().collect()
     }
 
     /// What an attempt's journal has to say whether or not its worker is heard: a result must not

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use augreg_executor::Slot;
 use augreg_protocol::AttemptState;
-use augreg_store::{Change, Store, StoreError};
+use augreg_store::{Change, JournalPart, Store, StoreError};
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
@@ -64,7 +64,7 @@ pub(super) fn change(action: &Action, slots: &[Slot]) -> Option<Change> {
 /// told to stop, at once when told so.
 pub(super) async fn persist(
     store: &Store,
-    news: Option<&News>,
+    news: &[News],
     changes: &[Change],
     stop: &StopListener,
     grace: Duration,
@@ -72,14 +72,7 @@ pub(super) async fn persist(
     let mut stopping: Option<Instant> = None;
     let mut said = false;
     loop {
-        let written = match news {
-            Some(news) if !news.entries.is_empty() => {
-                let News { attempt, entries, offset, .. } = news;
-                store.ingest(*attempt, entries, *offset, changes).await.map(drop)
-            }
-            _ if changes.is_empty() => return Ok(()),
-            _ => store.apply(changes).await,
-        };
+        let written = write(store, news, changes).await;
         let error = match written {
             Ok(()) => {
                 if said {
@@ -113,4 +106,23 @@ pub(super) async fn persist(
             sleep(BUSY_PAUSE).await;
         }
     }
+}
+
+/// Writes journal entries and changes in one transaction; nothing where there are none.
+pub(super) async fn write(
+    store: &Store,
+    news: &[News],
+    changes: &[Change],
+) -> Result<(), StoreError> {
+    let parts: Vec<_> = news.iter().filter(|news| !news.entries.is_empty()).collect();
+    if parts.is_empty() && changes.is_empty() {
+        return Ok(());
+    }
+    let part = |news: &News| JournalPart {
+        attempt: news.attempt,
+        entries: news.entries.clone(),
+        offset: news.offset,
+    };
+    let journals = parts.into_iter().map(part).collect();
+    store.record(journals, changes.to_vec()).await.map(drop)
 }

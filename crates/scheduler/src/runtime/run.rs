@@ -8,10 +8,10 @@ use augreg_executor::{Local, LocalOptions, SlotId, WorkerEvent, WorkerReport, de
 use augreg_protocol::{Assignment, AttemptKey, JobState, ToWorker, with_causes};
 use augreg_spec::JobId;
 use augreg_store::{PendingJob, Store};
-use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, info, warn};
 
+use super::arrivals::Arrivals;
 use super::journals::News;
 use super::lock::StudyLock;
 use super::opening::{Opening, load, offer};
@@ -28,7 +28,7 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Everything that can wake the loop.
 enum Wake {
-    Worker(WorkerEvent),
+    Workers(Vec<WorkerEvent>),
     Stop(Urgency),
     Tick,
 }
@@ -64,7 +64,7 @@ pub async fn run(
             slot.threads = threads.get();
         }
     }
-    let (local, mut events) = Local::new(LocalOptions { program, root: root.clone(), slots });
+    let (local, events) = Local::new(LocalOptions { program, root: root.clone(), slots });
     let core = Core::new(options.policy.clone(), local.slots().iter().map(offer));
     let reading = Reading::new(root.clone(), options.journal_interval);
     let mut run = Run {
@@ -83,7 +83,7 @@ pub async fn run(
         observe,
     };
     run.begin(pending).await?;
-    run.go_on(&mut stop, &mut events).await?;
+    run.go_on(&mut stop, Arrivals::new(events)).await?;
     run.summary()
 }
 
@@ -118,12 +118,12 @@ impl<F: FnMut(Progress) + Send> Run<F> {
 
         let changes: Vec<_> = repairs.iter().filter_map(|action| change(action, &[])).collect();
         let grace = self.options.policy.stop_grace;
-        persist(&self.store, None, &changes, &self.stop, grace).await?;
+        persist(&self.store, &[], &changes, &self.stop, grace).await?;
         for attempt in &left {
             let offset = self.store.journal_offset(*attempt).await?;
             self.reading.adopt(*attempt, offset);
         }
-        self.turn(None, vec![Event::JobsAdded(new)]).await?;
+        self.turn(Vec::new(), vec![Event::JobsAdded(new)]).await?;
         for attempt in left {
             self.see_orphan(attempt).await?;
         }
@@ -133,7 +133,7 @@ impl<F: FnMut(Progress) + Send> Run<F> {
     async fn go_on(
         &mut self,
         stop: &mut StopListener,
-        events: &mut mpsc::Receiver<WorkerEvent>,
+        mut arrivals: Arrivals,
     ) -> Result<(), RunError> {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -143,8 +143,7 @@ impl<F: FnMut(Progress) + Send> Run<F> {
         while self.finish.is_none() {
             let wake = tokio::select! {
                 urgency = stop.changed() => Wake::Stop(urgency),
-                // The executor holds a sender, so the channel is never closed.
-                Some(event) = events.recv() => Wake::Worker(event),
+                events = arrivals.take() => Wake::Workers(events),
                 _ = tick.tick() => Wake::Tick,
             };
             self.handle(wake).await?;
@@ -157,12 +156,12 @@ impl<F: FnMut(Progress) + Send> Run<F> {
             Wake::Tick => {
                 for attempt in self.reading.assigned() {
                     if let (Some(news), events) = self.reading.glance(attempt) {
-                        self.turn(Some(news), events).await?;
+                        self.turn(vec![news], events).await?;
                     }
                 }
                 let mut events = vec![Event::Tick];
                 events.append(&mut self.requested().await?);
-                self.turn(None, events).await?;
+                self.turn(Vec::new(), events).await?;
                 if self.orphans_seen.elapsed() >= 5 * TICK {
                     self.orphans_seen = Instant::now();
                     for attempt in self.core.orphans() {
@@ -175,18 +174,19 @@ impl<F: FnMut(Progress) + Send> Run<F> {
                 info!(?urgency, "told to stop");
                 (self.observe)(Progress::Stopping);
                 let event = if urgency == Urgency::Now { Event::StopNow } else { Event::Stop };
-                self.turn(None, vec![event]).await
+                self.turn(Vec::new(), vec![event]).await
             }
-            Wake::Worker(WorkerEvent { slot, report }) => {
-                let beat = match &report {
-                    WorkerReport::Beat(beat) => Some(beat.clone()),
-                    _ => None,
-                };
-                let (news, events) = self.reading.report(slot, report);
-                if let Some(beat) = beat {
-                    (self.observe)(Progress::Beat(beat));
+            Wake::Workers(words) => {
+                let (mut all_news, mut all_events) = (Vec::new(), Vec::new());
+                for WorkerEvent { slot, report } in words {
+                    if let WorkerReport::Beat(beat) = &report {
+                        (self.observe)(Progress::Beat(beat.clone()));
+                    }
+                    let (news, mut events) = self.reading.report(slot, report);
+                    all_news.extend(news);
+                    all_events.append(&mut events);
                 }
-                self.turn(news, events).await
+                self.turn(all_news, all_events).await
             }
         }
     }
@@ -214,13 +214,12 @@ impl<F: FnMut(Progress) + Send> Run<F> {
                 (self.observe)(Progress::Note(note));
             }
         }
-        self.turn(news, events).await
+        self.turn(news.into_iter().collect(), events).await
     }
 
     /// Lets the core decide on `events`, records its decisions with the entries they rest on, and
     /// performs them. What comes of performing is handled in turn.
-    async fn turn(&mut self, news: Option<News>, events: Vec<Event>) -> Result<(), RunError> {
-        let mut news = news;
+    async fn turn(&mut self, mut news: Vec<News>, events: Vec<Event>) -> Result<(), RunError> {
         let mut events = VecDeque::from(events);
         loop {
             let now = Millis(self.began.elapsed().as_millis() as u64);
@@ -229,9 +228,8 @@ impl<F: FnMut(Progress) + Send> Run<F> {
             let slots = self.local.slots();
             let changes: Vec<_> = actions.iter().filter_map(|a| change(a, slots)).collect();
             let grace = self.options.policy.stop_grace;
-            let news = news.take();
-            persist(&self.store, news.as_ref(), &changes, &self.stop, grace).await?;
-            for note in news.into_iter().flat_map(|news| news.notes) {
+            persist(&self.store, &news, &changes, &self.stop, grace).await?;
+            for note in news.drain(..).flat_map(|news| news.notes) {
                 (self.observe)(Progress::Note(note));
             }
             self.perform(actions, &mut events);

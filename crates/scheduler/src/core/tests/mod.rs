@@ -1,5 +1,6 @@
 //! Tests of the core: every rule by itself, and what holds whatever happens.
 
+mod ahead;
 mod cost;
 mod dependencies;
 mod pauses;
@@ -18,6 +19,10 @@ use augreg_spec::JobId;
 use super::{Action, AttemptEnd, Core, Event, Millis, Needs, NewJob, Offer, Policy};
 
 const SLOT: SlotId = SlotId(0);
+
+fn policy() -> Policy {
+    Policy { ahead: Duration::ZERO, ..Policy::default() }
+}
 
 fn id(name: &str) -> JobId {
     JobId::of(name)
@@ -53,6 +58,8 @@ fn gone(slot: SlotId) -> Event {
 }
 
 /// A core and its clock; what it decides apart from audit lines.
+///
+/// Nothing is handed out ahead of time unless a test is about that: attempts here take no time.
 struct Bench {
     core: Core,
     now: Millis,
@@ -61,14 +68,14 @@ struct Bench {
 impl Bench {
     fn new(slots: u32) -> Self {
         let slots = (0..slots).map(|slot| (SlotId(slot), Offer::default()));
-        Self { core: Core::new(Policy::default(), slots), now: Millis(0) }
+        Self { core: Core::new(policy(), slots), now: Millis(0) }
     }
 
     /// Slots with so many GPUs each, their workers up if `jobs` call for them.
     fn with(gpus: &[u32], jobs: Vec<NewJob>) -> (Self, Vec<Action>) {
         let offer = |gpus| Offer { gpus, memory: None };
         let slots = (0..).map(SlotId).zip(gpus.iter().copied().map(offer));
-        let mut bench = Self { core: Core::new(Policy::default(), slots), now: Millis(0) };
+        let mut bench = Self { core: Core::new(policy(), slots), now: Millis(0) };
         let mut done = Vec::new();
         for action in bench.send(Event::JobsAdded(jobs)) {
             match action {

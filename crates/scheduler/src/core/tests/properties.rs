@@ -1,6 +1,6 @@
 //! What always holds of the core, whatever workers do: a hostile little world, played from a seed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use augreg_executor::SlotId;
@@ -35,6 +35,8 @@ struct World {
     now: Millis,
     draws: Stream,
     workers: BTreeMap<SlotId, Worker>,
+    /// What busy workers were handed ahead of time.
+    ahead: BTreeMap<SlotId, VecDeque<AttemptKey>>,
     /// Slots told to leave.
     told: BTreeSet<SlotId>,
     /// Slots whose worker was killed, to be reported before time goes on.
@@ -48,7 +50,8 @@ struct World {
 
 impl World {
     fn new(seed: u64, slots: u32, jobs: u32) -> Self {
-        let policy = Policy { seed, ..Policy::default() };
+        let ahead = Duration::from_secs(30 * (seed % 2));
+        let policy = Policy { ahead, seed, ..Policy::default() };
         let mut world = Self {
             core: Core::new(
                 policy.clone(),
@@ -57,6 +60,7 @@ impl World {
             now: Millis(0),
             draws: stream(seed, Purpose::Backoff, 0, 0),
             workers: BTreeMap::new(),
+            ahead: BTreeMap::new(),
             told: BTreeSet::new(),
             killed: Vec::new(),
             jobs: BTreeMap::new(),
@@ -121,8 +125,11 @@ impl World {
                 assert_eq!(attempt.number, job.last + 1);
                 assert!(job.state.is_none_or(|state| state == JobState::Queued));
                 (job.last, job.state) = (attempt.number, Some(JobState::Running));
-                let before = self.workers.insert(slot, Worker::Busy(attempt, 0));
-                assert_eq!(before, Some(Worker::Idle));
+                match self.workers.get_mut(&slot).expect("a worker") {
+                    Worker::Starting => panic!("{slot} has not said hello"),
+                    worker @ Worker::Idle => *worker = Worker::Busy(attempt, 0),
+                    Worker::Busy(..) => self.ahead.entry(slot).or_default().push_back(attempt),
+                }
             }
             Action::EndAttempt { attempt, end } => {
                 let job = self.jobs.get_mut(&attempt.job).expect("known");
@@ -163,6 +170,7 @@ impl World {
 
     fn gone(&mut self, slot: SlotId, out_of_memory: bool) {
         self.workers.remove(&slot);
+        self.ahead.remove(&slot);
         self.killed.retain(|killed| *killed != slot);
         self.send(Event::WorkerGone { slot, why: "gone".to_owned(), out_of_memory });
     }
@@ -250,7 +258,9 @@ impl World {
         if self.told.contains(&slot) {
             self.gone(slot, false);
         } else {
-            self.workers.insert(slot, Worker::Idle);
+            let next = self.ahead.get_mut(&slot).and_then(VecDeque::pop_front);
+            let next = next.map_or(Worker::Idle, |attempt| Worker::Busy(attempt, 0));
+            self.workers.insert(slot, next);
             self.send(Event::WorkerFree { slot });
         }
     }

@@ -10,11 +10,12 @@ use augreg_executor::{Slot, SlotId, WorkerReport};
 use augreg_protocol::{AttemptKey, Device, JobState};
 use augreg_store::{Change, Store};
 
+use super::super::arrivals::is_about_work;
 use super::super::journals::News;
 use super::super::opening::{Opening, load, offer};
 use super::super::orphans;
 use super::super::reading::Reading;
-use super::super::record::change;
+use super::super::record::{change, write};
 use super::witness::Violation;
 use super::world::World;
 use crate::core::{Action, Core, Event, Finish, Millis, Pauser};
@@ -43,7 +44,7 @@ pub(super) enum Wake {
 
 /// Decisions that the disk does not take yet.
 struct Stalled {
-    news: Option<News>,
+    news: Vec<News>,
     changes: Vec<Change>,
     actions: Vec<Action>,
 }
@@ -93,7 +94,7 @@ impl Desk {
         let Opening { new, left, repairs } = Opening::of(&pending);
         let changes: Vec<_> = repairs.iter().filter_map(|action| change(action, &[])).collect();
         world.may_crash()?;
-        desk.write(world, None, &changes).await?;
+        desk.write(world, &[], &changes).await?;
         for attempt in &left {
             // Where the last reading ended only saves time: entries are known by their numbers.
             let offset = if world.draws.chance(0.3) {
@@ -106,7 +107,7 @@ impl Desk {
         let pauses = world.paused.iter().map(|&(by, drain)| Event::Pause { by, drain });
         let mut events: Vec<_> = pauses.collect();
         events.push(Event::JobsAdded(new));
-        desk.turn(world, None, events).await?;
+        desk.turn(world, Vec::new(), events).await?;
         desk.see_orphans(world, left).await?;
         Ok(desk)
     }
@@ -128,33 +129,58 @@ impl Desk {
     async fn go_on(&mut self, world: &mut World) -> Result<(), Halt> {
         if let Some(Stalled { news, changes, actions }) = self.stalled.take() {
             self.record(world, news, changes, actions).await?;
-            self.settle(world, None).await?;
+            self.settle(world, Vec::new()).await?;
         }
         while self.stalled.is_none() && self.finish.is_none() {
             let Some(wake) = self.inbox.pop_front() else { break };
-            self.take(world, wake).await?;
+            match wake {
+                Wake::Report(slot, report) => self.listen(world, slot, report).await?,
+                wake => self.take(world, wake).await?,
+            }
         }
         Ok(())
     }
 
+    /// Takes in a report and some of those that have arrived behind it.
+    async fn listen(
+        &mut self,
+        world: &mut World,
+        slot: SlotId,
+        report: WorkerReport,
+    ) -> Result<(), Halt> {
+        let mut next = Some((slot, report));
+        let (mut all_news, mut all_events) = (Vec::new(), Vec::new());
+        while let Some((slot, report)) = next.take() {
+            world.heard(slot, &report);
+            let more = is_about_work(&report);
+            let (news, mut events) = self.reading.report(slot, report);
+            all_news.extend(news);
+            all_events.append(&mut events);
+            let together = |wake: &mut Wake| {
+                matches!(wake, Wake::Report(_, report) if more && is_about_work(report))
+                    && world.draws.chance(0.7)
+            };
+            if let Some(Wake::Report(slot, report)) = self.inbox.pop_front_if(together) {
+                next = Some((slot, report));
+            }
+        }
+        self.turn(world, all_news, all_events).await
+    }
+
     async fn take(&mut self, world: &mut World, wake: Wake) -> Result<(), Halt> {
         match wake {
-            Wake::Report(slot, report) => {
-                world.heard(slot, &report);
-                let (news, events) = self.reading.report(slot, report);
-                self.turn(world, news, events).await
-            }
-            Wake::Event(event) => self.turn(world, None, vec![event]).await,
+            Wake::Report(slot, report) => self.listen(world, slot, report).await,
+            Wake::Event(event) => self.turn(world, Vec::new(), vec![event]).await,
             Wake::Tick => {
                 for attempt in self.reading.assigned() {
                     if let (Some(news), events) = self.reading.glance(attempt) {
-                        self.turn(world, Some(news), events).await?;
+                        self.turn(world, vec![news], events).await?;
                     }
                     if self.stalled.is_some() {
                         return Ok(());
                     }
                 }
-                self.turn(world, None, vec![Event::Tick]).await?;
+                self.turn(world, Vec::new(), vec![Event::Tick]).await?;
                 self.ticks += 1;
                 if self.ticks.is_multiple_of(5) {
                     let orphans = self.core.orphans();
@@ -180,7 +206,7 @@ impl Desk {
             if alive && world.time.now() - self.began > patience {
                 world.kill_holder(attempt);
             }
-            self.turn(world, news, events).await?;
+            self.turn(world, news.into_iter().collect(), events).await?;
         }
         Ok(())
     }
@@ -188,7 +214,7 @@ impl Desk {
     async fn turn(
         &mut self,
         world: &mut World,
-        news: Option<News>,
+        news: Vec<News>,
         events: Vec<Event>,
     ) -> Result<(), Halt> {
         self.events.extend(events);
@@ -196,8 +222,8 @@ impl Desk {
     }
 
     /// Decides, records and performs until nothing more comes of it.
-    async fn settle(&mut self, world: &mut World, mut news: Option<News>) -> Result<(), Halt> {
-        while self.stalled.is_none() && (news.is_some() || !self.events.is_empty()) {
+    async fn settle(&mut self, world: &mut World, mut news: Vec<News>) -> Result<(), Halt> {
+        while self.stalled.is_none() && (!news.is_empty() || !self.events.is_empty()) {
             let now = Millis(world.clock());
             let mut actions = Vec::new();
             for event in self.events.drain(..) {
@@ -213,7 +239,7 @@ impl Desk {
                 world.note(|| format!("    action {action:?}"));
             }
             let changes = actions.iter().filter_map(|a| change(a, &self.slots)).collect();
-            self.record(world, news.take(), changes, actions).await?;
+            self.record(world, std::mem::take(&mut news), changes, actions).await?;
         }
         if self.stalled.is_none() {
             self.look_around(world)?;
@@ -224,18 +250,18 @@ impl Desk {
     async fn record(
         &mut self,
         world: &mut World,
-        news: Option<News>,
+        news: Vec<News>,
         changes: Vec<Change>,
         actions: Vec<Action>,
     ) -> Result<(), Halt> {
-        let writes = !changes.is_empty() || news.as_ref().is_some_and(|n| !n.entries.is_empty());
+        let writes = !changes.is_empty() || news.iter().any(|news| !news.entries.is_empty());
         if writes && world.disk_full {
             self.stalled = Some(Stalled { news, changes, actions });
             return Ok(());
         }
         if writes {
             world.may_crash()?;
-            self.write(world, news.as_ref(), &changes).await?;
+            self.write(world, &news, &changes).await?;
         }
         for action in actions {
             world.may_crash()?;
@@ -247,16 +273,10 @@ impl Desk {
     async fn write(
         &mut self,
         world: &mut World,
-        news: Option<&News>,
+        news: &[News],
         changes: &[Change],
     ) -> Result<(), Halt> {
-        let written = match news.filter(|news| !news.entries.is_empty()) {
-            Some(News { attempt, entries, offset, .. }) => {
-                self.store.ingest(*attempt, entries, *offset, changes).await.map(drop)
-            }
-            None if changes.is_empty() => return Ok(()),
-            None => self.store.apply(changes).await,
-        };
+        let written = write(&self.store, news, changes).await;
         written.map_err(|e| Violation::new("the database takes what is decided", e))?;
         world.look().await?;
         Ok(())

@@ -77,6 +77,8 @@ pub(super) struct Worker {
     pub(super) given_up: bool,
     /// When its last word arrives: the next cannot overtake it.
     pub(super) heard: u64,
+    /// When the last line to it arrives; only a signal overtakes it.
+    pub(super) sent: u64,
 }
 
 impl Worker {
@@ -91,6 +93,7 @@ impl Worker {
             forgotten,
             given_up: false,
             heard: 0,
+            sent: 0,
         }
     }
 }
@@ -136,14 +139,17 @@ pub(super) fn tear(folder: &RunFolder, number: u32) {
     }
 }
 
-/// Takes away the metrics at the end of a journal that no sync has put on disk. Returns how many
-/// entries that were.
+/// Takes away the entries at the end of a journal that no sync has put on disk. Returns how many
+/// that were.
 pub(super) fn lose_unsynced(folder: &RunFolder, number: u32) -> u64 {
     let path = folder.journal(number);
     let Ok(text) = fs::read_to_string(&path) else { return 0 };
     let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
     let mut lost = 0;
-    while lines.last().is_some_and(|l| !l.ends_with('\n') || l.contains("\"type\":\"metrics\"")) {
+    let durable = ["checkpoint", "succeeded", "failed", "stopped"];
+    let durable = durable.map(|name| format!("\"type\":\"{name}\""));
+    let synced = |line: &str| line.ends_with('\n') && durable.iter().any(|d| line.contains(d));
+    while lines.last().is_some_and(|line| !synced(line)) {
         lost += u64::from(lines.pop().is_some_and(|line| line.ends_with('\n')));
     }
     let _ = fs::write(path, lines.concat());

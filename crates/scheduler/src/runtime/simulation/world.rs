@@ -75,7 +75,7 @@ impl Deeds {
 #[derive(Debug)]
 struct Seat {
     worker: u32,
-    assigned: Option<AttemptKey>,
+    assigned: VecDeque<AttemptKey>,
     /// The scheduler has heard that it is free, and has said nothing since.
     free: bool,
     /// It was told to leave, or killed.
@@ -195,8 +195,10 @@ impl World {
         self.born += 1;
         let forgotten = self.draws.chance(self.faults.forget);
         self.workers.insert(self.born, Worker::new(slot, scheduler, forgotten));
-        self.seats
-            .insert(slot, Seat { worker: self.born, assigned: None, free: false, told: false });
+        self.seats.insert(
+            slot,
+            Seat { worker: self.born, assigned: VecDeque::new(), free: false, told: false },
+        );
         let delay = self.between(10, 3000);
         self.time.after(delay, Happening::Act { worker: self.born });
         Ok(Ok(()))
@@ -223,7 +225,7 @@ impl World {
             return Err(Violation::new("no job has two live attempts", how));
         }
         if let Some(seat) = self.seats.get_mut(&slot) {
-            seat.assigned = Some(attempt);
+            seat.assigned.push_back(attempt);
             seat.free = false;
         }
         self.send(scheduler, slot, Line::Run(attempt));
@@ -252,8 +254,12 @@ impl World {
         if kills && forgotten || !kills && self.draws.chance(self.faults.lose) {
             return;
         }
-        let delay = self.delay();
-        self.time.after(delay, Happening::Sent { worker: id, line });
+        let mut at = self.time.now() + self.delay();
+        if !kills && let Some(worker) = self.workers.get_mut(&id) {
+            at = at.max(worker.sent);
+            worker.sent = at;
+        }
+        self.time.at(at, Happening::Sent { worker: id, line });
     }
 
     fn delay(&mut self) -> u64 {
@@ -296,10 +302,12 @@ impl World {
     pub(super) fn heard(&mut self, slot: SlotId, report: &WorkerReport) {
         let Some(seat) = self.seats.get_mut(&slot) else { return };
         match report {
-            WorkerReport::Ready { .. } => seat.free = seat.assigned.is_none(),
-            WorkerReport::Ended { attempt } if seat.assigned == Some(*attempt) => {
-                seat.assigned = None;
-                seat.free = true;
+            WorkerReport::Ready { .. } => seat.free = seat.assigned.is_empty(),
+            WorkerReport::Ended { attempt } => {
+                if let Some(at) = seat.assigned.iter().position(|one| one == attempt) {
+                    seat.assigned.drain(..=at);
+                    seat.free = seat.assigned.is_empty();
+                }
             }
             WorkerReport::Gone { .. } => _ = self.seats.remove(&slot),
             _ => {}
