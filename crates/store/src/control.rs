@@ -3,6 +3,7 @@
 use augreg_spec::JobId;
 use sqlx::SqliteConnection;
 
+use crate::checked::checked;
 use crate::clock::now;
 use crate::error::database;
 use crate::rows::{job_id, json_text};
@@ -42,15 +43,16 @@ impl Store {
     ///
     /// [`StoreError::UnknownSweep`].
     pub async fn failed_jobs(&self, sweep: Option<&str>) -> Result<Vec<JobId>, StoreError> {
-        let ids: Vec<String> = sqlx::query_scalar(
+        let sweep = self.find(sweep).await?;
+        let ids = sqlx::query_scalar!(
             "SELECT id FROM job
              WHERE state = 'failed' AND (?1 IS NULL OR EXISTS (
                  SELECT 1 FROM sweep_job
                  WHERE sweep_id = ?1 AND job_id = job.id AND NOT orphaned
              ))
              ORDER BY ordinal",
+            sweep
         )
-        .bind(self.find(sweep).await?)
         .fetch_all(self.readers())
         .await
         .map_err(database("read what failed"))?;
@@ -78,12 +80,18 @@ impl Store {
     }
 }
 
-const CANCEL: &str = "UPDATE job SET state = 'cancelled'
-     WHERE id IN (SELECT value FROM json_each(?)) AND state IN ('waiting', 'queued') RETURNING id";
+const CANCEL: &str = checked!(
+    "UPDATE job SET state = 'cancelled'
+     WHERE id IN (SELECT value FROM json_each(?)) AND state IN ('waiting', 'queued') RETURNING id",
+    _
+);
 
-const REQUEUE: &str = "UPDATE job SET state = 'queued'
+const REQUEUE: &str = checked!(
+    "UPDATE job SET state = 'queued'
      WHERE id IN (SELECT value FROM json_each(?)) AND state IN ('failed', 'cancelled')
-     RETURNING id";
+     RETURNING id",
+    _
+);
 
 /// Writes a line of the audit about each of `jobs`: what a person did, and why.
 pub(crate) async fn note(
@@ -92,14 +100,15 @@ pub(crate) async fn note(
     what: &str,
     reason: &str,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    let (at, jobs) = (now(), json_text("ids", "a request", &jobs)?);
+    sqlx::query!(
         "INSERT INTO event (at, job_id, actor, what, reason)
          SELECT ?1, value, 'user', ?2, ?3 FROM json_each(?4)",
+        at,
+        what,
+        reason,
+        jobs
     )
-    .bind(now())
-    .bind(what)
-    .bind(reason)
-    .bind(json_text("ids", "a request", &jobs)?)
     .execute(connection)
     .await
     .map_err(database("write the audit"))?;

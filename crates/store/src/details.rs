@@ -117,10 +117,10 @@ impl Store {
     pub async fn job_by_prefix(&self, prefix: &str) -> Result<JobId, StoreError> {
         // Ids are ASCII in lower case; `~` sorts after all of their characters.
         let prefix = prefix.to_ascii_lowercase();
-        let ids: Vec<String> = sqlx::query_scalar(
+        let ids = sqlx::query_scalar!(
             "SELECT id FROM job WHERE id >= ?1 AND id < ?1 || '~' ORDER BY id LIMIT 11",
+            prefix
         )
-        .bind(&prefix)
         .fetch_all(self.readers())
         .await
         .map_err(database("look a job up"))?;
@@ -142,11 +142,11 @@ impl Store {
     pub async fn job(&self, job: JobId) -> Result<JobDetails, StoreError> {
         let mut snapshot = self.readers().begin().await.map_err(database("begin reading"))?;
         let id = job.to_string();
-        let row: JobRow = sqlx::query_as(
+        let row = sqlx::query!(
             "SELECT spec, labels, state, priority, flops, parameters, created
              FROM job WHERE id = ?",
+            id
         )
-        .bind(&id)
         .fetch_optional(&mut *snapshot)
         .await
         .map_err(database("read a job"))?
@@ -176,70 +176,42 @@ impl Store {
     ///
     /// [`StoreError::Database`]. An unknown job or name has an empty curve.
     pub async fn curve(&self, job: JobId, name: &str) -> Result<Vec<(u64, f64)>, StoreError> {
-        let rows: Vec<(i64, f64)> = sqlx::query_as(
-            "SELECT step, value FROM v_curves WHERE job_id = ? AND name = ? ORDER BY step",
+        let id = job.to_string();
+        let rows = sqlx::query!(
+            r#"SELECT step AS "step!: i64", value AS "value!: f64" FROM v_curves
+               WHERE job_id = ? AND name = ? ORDER BY step"#,
+            id,
+            name
         )
-        .bind(job.to_string())
-        .bind(name)
         .fetch_all(self.readers())
         .await
         .map_err(database("read a curve"))?;
-        Ok(rows.into_iter().map(|(step, value)| (step as u64, value)).collect())
+        Ok(rows.into_iter().map(|row| (row.step as u64, row.value)).collect())
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct JobRow {
-    spec: String,
-    labels: String,
-    state: String,
-    priority: i64,
-    flops: f64,
-    parameters: i64,
-    created: i64,
-}
-
 async fn sweeps(connection: &mut SqliteConnection, id: &str) -> Result<Vec<String>, StoreError> {
-    sqlx::query_scalar(
+    sqlx::query_scalar!(
         "SELECT name FROM sweep_job JOIN sweep ON sweep.id = sweep_id
          WHERE job_id = ? ORDER BY sweep_id",
+        id
     )
-    .bind(id)
     .fetch_all(connection)
     .await
     .map_err(database("read a job's sweeps"))
-}
-
-#[derive(sqlx::FromRow)]
-struct AttemptRow {
-    number: u32,
-    executor: String,
-    slot: String,
-    device: String,
-    host: Option<String>,
-    pid: Option<u32>,
-    version: Option<String>,
-    threads: Option<u32>,
-    state: String,
-    failure: Option<String>,
-    message: Option<String>,
-    from_step: Option<i64>,
-    started: i64,
-    ended: Option<i64>,
-    peak_memory: Option<i64>,
-    images_per_second: Option<f64>,
 }
 
 async fn attempts(
     connection: &mut SqliteConnection,
     id: &str,
 ) -> Result<Vec<AttemptDetails>, StoreError> {
-    let rows: Vec<AttemptRow> = sqlx::query_as(
-        "SELECT number, executor, slot, device, host, pid, version, threads, state, failure, message,
-                from_step, started, ended, peak_memory, images_per_second
-         FROM attempt WHERE job_id = ? ORDER BY number",
+    let rows = sqlx::query!(
+        r#"SELECT number AS "number: u32", executor, slot, device, host, pid AS "pid: u32", version,
+                  threads AS "threads: u32", state, failure, message, from_step, started, ended,
+                  peak_memory, images_per_second
+           FROM attempt WHERE job_id = ? ORDER BY number"#,
+        id
     )
-    .bind(id)
     .fetch_all(connection)
     .await
     .map_err(database("read a job's attempts"))?;
@@ -271,49 +243,31 @@ async fn events(
     connection: &mut SqliteConnection,
     id: &str,
 ) -> Result<Vec<EventDetails>, StoreError> {
-    let rows: Vec<(i64, Option<u32>, String, String, String)> = sqlx::query_as(
-        "SELECT at, attempt, actor, what, reason FROM event WHERE job_id = ? ORDER BY id",
+    let rows = sqlx::query!(
+        r#"SELECT at, attempt AS "attempt: u32", actor, what, reason
+           FROM event WHERE job_id = ? ORDER BY id"#,
+        id
     )
-    .bind(id)
-    .fetch_all(connection)
-    .await
-    .map_err(database("read a job's audit"))?;
-    let event = |(at, attempt, actor, what, reason): (i64, _, _, _, _)| EventDetails {
-        at: at as u64,
-        attempt,
-        actor,
-        what,
-        reason,
-    };
-    Ok(rows.into_iter().map(event).collect())
-}
-
-#[derive(sqlx::FromRow)]
-struct ResultRow {
-    best_val: Option<f64>,
-    final_val: Option<f64>,
-    final_test: Option<f64>,
-    train_loss: f64,
-    parameters_sha256: String,
-    steps: i64,
-    seconds: f64,
-    images_per_second: f64,
-    peak_memory: i64,
-    optimizer_sha256: Option<String>,
-    order_hash: Option<String>,
-    epoch_order_hashes: Option<String>,
+    .map(|row| EventDetails {
+        at: row.at as u64,
+        attempt: row.attempt,
+        actor: row.actor,
+        what: row.what,
+        reason: row.reason,
+    });
+    rows.fetch_all(connection).await.map_err(database("read a job's audit"))
 }
 
 async fn result(
     connection: &mut SqliteConnection,
     id: &str,
 ) -> Result<Option<Outcome>, StoreError> {
-    let row: Option<ResultRow> = sqlx::query_as(
+    let row = sqlx::query!(
         "SELECT best_val, final_val, final_test, train_loss, parameters_sha256, steps, seconds,
                 images_per_second, peak_memory, optimizer_sha256, order_hash, epoch_order_hashes
          FROM result WHERE job_id = ?",
+        id
     )
-    .bind(id)
     .fetch_optional(connection)
     .await
     .map_err(database("read a job's result"))?;
@@ -343,25 +297,25 @@ async fn checkpoints(
     connection: &mut SqliteConnection,
     id: &str,
 ) -> Result<Vec<CheckpointDetails>, StoreError> {
-    let rows: Vec<(u32, i64, i64)> = sqlx::query_as(
-        "SELECT attempt, step, at FROM checkpoint WHERE job_id = ? ORDER BY attempt, step",
+    let rows = sqlx::query!(
+        r#"SELECT attempt AS "attempt: u32", step, at
+           FROM checkpoint WHERE job_id = ? ORDER BY attempt, step"#,
+        id
     )
-    .bind(id)
-    .fetch_all(connection)
-    .await
-    .map_err(database("read a job's checkpoints"))?;
-    let checkpoint = |(attempt, step, at): (u32, i64, i64)| CheckpointDetails {
-        attempt,
-        step: step as u64,
-        at: at as u64,
-    };
-    Ok(rows.into_iter().map(checkpoint).collect())
+    .map(|row| CheckpointDetails {
+        attempt: row.attempt,
+        step: row.step as u64,
+        at: row.at as u64,
+    });
+    rows.fetch_all(connection).await.map_err(database("read a job's checkpoints"))
 }
 
 async fn metrics(connection: &mut SqliteConnection, id: &str) -> Result<Vec<String>, StoreError> {
-    sqlx::query_scalar("SELECT DISTINCT name FROM metric_series WHERE job_id = ? ORDER BY name")
-        .bind(id)
-        .fetch_all(connection)
-        .await
-        .map_err(database("read the names of a job's metrics"))
+    sqlx::query_scalar!(
+        "SELECT DISTINCT name FROM metric_series WHERE job_id = ? ORDER BY name",
+        id
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(database("read the names of a job's metrics"))
 }

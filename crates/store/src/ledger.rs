@@ -2,7 +2,9 @@
 
 use sqlx::SqliteConnection;
 
+use crate::checked::checked;
 use crate::error::database;
+use crate::query::collect;
 use crate::{QueryError, Rows, Store, StoreError};
 
 /// Where one attempt of a job went on from another.
@@ -27,34 +29,37 @@ impl Store {
     /// [`StoreError::UnknownSweep`].
     pub async fn ledger(&self, sweep: Option<&str>) -> Result<Rows, QueryError> {
         self.find(sweep).await?;
-        let which =
-            sweep.map_or("NULL".to_owned(), |name| format!("'{}'", name.replace('\'', "''")));
-        self.sql(&format!(
-            "SELECT cause, starts, ends, device_seconds, wasted_seconds, ran_again
-             FROM v_ledger WHERE sweep IS {which} ORDER BY device_seconds DESC, cause"
-        ))
-        .await
+        let mut reader = self.readers().acquire().await.map_err(database("begin reading"))?;
+        let rows = collect(sqlx::query(LEDGER).bind(sweep).fetch(&mut *reader)).await?;
+        Ok(Rows { columns: LEDGER_COLUMNS.map(str::to_owned).to_vec(), rows })
     }
 }
+
+const LEDGER: &str = checked!(
+    "SELECT cause, starts, ends, device_seconds, wasted_seconds, ran_again
+     FROM v_ledger WHERE sweep IS ? ORDER BY device_seconds DESC, cause",
+    _
+);
+
+const LEDGER_COLUMNS: [&str; 6] =
+    ["cause", "starts", "ends", "device_seconds", "wasted_seconds", "ran_again"];
 
 /// Where the attempts of a job join, in their order.
 pub(crate) async fn boundaries(
     connection: &mut SqliteConnection,
     id: &str,
 ) -> Result<Vec<Boundary>, StoreError> {
-    let rows: Vec<(u32, Option<u32>, i64, Option<String>)> = sqlx::query_as(
-        "SELECT number, previous, from_step, why FROM v_boundaries
-         WHERE job_id = ? ORDER BY number",
+    let rows = sqlx::query!(
+        r#"SELECT number AS "number: u32", previous AS "previous?: u32",
+                  from_step AS "from_step!: i64", why AS "why?: String"
+           FROM v_boundaries WHERE job_id = ? ORDER BY number"#,
+        id
     )
-    .bind(id)
-    .fetch_all(connection)
-    .await
-    .map_err(database("read where attempts join"))?;
-    let boundary = |(attempt, previous, from_step, inexact): (_, _, i64, _)| Boundary {
-        attempt,
-        previous,
-        from_step: from_step as u64,
-        inexact,
-    };
-    Ok(rows.into_iter().map(boundary).collect())
+    .map(|row| Boundary {
+        attempt: row.number,
+        previous: row.previous,
+        from_step: row.from_step as u64,
+        inexact: row.why,
+    });
+    rows.fetch_all(connection).await.map_err(database("read where attempts join"))
 }

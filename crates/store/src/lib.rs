@@ -11,6 +11,7 @@
 
 mod batch;
 mod change;
+mod checked;
 mod clock;
 mod control;
 mod details;

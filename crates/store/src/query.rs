@@ -137,7 +137,7 @@ async fn answer(connection: &mut SqliteConnection, sql: &str) -> Result<Rows, Qu
 }
 
 /// Turns rows into values as they arrive: SQLite's own copies take far more memory.
-async fn collect(
+pub(crate) async fn collect(
     mut rows: BoxStream<'_, Result<SqliteRow, sqlx::Error>>,
 ) -> Result<Vec<Vec<Value>>, QueryError> {
     let mut collected = Vec::new();
@@ -200,10 +200,11 @@ fn unknown_name(message: &str) -> Option<&str> {
 
 /// The names of all tables, views and columns.
 async fn names(connection: &mut SqliteConnection) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar(
-        "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')
-         UNION SELECT info.name FROM sqlite_schema AS object, pragma_table_xinfo(object.name) AS info
-         WHERE object.type IN ('table', 'view')",
+    sqlx::query_scalar!(
+        r#"SELECT name AS "name!: String" FROM sqlite_schema WHERE type IN ('table', 'view')
+           UNION SELECT info.name
+           FROM sqlite_schema AS object, pragma_table_xinfo(object.name) AS info
+           WHERE object.type IN ('table', 'view')"#
     )
     .fetch_all(connection)
     .await

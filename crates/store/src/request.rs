@@ -20,20 +20,21 @@ impl Store {
         let ids = json_text("ids", "a request", &jobs)?;
         let mut connection = self.writer()?.connection().await;
         let mut transaction = connection.begin().await?;
-        let open: Vec<String> = sqlx::query_scalar(
+        let open = sqlx::query_scalar!(
             "SELECT id FROM job WHERE id IN (SELECT value FROM json_each(?))
              AND state IN ('waiting', 'queued', 'running')",
+            ids
         )
-        .bind(&ids)
         .fetch_all(&mut *transaction)
         .await
         .map_err(database("find jobs to cancel"))?;
-        let new: Vec<String> = sqlx::query_scalar(
-            "INSERT INTO request (at, kind, job_id) SELECT ?, 'cancel', value FROM json_each(?)
-             WHERE true ON CONFLICT DO NOTHING RETURNING job_id",
+        let (at, ids) = (now(), json_text("ids", "a request", &open)?);
+        let new = sqlx::query_scalar!(
+            r#"INSERT INTO request (at, kind, job_id) SELECT ?, 'cancel', value FROM json_each(?)
+               WHERE true ON CONFLICT DO NOTHING RETURNING job_id AS "job_id!: String""#,
+            at,
+            ids
         )
-        .bind(now())
-        .bind(json_text("ids", "a request", &open)?)
         .fetch_all(&mut *transaction)
         .await
         .map_err(database("ask for jobs to be cancelled"))?;
@@ -48,8 +49,9 @@ impl Store {
     ///
     /// [`StoreError::Database`].
     pub async fn cancel_requests(&self) -> Result<Vec<JobId>, StoreError> {
-        let ids: Vec<String> = sqlx::query_scalar(
-            "SELECT job_id FROM request WHERE kind = 'cancel' AND closed IS NULL ORDER BY id",
+        let ids = sqlx::query_scalar!(
+            r#"SELECT job_id AS "job_id!" FROM request
+               WHERE kind = 'cancel' AND closed IS NULL ORDER BY id"#
         )
         .fetch_all(self.readers())
         .await

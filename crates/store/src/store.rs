@@ -186,10 +186,12 @@ fn has_log(path: &Path) -> bool {
 /// Looks a database over that was not closed in order: its log was still there. (It also is while
 /// another process has it open; then the look is for nothing, and does no harm.)
 async fn check(path: &Path, connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let finding: String = sqlx::query_scalar("PRAGMA quick_check(1)")
-        .fetch_one(connection)
-        .await
-        .map_err(|source| cannot_open(path, source))?;
+    let finding = sqlx::query_scalar!(
+        r#"SELECT CAST(quick_check AS TEXT) AS "finding!: String" FROM pragma_quick_check"#
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(|source| cannot_open(path, source))?;
     if finding == "ok" {
         tracing::info!("the database was not closed in order; it is sound");
         return Ok(());
@@ -216,8 +218,8 @@ async fn schema_version(
     connection: &mut SqliteConnection,
 ) -> Result<Option<i64>, StoreError> {
     let fail = |source| cannot_open(path, source);
-    let tables: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name <> '_sqlx_migrations'",
+    let tables = sqlx::query_scalar!(
+        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name <> '_sqlx_migrations'"
     )
     .fetch_one(&mut *connection)
     .await
@@ -225,17 +227,21 @@ async fn schema_version(
     if tables == 0 {
         return Ok(None); // New, or a crash came before the first migration.
     }
-    let application: i64 = sqlx::query_scalar("PRAGMA application_id")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(fail)?;
+    let application = sqlx::query_scalar!(
+        r#"SELECT CAST(application_id AS INTEGER) AS "id!: i64" FROM pragma_application_id"#
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(fail)?;
     if application != APPLICATION_ID {
         return Err(StoreError::NotAStudy { path: path.to_owned() });
     }
-    let found: i64 = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(fail)?;
+    let found = sqlx::query_scalar!(
+        r#"SELECT coalesce(max(version), 0) AS "version!: i64" FROM _sqlx_migrations"#
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(fail)?;
     let known = known_version();
     if found > known {
         return Err(StoreError::Newer { path: path.to_owned(), found, known });

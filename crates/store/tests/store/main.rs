@@ -1,5 +1,6 @@
 //! The store against real database files, one module a concern.
 
+mod checked;
 mod constraint;
 mod control;
 mod ingest;
