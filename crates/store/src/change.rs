@@ -31,7 +31,8 @@ pub enum Change {
         /// When.
         at: u64,
     },
-    /// An attempt ends without its journal having said so. No effect on one that has ended.
+    /// An attempt is given up: it ends without its journal having said so. No effect on one that
+    /// has ended.
     AttemptEnded {
         /// The attempt.
         attempt: AttemptKey,
@@ -41,6 +42,11 @@ pub enum Change {
         failure: Option<(FailureKind, String)>,
         /// When.
         at: u64,
+    },
+    /// Nothing more is expected of an attempt that was given up.
+    Settled {
+        /// The attempt.
+        attempt: AttemptKey,
     },
     /// A line of the audit.
     Event {
@@ -64,9 +70,9 @@ impl Change {
     pub(crate) fn job(&self) -> Option<JobId> {
         match self {
             Self::JobState { job, .. } => Some(*job),
-            Self::AttemptStarted { attempt, .. } | Self::AttemptEnded { attempt, .. } => {
-                Some(attempt.job)
-            }
+            Self::AttemptStarted { attempt, .. }
+            | Self::AttemptEnded { attempt, .. }
+            | Self::Settled { attempt } => Some(attempt.job),
             Self::Event { job, .. } => *job,
         }
     }
@@ -111,6 +117,7 @@ pub(crate) fn plan(change: &Change, ended: &HashSet<AttemptKey>, batch: &mut Bat
                          failure = iif(state = 'running', ?, failure),
                          message = iif(state = 'running', ?, message),
                          ended = coalesce(ended, ?),
+                         given_up = iif(state = 'running', 1, given_up),
                          state = iif(state = 'running', ?, state)
                      WHERE job_id = ? AND number = ?",
                     [
@@ -123,6 +130,13 @@ pub(crate) fn plan(change: &Change, ended: &HashSet<AttemptKey>, batch: &mut Bat
                     ],
                 )
                 .or(StoreError::UnknownAttempt { attempt: *attempt });
+        }
+        Change::Settled { attempt } => {
+            batch.add(
+                "settle an attempt that was given up",
+                "UPDATE attempt SET given_up = 0 WHERE job_id = ? AND number = ?",
+                [attempt.job.to_string().into(), attempt.number.into()],
+            );
         }
         Change::Event { job, attempt, actor, what, reason, at } => {
             batch.add(

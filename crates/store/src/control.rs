@@ -87,7 +87,7 @@ const CANCEL: &str = checked!(
 );
 
 const REQUEUE: &str = checked!(
-    "UPDATE job SET state = 'queued'
+    "UPDATE job SET state = 'queued', forgiven = attempts
      WHERE id IN (SELECT value FROM json_each(?)) AND state IN ('failed', 'cancelled')
      RETURNING id",
     _

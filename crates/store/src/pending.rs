@@ -32,11 +32,12 @@ pub struct PendingJob {
     pub attempts: u32,
     /// The attempt that ran when the database was written last.
     pub running: Option<PendingAttempt>,
-    /// How many of its last attempts in a row were lost or preempted without a new checkpoint.
+    /// How many of its last attempts in a row were lost or preempted without a new checkpoint. Here
+    /// and below only attempts count since a person had it tried again.
     pub losses: u32,
-    /// How many attempts ended in a `bug` so far.
+    /// How many attempts ended in a `bug`.
     pub bugs: u32,
-    /// How many attempts ran out of memory so far.
+    /// How many attempts ran out of memory.
     pub out_of_memory: u32,
     /// The step of its last checkpoint.
     pub checkpoint: Option<u64>,
@@ -69,13 +70,33 @@ impl Store {
     ///
     /// [`StoreError::UnknownSweep`]; [`StoreError::Decode`] for a job of a newer augreg.
     pub async fn pending(&self, sweep: Option<&str>) -> Result<Vec<PendingJob>, StoreError> {
+        self.jobs_in(["waiting", "queued", "running"], sweep).await
+    }
+
+    /// The jobs of the study that are said to run. In the order they were registered.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Decode`] for a job of a newer augreg.
+    pub async fn running_jobs(&self) -> Result<Vec<PendingJob>, StoreError> {
+        self.jobs_in(["running"; 3], None).await
+    }
+
+    async fn jobs_in(
+        &self,
+        states: [&str; 3],
+        sweep: Option<&str>,
+    ) -> Result<Vec<PendingJob>, StoreError> {
         let mut snapshot = self.readers().begin().await.map_err(database("begin reading"))?;
         let sweep_id = match sweep {
             Some(name) => Some(sweep_id(&mut snapshot, name).await?),
             None => None,
         };
         let sources = sources(&mut snapshot).await?;
-        let mut jobs = jobs(&mut snapshot, sweep_id, &sources).await?;
+        let mut jobs = jobs(&mut snapshot, states, sweep_id, &sources).await?;
+        if jobs.is_empty() {
+            return Ok(jobs);
+        }
         add_attempts(&mut snapshot, &mut jobs).await?;
         add_checkpoints(&mut snapshot, &mut jobs).await?;
         Ok(jobs)
@@ -131,6 +152,7 @@ struct JobRow {
 
 async fn jobs(
     connection: &mut SqliteConnection,
+    states: [&str; 3],
     sweep_id: Option<i64>,
     sources: &HashMap<String, Option<DataSource>>,
 ) -> Result<Vec<PendingJob>, StoreError> {
@@ -139,7 +161,7 @@ async fn jobs(
                 (SELECT id FROM job AS parent
                  WHERE parent.id = job.parent AND parent.state <> 'succeeded') AS parent
          FROM job
-         WHERE state IN ('waiting', 'queued', 'running')
+         WHERE state IN (?2, ?3, ?4)
            AND (?1 IS NULL OR EXISTS (
                SELECT 1 FROM sweep_job
                WHERE sweep_id = ?1 AND job_id = job.id AND NOT orphaned
@@ -147,6 +169,9 @@ async fn jobs(
          ORDER BY ordinal",
     )
     .bind(sweep_id)
+    .bind(states[0])
+    .bind(states[1])
+    .bind(states[2])
     .fetch_all(connection)
     .await
     .map_err(database("read the jobs that are left"))?;
@@ -204,6 +229,7 @@ async fn add_attempts(
                 ) AS has_checkpoint
          FROM attempt JOIN job ON job.id = job_id
          WHERE job.state IN ('waiting', 'queued', 'running') AND job.attempts > 0
+           AND number > job.forgiven
          ORDER BY job_id, number",
     )
     .fetch_all(connection)

@@ -7,7 +7,7 @@ use augreg_protocol::{AttemptKey, FailureKind, JobState};
 use augreg_spec::JobId;
 
 use super::history::Verdict;
-use super::jobs::{Cancelled, blames_slot};
+use super::jobs::{Cancelled, Live, blames_slot};
 use super::slots::{Busy, KillReason, Pace, Seat};
 use super::state::Core;
 use super::words::{Action, AttemptEnd};
@@ -105,33 +105,37 @@ impl Core {
         self.turn(turn);
     }
 
-    /// An attempt that was given up is over after all. If it finished its job, the job is finished.
+    /// An attempt that was given up is over after all.
     fn ended_late(&mut self, attempt: AttemptKey, end: &AttemptEnd) {
-        let job = attempt.job;
-        let late = Some(()).filter(|()| *end == AttemptEnd::Succeeded);
-        match late.and_then(|()| self.jobs.finished_late(attempt)) {
-            None => {
-                self.audit(Some(attempt), "ignored", "the attempt was over already".to_owned());
-            }
-            Some(Cancelled::Now) => {
-                let state = JobState::Succeeded;
-                self.actions.push(Action::SetJobState { job, state });
-                let reason = "the attempt had been given up, and finished the job all the same";
-                self.audit(Some(attempt), state.name(), reason.to_owned());
-                self.suspects.ended(job);
-                self.see_children(job, state);
-            }
-            Some(Cancelled::Later(live)) => {
-                let reason = format!(
-                    "the attempt had been given up, and finished the job all the same: attempt {} is \
-                     told to leave",
-                    live.number
-                );
-                self.audit(Some(attempt), "finished-late", reason);
-                if let Some(slot) = live.slot {
-                    self.stop_worker(slot);
-                }
-            }
+        if *end == AttemptEnd::Succeeded && self.jobs.knows(attempt) {
+            self.finished_late(attempt);
+        } else {
+            self.audit(Some(attempt), "ignored", "the attempt was over already".to_owned());
+        }
+    }
+
+    /// An attempt that was given up has finished its job: so the job has succeeded, and whatever
+    /// else is at it is of no use any more.
+    pub(super) fn finished_late(&mut self, attempt: AttemptKey) {
+        if self.jobs.is_live(attempt) {
+            return self.end_attempt(attempt, AttemptEnd::Succeeded);
+        }
+        let (job, state) = (attempt.job, JobState::Succeeded);
+        let other = self.jobs.finished_late(job);
+        let mut reason =
+            "the attempt had been given up, and finished the job all the same".to_owned();
+        if let Some(Live { number, .. }) = other {
+            let attempt = AttemptKey { job, number };
+            self.actions.push(Action::EndAttempt { attempt, end: AttemptEnd::Stopped });
+            self.breaker.no_longer(attempt);
+            reason = format!("{reason}; attempt {number} is told to leave");
+        }
+        self.actions.push(Action::SetJobState { job, state });
+        self.audit(Some(attempt), state.name(), reason);
+        self.suspects.ended(job);
+        self.see_children(job, state);
+        if let Some(slot) = other.and_then(|other| other.slot) {
+            self.stop_worker(slot);
         }
     }
 

@@ -139,7 +139,8 @@ impl Breaker {
         Some(trials.under_way.map_or(trials.next, |(_, began)| began + policy.at_once))
     }
 
-    fn no_longer(&mut self, attempt: AttemptKey) {
+    /// An attempt is over, and that says nothing.
+    pub(super) fn no_longer(&mut self, attempt: AttemptKey) {
         if let Some(trials) = &mut self.trials
             && trials.under_way.is_some_and(|(trial, _)| trial == attempt)
         {

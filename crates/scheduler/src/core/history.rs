@@ -19,8 +19,6 @@ pub(super) struct History {
     out_of_memory: u32,
     bugs: u32,
     pub(super) cancelled: bool,
-    /// An earlier attempt, given up for lost, has finished the job.
-    pub(super) finished: bool,
 }
 
 /// What becomes of a job after an attempt.
@@ -35,18 +33,14 @@ pub(super) enum Verdict {
 }
 
 impl History {
-    /// One that had used up its retries and is here again was queued by a person: it began afresh
-    /// then, so only what came after counts.
-    pub(super) fn new(new: &NewJob, policy: &Policy) -> Self {
-        let since = |limit: u32, count: u32| count % limit.max(1);
+    pub(super) fn new(new: &NewJob) -> Self {
         Self {
             attempts: new.attempts,
             checkpoint: new.checkpoint,
-            losses: since(policy.losses, new.losses),
-            out_of_memory: since(policy.memory_retries + 1, new.out_of_memory),
-            bugs: since(policy.bug_retries + 1, new.bugs),
+            losses: new.losses,
+            out_of_memory: new.out_of_memory,
+            bugs: new.bugs,
             cancelled: false,
-            finished: false,
         }
     }
 
@@ -69,10 +63,6 @@ impl History {
         let fail = |why: Option<String>| (Verdict::End(JobState::Failed), why);
         let kind = match end {
             AttemptEnd::Succeeded => return (Verdict::End(JobState::Succeeded), None),
-            _ if self.finished => {
-                let why = "an earlier attempt has finished the job".to_owned();
-                return (Verdict::End(JobState::Succeeded), Some(why));
-            }
             _ if self.cancelled => return (Verdict::End(JobState::Cancelled), None),
             AttemptEnd::Stopped if expected => return (Verdict::Retry(Duration::ZERO), None),
             AttemptEnd::Stopped => FailureKind::Preempted,
@@ -83,7 +73,7 @@ impl History {
             FailureKind::Preempted if expected => (Verdict::Retry(Duration::ZERO), None),
             FailureKind::Preempted => (Verdict::Retry(policy.delay(attempt, 1)), None),
             FailureKind::Lost | FailureKind::Timeout => {
-                self.losses += 1;
+                self.losses = self.losses.saturating_add(1);
                 let (lost, of) = (self.losses, policy.losses);
                 if lost < of {
                     let why = format!("loss {lost} of {of} in a row without a new checkpoint");
@@ -93,7 +83,7 @@ impl History {
                 }
             }
             FailureKind::OutOfMemory => {
-                self.out_of_memory += 1;
+                self.out_of_memory = self.out_of_memory.saturating_add(1);
                 if self.out_of_memory <= policy.memory_retries {
                     (Verdict::Retry(policy.delay(attempt, 1)), None)
                 } else {
@@ -101,7 +91,7 @@ impl History {
                 }
             }
             FailureKind::Bug => {
-                self.bugs += 1;
+                self.bugs = self.bugs.saturating_add(1);
                 if self.bugs <= policy.bug_retries {
                     (Verdict::Retry(policy.delay(attempt, 1)), None)
                 } else {

@@ -98,8 +98,8 @@ pub(super) struct Jobs {
     /// The jobs that wait for each.
     children: BTreeMap<JobId, Vec<JobId>>,
     classes: Vec<Members>,
-    /// Jobs that failed because their attempts were lost: one of those may have succeeded yet.
-    lost: BTreeSet<JobId>,
+    /// Jobs that this core saw fail or be cancelled: an attempt that was given up may finish them yet.
+    failed: BTreeMap<JobId, JobState>,
     counts: Counts,
 }
 
@@ -147,7 +147,7 @@ impl Jobs {
     }
 
     /// Takes in a job.
-    pub(super) fn add(&mut self, new: &NewJob, fits: &mut Fits, policy: &Policy) {
+    pub(super) fn add(&mut self, new: &NewJob, fits: &mut Fits) {
         if self.open.contains_key(&new.id) || !(new.wanted || new.live) {
             return;
         }
@@ -168,7 +168,7 @@ impl Jobs {
             self.orphans.insert(new.id);
         }
         let rank = Rank::new(new.priority, new.flops, new.id);
-        let history = History::new(new, policy);
+        let history = History::new(new);
         // A place that is not counted, until it is put where it belongs.
         let job = Job { rank, class, place: Place::Waiting, history, wanted: new.wanted };
         self.open.insert(new.id, job);
@@ -249,7 +249,7 @@ impl Jobs {
     pub(super) fn begin(&mut self, slot: SlotId, fits: &Fits) -> Option<AttemptKey> {
         let id = self.queue.first(slot, fits)?.1.job;
         let job = self.open.get_mut(&id)?;
-        job.history.attempts += 1;
+        job.history.attempts = job.history.attempts.saturating_add(1);
         let number = job.history.attempts;
         self.put(id, Place::Live(Live { number, slot: Some(slot) }));
         Some(AttemptKey { job: id, number })
@@ -303,9 +303,6 @@ impl Jobs {
             Verdict::Leave => _ = self.take_out(id),
             Verdict::End(state) => {
                 self.close(id, state);
-                if state == JobState::Failed && is_loss(end) {
-                    self.lost.insert(id);
-                }
             }
             Verdict::Retry(Duration::ZERO) => self.put(id, Place::Ready(None)),
             Verdict::Retry(delay) => {
@@ -327,24 +324,28 @@ impl Jobs {
         Some(Cancelled::Now)
     }
 
-    /// An attempt that was given up has finished its job. Returns as [`Self::cancel`].
-    pub(super) fn finished_late(&mut self, attempt: AttemptKey) -> Option<Cancelled> {
-        let id = attempt.job;
-        if self.lost.remove(&id) {
-            self.counts.failed -= 1;
-            self.counts.succeeded += 1;
-            return Some(Cancelled::Now);
+    /// Whether a job came to its end before this attempt of it, which was given up, finished it.
+    pub(super) fn knows(&self, attempt: AttemptKey) -> bool {
+        let open = self.open.get(&attempt.job);
+        open.is_some_and(|job| (1..=job.history.attempts).contains(&attempt.number))
+            || self.failed.contains_key(&attempt.job)
+    }
+
+    /// A job has succeeded, whatever was thought of it before. Returns the attempt of it that is live.
+    pub(super) fn finished_late(&mut self, id: JobId) -> Option<Live> {
+        let live = self.live(id);
+        self.orphans.remove(&id);
+        if self.open.contains_key(&id) {
+            self.close(id, JobState::Succeeded);
+            return live;
         }
-        let job = self.open.get_mut(&id)?;
-        if !(1..=job.history.attempts).contains(&attempt.number) {
-            return None;
+        match self.failed.remove(&id) {
+            Some(JobState::Cancelled) => self.counts.cancelled -= 1,
+            Some(_) => self.counts.failed -= 1,
+            None => {}
         }
-        if let Place::Live(live) = job.place {
-            job.history.finished = true;
-            return Some(Cancelled::Later(live));
-        }
-        self.close(id, JobState::Succeeded);
-        Some(Cancelled::Now)
+        self.counts.succeeded += 1;
+        None
     }
 
     /// The jobs that waited for one that has ended. Those of one that succeeded are queued.
@@ -379,6 +380,9 @@ impl Jobs {
             JobState::Succeeded => self.counts.succeeded += 1,
             JobState::Cancelled => self.counts.cancelled += 1,
             _ => self.counts.failed += 1,
+        }
+        if state != JobState::Succeeded {
+            self.failed.insert(id, state);
         }
     }
 }

@@ -158,6 +158,7 @@ impl Core {
                 }
             }
             Event::AttemptEnded { attempt, end } => self.end_attempt(attempt, end),
+            Event::FinishedLate { attempt } => self.finished_late(attempt),
             Event::Untrusted { attempt, why } => self.untrusted(attempt, why),
             Event::Recycle { slot, why } => self.recycle(slot, &why),
             Event::Cancel { job } => self.cancel(job),
@@ -172,7 +173,7 @@ impl Core {
     fn add(&mut self, new: &[NewJob]) {
         self.begun = true;
         for job in new {
-            self.jobs.add(job, &mut self.fits, &self.policy);
+            self.jobs.add(job, &mut self.fits);
         }
         if let Phase::Leaving { finish, .. } = &self.phase
             && matches!(finish, Finish::Done | Finish::Left { .. })

@@ -44,11 +44,11 @@ pub struct NewJob {
     pub wanted: bool,
     /// The step of its last checkpoint.
     pub checkpoint: u64,
-    /// Losses in a row without a new checkpoint so far.
+    /// Losses in a row without a new checkpoint, here and below since a person last had it tried again.
     pub losses: u32,
-    /// Attempts that ran out of memory so far.
+    /// Attempts that ran out of memory.
     pub out_of_memory: u32,
-    /// Attempts that failed without explanation so far.
+    /// Attempts that failed without explanation.
     pub bugs: u32,
 }
 
@@ -124,12 +124,18 @@ pub enum Event {
         /// Its step.
         step: u64,
     },
-    /// An attempt is over. If it was given up before and finished the job all the same, that counts.
+    /// An attempt is over.
     AttemptEnded {
         /// The attempt.
         attempt: AttemptKey,
         /// How it ended.
         end: AttemptEnd,
+    },
+    /// An attempt that was given up, in this run or an earlier one, has finished its job all the same.
+    /// If the job is not among those of this run, it has not succeeded yet.
+    FinishedLate {
+        /// The attempt.
+        attempt: AttemptKey,
     },
     /// What an attempt leaves behind cannot be trusted, whatever its worker is doing.
     Untrusted {

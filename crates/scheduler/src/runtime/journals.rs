@@ -1,11 +1,15 @@
 //! Follows the journals of live attempts: new entries, and what they mean to the core.
 
 use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use augreg_protocol::{
-    AttemptKey, Entry, JournalEvent, JournalReader, Outcome, RunFolder, with_causes,
+    AttemptKey, Entry, JournalError, JournalEvent, JournalReader, Outcome, RunFolder, with_causes,
 };
+use augreg_store::GivenUp;
+use tracing::warn;
 
 use crate::core::{AttemptEnd, Event};
 
@@ -47,10 +51,8 @@ pub(super) struct Journals(HashMap<AttemptKey, Journal>);
 impl Journals {
     /// Follows an attempt's journal from `offset` on.
     pub(super) fn open(&mut self, folder: &RunFolder, attempt: AttemptKey, offset: u64) {
-        let reader = JournalReader::new(folder.journal(attempt.number), offset);
         let next = (offset == 0).then_some(0);
-        let now = Instant::now();
-        self.0.insert(attempt, Journal { reader, next, read_at: now, news_at: now });
+        self.0.insert(attempt, Journal::new(folder.journal(attempt.number), offset, next));
     }
 
     /// Follows an attempt's journal no longer.
@@ -79,39 +81,66 @@ impl Journals {
     /// The journal of an attempt that turns out to have ended is followed no longer. Reading is
     /// synchronous: a journal is a local file of a few kilobytes that was just written.
     pub(super) fn read(&mut self, attempt: AttemptKey) -> Option<News> {
-        let journal = self.0.get_mut(&attempt)?;
-        journal.read_at = Instant::now();
-        let mut news = News::nothing(attempt);
-        let damage = loop {
-            // The reader stops before a damaged line and names it when asked again.
-            match journal.reader.read() {
-                Ok(entries) if entries.is_empty() => break None,
-                Ok(entries) => {
-                    if let Err(why) = journal.take(attempt, entries, &mut news) {
-                        break Some(why);
-                    }
-                }
-                Err(error) => break Some(with_causes(&error)),
-            }
-        };
-        news.offset = journal.reader.offset();
-        if !news.entries.is_empty() {
-            journal.news_at = journal.read_at;
-        }
-        let ended = news.entries.last().is_some_and(|entry| entry.event.is_terminal());
-        if let Some(why) = damage
-            && !ended
-        {
-            news.events.push(Event::Untrusted { attempt, why });
-            self.close(attempt);
-        } else if ended {
+        let (news, over) = self.0.get_mut(&attempt)?.read(attempt);
+        if over {
             self.close(attempt);
         }
         Some(news)
     }
 }
 
+/// What the journal of an attempt that was given up has come to say since; none if nothing. Returns
+/// also whether that was its last word.
+pub(super) fn read_late(folder: &RunFolder, left: &GivenUp) -> Option<(News, bool)> {
+    let path = folder.journal(left.attempt.number);
+    // Most never say anything, and this is asked again and again.
+    if fs::metadata(&path).is_ok_and(|found| found.len() > left.offset) {
+        let mut journal = Journal::new(path, left.offset, Some(left.next_seq));
+        let (news, over) = journal.read(left.attempt);
+        return Some((news, over)).filter(|(news, over)| *over || !news.entries.is_empty());
+    }
+    None
+}
+
 impl Journal {
+    fn new(path: PathBuf, offset: u64, next: Option<u64>) -> Self {
+        let now = Instant::now();
+        Self { reader: JournalReader::new(path, offset), next, read_at: now, news_at: now }
+    }
+
+    /// What is new, and whether nothing more is to be had: the attempt has ended, or what it left
+    /// cannot be trusted.
+    fn read(&mut self, attempt: AttemptKey) -> (News, bool) {
+        self.read_at = Instant::now();
+        let mut news = News::nothing(attempt);
+        let damage = loop {
+            // The reader stops before a damaged line and names it when asked again.
+            match self.reader.read() {
+                Ok(entries) if entries.is_empty() => break None,
+                Ok(entries) => {
+                    if let Err(why) = self.take(attempt, entries, &mut news) {
+                        break Some(why);
+                    }
+                }
+                Err(error @ JournalError::Damaged { .. }) => break Some(with_causes(&error)),
+                // That it cannot be read now says nothing about what it holds.
+                Err(error) => {
+                    warn!(%attempt, "{}; it is read again later", with_causes(&error));
+                    break None;
+                }
+            }
+        };
+        news.offset = self.reader.offset();
+        if !news.entries.is_empty() {
+            self.news_at = self.read_at;
+        }
+        let ended = news.entries.last().is_some_and(|entry| entry.event.is_terminal());
+        let damage = damage.filter(|_| !ended);
+        let over = ended || damage.is_some();
+        news.events.extend(damage.map(|why| Event::Untrusted { attempt, why }));
+        (news, over)
+    }
+
     fn take(
         &mut self,
         attempt: AttemptKey,
@@ -184,7 +213,6 @@ mod tests {
     use super::*;
     use augreg_protocol::JournalWriter;
     use augreg_spec::JobId;
-    use std::fs;
 
     struct Fixture {
         _root: tempfile::TempDir,

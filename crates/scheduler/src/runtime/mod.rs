@@ -8,6 +8,7 @@
 
 mod arrivals;
 mod journals;
+mod late;
 mod lock;
 mod opening;
 mod options;
@@ -20,6 +21,7 @@ mod run;
 mod simulation;
 mod stop;
 
+pub use late::catch_up;
 pub use lock::{LockError, StudyLock};
 pub use options::{Progress, RunError, RunOptions, Summary};
 pub use run::run;

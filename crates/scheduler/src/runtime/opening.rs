@@ -35,7 +35,7 @@ pub(super) async fn load(
     let mut jobs: Vec<_> = wanted.into_iter().map(|job| (job, true)).collect();
     if sweep.is_some() {
         let ids: HashSet<JobId> = jobs.iter().map(|(job, _)| job.job).collect();
-        let others = store.pending(None).await?.into_iter();
+        let others = store.running_jobs().await?.into_iter();
         let left = |job: &PendingJob| job.running.is_some() && !ids.contains(&job.job);
         jobs.extend(others.filter(left).map(|job| (job, false)));
     }

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use augreg_executor::{Local, LocalOptions, SlotId, WorkerEvent, WorkerReport, detect, program};
 use augreg_protocol::{Assignment, AttemptKey, JobState, ToWorker, with_causes};
 use augreg_spec::JobId;
-use augreg_store::{PendingJob, Store};
+use augreg_store::{Change, PendingJob, Store};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, info, warn};
 
 use super::arrivals::Arrivals;
 use super::journals::News;
+use super::late::{Late, Word, catch_up};
 use super::lock::StudyLock;
 use super::opening::{Opening, load, offer};
 use super::options::{Progress, RunError, RunOptions, Summary};
@@ -53,9 +54,10 @@ pub async fn run(
     let root = root.map_err(|source| RunError::Root { path: store.root().to_owned(), source })?;
     let _lock = StudyLock::take(&root)?;
 
+    let succeeded = catch_up(&store).await?;
     let pending = load(&store, sweep).await?;
     if pending.is_empty() {
-        return Ok(Summary { elapsed: began.elapsed(), ..Summary::default() });
+        return Ok(Summary { succeeded, elapsed: began.elapsed(), ..Summary::default() });
     }
     let program = options.program.clone().map_or_else(program, Ok)?;
     let mut slots = detect(options.workers);
@@ -68,7 +70,6 @@ pub async fn run(
     let core = Core::new(options.policy.clone(), local.slots().iter().map(offer));
     let reading = Reading::new(root.clone(), options.journal_interval);
     let mut run = Run {
-        root,
         store,
         options,
         stop: stop.clone(),
@@ -78,6 +79,10 @@ pub async fn run(
         jobs: HashMap::new(),
         began,
         orphans_seen: began,
+        late: Late::new(&root),
+        root,
+        late_seen: began,
+        succeeded_before: succeeded,
         requests: Requests::default(),
         finish: None,
         observe,
@@ -101,6 +106,11 @@ struct Run<F> {
     began: Instant,
     /// When orphans were looked at last.
     orphans_seen: Instant,
+    late: Late,
+    /// When attempts that were given up were looked at last.
+    late_seen: Instant,
+    /// Jobs of which it was found out before the run that they had succeeded.
+    succeeded_before: usize,
     requests: Requests,
     finish: Option<Finish>,
     observe: F,
@@ -168,6 +178,11 @@ impl<F: FnMut(Progress) + Send> Run<F> {
                         self.see_orphan(attempt).await?;
                     }
                 }
+                if self.late_seen.elapsed() >= 10 * TICK {
+                    self.late_seen = Instant::now();
+                    let words = self.late.look(&self.store).await?;
+                    self.see_late(words).await?;
+                }
                 Ok(())
             }
             Wake::Stop(urgency) => {
@@ -217,18 +232,37 @@ impl<F: FnMut(Progress) + Send> Run<F> {
         self.turn(news.into_iter().collect(), events).await
     }
 
-    /// Lets the core decide on `events`, records its decisions with the entries they rest on, and
-    /// performs them. What comes of performing is handled in turn.
-    async fn turn(&mut self, mut news: Vec<News>, events: Vec<Event>) -> Result<(), RunError> {
+    /// Takes in what attempts that were given up have come to say.
+    async fn see_late(&mut self, words: Vec<Word>) -> Result<(), RunError> {
+        for Word { news, events, changes } in words {
+            self.turn_with(news, events, changes).await?;
+        }
+        Ok(())
+    }
+
+    /// [`Self::turn_with`] no further changes.
+    async fn turn(&mut self, news: Vec<News>, events: Vec<Event>) -> Result<(), RunError> {
+        self.turn_with(news, events, Vec::new()).await
+    }
+
+    /// Lets the core decide on `events`, records its decisions with the entries they rest on and the
+    /// `changes`, and performs them. What comes of performing is handled in turn.
+    async fn turn_with(
+        &mut self,
+        mut news: Vec<News>,
+        events: Vec<Event>,
+        mut changes: Vec<Change>,
+    ) -> Result<(), RunError> {
         let mut events = VecDeque::from(events);
         loop {
             let now = Millis(self.began.elapsed().as_millis() as u64);
             let actions: Vec<Action> =
                 events.drain(..).flat_map(|event| self.core.handle(now, event)).collect();
             let slots = self.local.slots();
-            let changes: Vec<_> = actions.iter().filter_map(|a| change(a, slots)).collect();
+            changes.extend(actions.iter().filter_map(|a| change(a, slots)));
             let grace = self.options.policy.stop_grace;
             persist(&self.store, &news, &changes, &self.stop, grace).await?;
+            changes.clear();
             for note in news.drain(..).flat_map(|news| news.notes) {
                 (self.observe)(Progress::Note(note));
             }
@@ -322,7 +356,7 @@ impl<F: FnMut(Progress) + Send> Run<F> {
             return Err(RunError::NoWorker { why });
         }
         Ok(Summary {
-            succeeded: counts.succeeded,
+            succeeded: self.succeeded_before + counts.succeeded,
             failed: counts.failed,
             cancelled: counts.cancelled,
             left: counts.left(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use augreg_protocol::{
     AttemptKey, AttemptState, Device, FailureKind, JobState, JournalEvent, JournalWriter, Outcome,
 };
+use augreg_scheduler::runtime::{Progress, Stopper};
 use augreg_store::Change;
 
 use crate::study::Study;
@@ -117,4 +118,81 @@ async fn what_another_sweep_left_running_is_put_right_but_not_run() {
     assert_eq!(study.state(1).await, JobState::Queued);
     assert_eq!(study.ran(), [study.key(0, 1).to_string()]);
     study.assert_quiet().await;
+}
+
+/// An attempt that its scheduler gave up for lost, and the journal that its worker still writes.
+async fn given_up(study: &Study, job: usize, state: JobState) -> JournalWriter {
+    let attempt = study.key(job, 1);
+    let journal = left_running(study, attempt).await;
+    let lost = Change::AttemptEnded {
+        attempt,
+        state: AttemptState::Failed,
+        failure: Some((FailureKind::Lost, "its host does not answer".to_owned())),
+        at: 2,
+    };
+    let state = Change::JobState { job: attempt.job, state };
+    study.store.apply(&[lost, state]).await.expect("applies");
+    journal
+}
+
+/// optuna/optuna#4234: a live trial was declared failed, and its result then rejected.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_reported_after_its_attempt_was_given_up_is_taken_by_the_next_run() {
+    let study = Study::new(3).await;
+    for (job, state) in [(0, JobState::Queued), (1, JobState::Failed)] {
+        let mut journal = given_up(&study, job, state).await;
+        journal.append(JournalEvent::Succeeded(outcome())).expect("appends");
+    }
+    let summary = study.run().await.expect("runs");
+    assert_eq!((summary.succeeded, summary.failed), (3, 0));
+    assert_eq!(study.ran(), [study.key(2, 1).to_string()], "nothing runs again");
+    for job in 0..2 {
+        let details = study.details(job).await;
+        assert_eq!((details.state, details.result), (JobState::Succeeded, Some(outcome())));
+        assert_eq!(details.attempts[0].state, AttemptState::Succeeded);
+        let why = details.events.last().map(|event| event.reason.as_str()).unwrap_or_default();
+        assert!(why.contains("given up"), "{why}");
+    }
+    let again = study.run().await.expect("runs");
+    assert_eq!((again.succeeded, study.ran().len()), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_reported_during_the_run_ends_the_job_and_the_attempt_that_took_its_place() {
+    let mut study = Study::new(2).await;
+    let mut journal = given_up(&study, 0, JobState::Queued).await;
+    // Its first attempt is not a worker's of this run; its second works until told to leave.
+    study.order(0, &["succeed", "work"]);
+    let (_stopper, stop) = Stopper::new();
+    let second = study.key(0, 2);
+    let observe = move |progress| {
+        if matches!(progress, Progress::Started { attempt, .. } if attempt == second) {
+            journal.append(JournalEvent::Succeeded(outcome())).expect("appends");
+        }
+    };
+    let summary = study.run_until(stop, observe).await.expect("runs");
+    assert_eq!((summary.succeeded, summary.failed, summary.left), (2, 0, 0));
+    let details = study.details(0).await;
+    assert_eq!((details.state, details.result), (JobState::Succeeded, Some(outcome())));
+    let states: Vec<_> = details.attempts.iter().map(|attempt| attempt.state).collect();
+    assert_eq!(states, [AttemptState::Succeeded, AttemptState::Stopped]);
+    study.assert_quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_journal_of_an_attempt_that_was_given_up_is_looked_at_once() {
+    let study = Study::new(1).await;
+    drop(given_up(&study, 0, JobState::Failed).await);
+    let path = study.folder(0).journal(1);
+    let mut bytes = std::fs::read(&path).expect("reads");
+    bytes.extend_from_slice(b"{\"crc\":1,\"entry\":{}}\n");
+    std::fs::write(&path, bytes).expect("writes");
+    for _ in 0..2 {
+        assert_eq!(study.run().await.expect("runs").succeeded, 0);
+    }
+    let details = study.details(0).await;
+    assert_eq!(details.state, JobState::Failed);
+    let ignored = details.events.iter().filter(|event| event.what == "ignored").count();
+    assert_eq!(ignored, 1, "{:?}", details.events);
+    assert_eq!(study.store.given_up(None, 9).await.expect("reads"), []);
 }

@@ -36,6 +36,8 @@ async fn failed_and_cancelled_jobs_are_queued_again_and_keep_their_attempts() {
     expected.sort();
     assert_eq!(queued, expected);
     let pending = study.store.pending(None).await.expect("reads");
-    assert_eq!((pending[0].attempts, pending[0].bugs), (1, 1));
+    assert_eq!((pending[0].attempts, pending[0].bugs), (1, 0), "what came before is forgiven");
     study.start(AttemptKey { job: grid[1].id, number: 2 }).await;
+    let pending = study.store.pending(None).await.expect("reads");
+    assert_eq!(pending[0].running.as_ref().map(|running| running.number), Some(2));
 }

@@ -117,6 +117,40 @@ async fn entries_and_changes_are_stored_together_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn an_attempt_that_is_ended_without_its_journal_is_given_up_until_it_is_settled() {
+    let study = Study::with(&jobs(3)).await;
+    let keys = [0, 1, 2].map(|at: usize| AttemptKey { job: jobs(3)[at].id, number: 1 });
+    for attempt in keys {
+        study.start(attempt).await;
+    }
+    let lost = |attempt| Change::AttemptEnded {
+        attempt,
+        state: AttemptState::Failed,
+        failure: Some((FailureKind::Lost, "gone".to_owned())),
+        at: 9,
+    };
+    let begun = &story(keys[0])[..10];
+    study.store.ingest(keys[0], begun, 77, &[lost(keys[0])]).await.expect("ingests");
+    let ended = story(keys[1]);
+    study.store.ingest(keys[1], &ended, 99, &[lost(keys[1])]).await.expect("ingests");
+
+    let left = study.store.given_up(None, 9).await.expect("reads");
+    let [only] = left.as_slice() else { panic!("{left:?}: the second said how it ended") };
+    assert_eq!((only.attempt, only.offset, only.next_seq), (keys[0], 77, 10));
+    assert_eq!(only.state, JobState::Running);
+    assert_eq!(study.store.given_up(Some(keys[0]), 9).await.expect("reads"), []);
+
+    let settled = Change::Settled { attempt: keys[0] };
+    let done = Change::JobState { job: keys[0].job, state: JobState::Succeeded };
+    let rest = &story(keys[0])[10..];
+    study.store.ingest(keys[0], rest, 4711, &[done, settled]).await.expect("ingests");
+    assert_eq!(study.store.given_up(None, 9).await.expect("reads"), []);
+    let job = study.store.job(keys[0].job).await.expect("is there");
+    assert_eq!((job.state, job.attempts[0].state), (JobState::Succeeded, AttemptState::Succeeded));
+    assert_eq!((job.attempts[0].failure, job.attempts[0].message.as_deref()), (None, None));
+}
+
+#[tokio::test]
 async fn writes_committed_together_fail_alone() {
     let study = Study::with(&jobs(60)).await;
     let jobs = jobs(60);

@@ -37,7 +37,9 @@ fn beats(slots: u32, events: u64) -> Duration {
 
 #[test]
 fn a_million_beats_cost_the_same_whether_of_one_slot_or_of_many() {
-    let (few, many) = (beats(4, 1_000_000), beats(64, 1_000_000));
+    // The best of ten tenths: a busy machine slows some of them, not all.
+    let best = |slots| (0..10).map(|_| beats(slots, 100_000)).min().unwrap_or_default() * 10;
+    let (few, many) = (best(4), best(64));
     let ratio = many.as_secs_f64() / few.as_secs_f64();
     eprintln!("4 slots: {few:?}, 64 slots: {many:?} for a million beats: {ratio:.2} times");
     assert!(ratio < 6.0, "64 slots cost {ratio:.1} times as much as 4");

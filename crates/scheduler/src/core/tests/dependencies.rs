@@ -1,12 +1,11 @@
 //! Jobs that wait for others.
 
-use augreg_executor::SlotId;
 use augreg_protocol::{FailureKind, JobState};
 
 use super::{Bench, SLOT, failed, gone, id, job, key};
 use crate::core::{Action, AttemptEnd, Event, Finish, NewJob};
 
-fn child(name: &str, parent: &str) -> NewJob {
+pub(super) fn child(name: &str, parent: &str) -> NewJob {
     NewJob { parent: Some(id(parent)), flops: 100.0, ..job(name) }
 }
 
@@ -61,35 +60,4 @@ fn a_job_whose_parent_belongs_to_another_run_is_told_of_once_and_keeps_nobody() 
     let told = bench.told(Event::JobsAdded(vec![child("b", "elsewhere"), child("c", "elsewhere")]));
     assert!(told[0].1.contains("1 more likewise"), "{told:?}");
     assert_eq!(told.last().map(|(what, _)| *what), Some("finished"));
-}
-
-#[test]
-fn the_result_of_an_attempt_that_was_given_up_counts_and_stops_the_next() {
-    let mut bench = Bench::busy();
-    bench.send(Event::JobsAdded(vec![child("b", "a")]));
-    bench.send(gone(SLOT));
-    assert_eq!(bench.next_attempt(), key("a", 2));
-    let actions = bench.end(key("a", 1), AttemptEnd::Succeeded);
-    assert_eq!(actions, [Action::StopWorker { slot: SLOT }]);
-    let actions = bench.end(key("a", 2), AttemptEnd::Stopped);
-    let state = |name, state| Action::SetJobState { job: id(name), state };
-    assert_eq!(actions[1..], [state("a", JobState::Succeeded), state("b", JobState::Queued)]);
-}
-
-#[test]
-fn the_late_result_of_a_queued_or_failed_job_ends_it() {
-    let succeeded = Action::SetJobState { job: id("a"), state: JobState::Succeeded };
-    let mut bench = Bench::busy();
-    bench.send(gone(SLOT));
-    assert_eq!(bench.end(key("a", 1), AttemptEnd::Succeeded)[0], succeeded);
-
-    // Another job keeps the run up while this one is lost three times.
-    let mut bench = Bench::new(2);
-    bench.send(Event::JobsAdded(vec![NewJob { flops: 9.0, losses: 2, ..job("a") }, job("z")]));
-    bench.send(Event::WorkerReady { slot: SLOT });
-    bench.send(Event::WorkerReady { slot: SlotId(1) });
-    bench.send(gone(SLOT));
-    assert_eq!(bench.core.counts().failed, 1);
-    assert_eq!(bench.end(key("a", 1), AttemptEnd::Succeeded), [succeeded]);
-    assert_eq!((bench.core.counts().failed, bench.core.counts().succeeded), (0, 1));
 }

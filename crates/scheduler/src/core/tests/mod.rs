@@ -3,6 +3,7 @@
 mod ahead;
 mod cost;
 mod dependencies;
+mod late;
 mod pauses;
 mod properties;
 mod retries;

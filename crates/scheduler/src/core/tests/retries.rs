@@ -114,8 +114,10 @@ fn losses_with_new_checkpoints_in_between_never_end_a_job() {
 }
 
 #[test]
-fn losses_before_a_restart_count_until_a_person_asks_again() {
-    for (losses, expected) in [(2, JobState::Failed), (3, JobState::Queued)] {
+fn losses_before_a_restart_count() {
+    for (losses, expected) in
+        [(0, JobState::Queued), (1, JobState::Queued), (2, JobState::Failed), (9, JobState::Failed)]
+    {
         let mut bench = Bench::new(1);
         bench.send(Event::JobsAdded(vec![NewJob { losses, attempts: 7, ..job("a") }]));
         let actions = bench.send(Event::WorkerReady { slot: SLOT });

@@ -2,9 +2,10 @@
 
 use augreg_executor::WorkerReport;
 use augreg_protocol::{AttemptKey, Beat, FailureKind, JournalEvent};
+use augreg_spec::JobId;
 
 use super::witness::Row;
-use super::worker::{self, Life, Nature, Task};
+use super::worker::{self, Known, Life, Nature, Task};
 use super::world::{Happening, Line, World};
 
 /// How long a worker waits for the lock of a job, in milliseconds.
@@ -27,16 +28,29 @@ impl World {
 
     /// A worker does its next act.
     pub(super) fn act(&mut self, id: u32) {
-        if self.draws.chance(self.faults.die) {
+        let Some(worker) = self.workers.get(&id) else { return };
+        let cut_off = worker.known == Known::CutOff;
+        if self.strikes(self.faults.die, "a worker died") {
             return self.die(id, "killed by signal 11");
         }
-        let hangs = self.draws.chance(self.faults.hang);
+        if !cut_off && self.strikes(self.faults.belie, "a worker was said to be gone, and was not")
+        {
+            self.cut_off(id);
+        }
+        let hangs = self.strikes(self.faults.hang, "a worker hung");
         let Some(worker) = self.workers.get_mut(&id) else { return };
         if hangs || worker.life == Life::Hung {
             worker.life = Life::Hung;
             return;
         }
         let leaving = worker.leaving;
+        let rising = worker.life == Life::Rising;
+        if rising && self.strikes(self.faults.refuse, "a worker was refused") {
+            self.say(id, WorkerReport::Refused { why: "it is of version 9".to_owned() });
+            self.workers.remove(&id);
+            return;
+        }
+        let Some(worker) = self.workers.get_mut(&id) else { return };
         if worker.life == Life::Rising {
             worker.life = Life::Up;
             self.say(id, WorkerReport::Ready { pid: id });
@@ -50,7 +64,8 @@ impl World {
         } else {
             return; // Whatever is sent to it wakes it.
         }
-        let pause = self.between(50, 1500);
+        // One that is cut off has all the time in the world.
+        let pause = if cut_off { self.between(50, 20_000) } else { self.between(50, 1500) };
         self.time.after(pause, Happening::Act { worker: id });
     }
 
@@ -82,7 +97,8 @@ impl World {
         }
         drop(task);
         // Between the result and the word of it.
-        if self.draws.chance(self.faults.die) {
+        let what = "a worker died between a result and the word of it";
+        if self.strikes(self.faults.die, what) {
             self.die(id, "killed by signal 11 after its attempt");
         } else {
             self.say(id, WorkerReport::Ended { attempt });
@@ -113,9 +129,10 @@ impl World {
         }
         if !began {
             // That an attempt lives is told by its lock. Of one that has it only after its scheduler's
-            // end the next cannot know; the lock keeps both apart.
+            // end, or its own, nobody can know; the lock keeps it apart from the next.
+            let over = self.running(attempt.job) != Some(attempt.number);
             if let Some(worker) = self.workers.get_mut(&id) {
-                worker.given_up |= worker.scheduler <= self.fallen;
+                worker.given_up |= over || worker.scheduler <= self.fallen;
             }
             task.step = checkpoint;
             self.append(task, worker::started(checkpoint));
@@ -140,6 +157,10 @@ impl World {
             Nature::Always(kind) => Some(kind),
             Nature::Once(kind) => (attempt.number == 1).then_some(kind),
         };
+        let slot = self.workers.get(&id).map(|worker| worker.slot);
+        let spoilt = slot.is_some_and(|slot| self.setting.bad == Some(slot))
+            && self.strikes(self.faults.spoil, "a slot was bad");
+        let fails = fails.or(spoilt.then_some(FailureKind::Bug));
         if self.draws.chance(0.5) {
             self.append(task, worker::metrics(step));
         }
@@ -165,13 +186,17 @@ impl World {
     fn append(&mut self, task: &mut Task, event: JournalEvent) {
         self.note(|| format!("journal of {}: {event:?}", task.attempt));
         let AttemptKey { job, number } = task.attempt;
-        let live = self.witness.rows.get(&job).and_then(Row::running) == Some(number);
-        let succeeded = matches!(event, JournalEvent::Succeeded(_));
+        let late = event.is_terminal() && self.running(job) != Some(number);
         let done = self.deeds.job_mut(job);
         task.append(event, done);
-        if succeeded && live {
-            done.reported.insert(number);
+        if late {
+            done.late.insert(number);
         }
+    }
+
+    /// The number of the attempt of a job that runs, as the database has it.
+    pub(super) fn running(&self, job: JobId) -> Option<u32> {
+        self.witness.rows.get(&job).and_then(Row::running)
     }
 }
 

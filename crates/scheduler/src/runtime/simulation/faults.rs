@@ -21,14 +21,20 @@ pub(super) struct Faults {
     pub(super) overtake: f64,
     /// The executor forgets a worker: its end is never told, and it cannot be killed.
     pub(super) forget: f64,
+    /// The executor says that a worker is gone, which is not, at each of its acts.
+    pub(super) belie: f64,
     /// No worker can be started.
     pub(super) no_start: f64,
+    /// A worker turns out to be of another version.
+    pub(super) refuse: f64,
     /// The scheduler dies, before and after each write and between any two actions.
     pub(super) crash: f64,
     /// The machine dies with the scheduler.
     pub(super) power: f64,
     /// A worker does not notice that its scheduler is gone until its attempt is over.
     pub(super) oblivious: f64,
+    /// A job fails on a bad slot, at each step.
+    pub(super) spoil: f64,
 }
 
 impl Faults {
@@ -45,10 +51,13 @@ impl Faults {
             dawdle: some(0.2),
             overtake: some(0.5),
             forget: some(0.1),
+            belie: some(0.03),
             no_start: some(0.3),
+            refuse: some(0.03),
             crash: some(0.05),
             power: some(0.5),
             oblivious: some(1.0),
+            spoil: some(1.0),
         }
     }
 }

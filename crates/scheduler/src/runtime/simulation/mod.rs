@@ -11,9 +11,14 @@
 //! line; `AUGREG_SIM_SCHEDULES=<n>` plays more of them.
 
 mod act;
+mod coverage;
 mod desk;
+mod executor;
 mod faults;
+mod order;
+mod person;
 mod play;
+mod setting;
 mod study;
 mod timeline;
 mod witness;
@@ -25,6 +30,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use coverage::Coverage;
 use play::{Failure, play};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use study::Template;
@@ -62,14 +68,17 @@ impl<'a> Table<'a> {
 
     /// Plays some schedules on one study. A panic is a failure as any other; after a failure the
     /// study is a new one.
-    fn play(&self, seeds: Range<u64>, keep_log: usize) -> Vec<(u64, Failure)> {
+    fn play(&self, seeds: Range<u64>, keep_log: usize, seen: &mut Coverage) -> Vec<(u64, Failure)> {
         let mut failed = Vec::new();
         let mut study = self.runtime.block_on(self.template.copy());
         for seed in seeds {
-            let schedule = play(seed, self.template, &study.store, keep_log);
+            let schedule = play(seed, self.template, &mut study, keep_log);
             let played = catch_unwind(AssertUnwindSafe(|| self.runtime.block_on(schedule)));
             let failure = match played {
-                Ok(Ok(())) => continue,
+                Ok(Ok(happened)) => {
+                    seen.add(happened);
+                    continue;
+                }
                 Ok(Err(failure)) => failure,
                 Err(panic) => {
                     let said = panic.downcast_ref::<String>().cloned();
@@ -102,45 +111,50 @@ fn settle_on(core: usize) {
 }
 
 /// Plays many schedules on as many threads as there are cores, until too many failed.
-fn play_many(template: &Template, schedules: u64) -> Vec<(u64, Violation)> {
+fn play_many(template: &Template, schedules: u64) -> (Vec<(u64, Violation)>, Coverage) {
     let next = AtomicU64::new(0);
     let failed: Mutex<Vec<(u64, Violation)>> = Mutex::default();
-    let (next_seed, failures) = (&next, &failed);
+    let seen: Mutex<Coverage> = Mutex::default();
+    let (next_seed, failures, seen_by_all) = (&next, &failed, &seen);
     std::thread::scope(|scope| {
         for core in cores() {
             scope.spawn(move || {
                 settle_on(core);
                 let (next, failed) = (next_seed, failures);
                 let table = Table::new(template);
+                let mut seen = Coverage::default();
                 loop {
                     let from = next.fetch_add(study::SCHEDULES, Ordering::Relaxed);
                     if from >= schedules || failed.lock().is_ok_and(|f| f.len() >= ENOUGH) {
                         break;
                     }
                     let until = schedules.min(from + study::SCHEDULES);
-                    let broken = table.play(from..until, 0).into_iter();
+                    let broken = table.play(from..until, 0, &mut seen).into_iter();
                     let broken = broken.map(|(seed, failure)| (seed, failure.violation));
                     failed.lock().expect("not poisoned").extend(broken);
                 }
+                seen_by_all.lock().expect("not poisoned").add(seen);
             });
         }
     });
     let mut failed = failed.into_inner().expect("not poisoned");
     failed.sort_by_key(|(seed, _)| *seed);
-    failed
+    (failed, seen.into_inner().expect("not poisoned"))
 }
 
 #[test]
 fn whatever_befalls_it_a_run_loses_nothing_and_ends() {
     let template = runtime().block_on(Template::new());
     if let Some(seed) = number("AUGREG_SIM_SEED") {
-        let failed = Table::new(&template).play(seed..seed + 1, STORY).pop();
+        let mut seen = Coverage::default();
+        let failed = Table::new(&template).play(seed..seed + 1, STORY, &mut seen).pop();
         let told = failed.map(|(_, Failure { violation, log })| format!("{log}\n{}", violation.0));
         assert!(told.is_none(), "{}", told.unwrap_or_default());
         return;
     }
     let schedules = number("AUGREG_SIM_SCHEDULES").unwrap_or(SCHEDULES);
-    let failed = play_many(&template, schedules);
+    let (failed, seen) = play_many(&template, schedules);
+    eprintln!("{schedules} schedules, in which\n{}", seen.table());
     let told: Vec<_> =
         failed.iter().map(|(seed, violation)| format!("  {seed}: {}", violation.0)).collect();
     let told = told.join("\n");
@@ -150,4 +164,6 @@ fn whatever_befalls_it_a_run_loses_nothing_and_ends() {
         "schedules that broke an invariant:\n{told}\nreplay one with\n  \
          AUGREG_SIM_SEED={first} cargo nextest run -p augreg-scheduler whatever_befalls"
     );
+    let missing = seen.missing(schedules);
+    assert!(missing.is_empty(), "what happened too rarely to say anything:\n{missing:#?}");
 }

@@ -4,17 +4,20 @@ use std::time::Duration;
 
 use augreg_protocol::JobState;
 use augreg_spec::random::{Purpose, stream};
-use augreg_store::Store;
+use augreg_store::Change;
 
+use super::coverage::Coverage;
 use super::desk::{Desk, Halt, Wake};
 use super::faults::Faults;
-use super::study::Template;
+use super::study::{Study, Template};
 use super::witness::Violation;
 use super::world::{Happening, World};
 use crate::core::{Event, Finish, Pauser, Policy};
 
 /// Milliseconds between ticks.
 const TICK: u64 = 500;
+/// How often a scheduler that starts again opens the database anew. It takes as long as a schedule.
+const REOPENED: f64 = 0.05;
 /// More happenings than any schedule takes that ends.
 const HAPPENINGS: u32 = 60_000;
 
@@ -25,14 +28,14 @@ pub(super) struct Failure {
     pub(super) log: String,
 }
 
-/// Plays the schedule of a seed on its sweep of `store`, a copy of the template. Keeps the last
-/// `keep_log` lines of what happened for the failure.
+/// Plays the schedule of a seed on its sweep of `study`, a copy of the template. Keeps the last
+/// `keep_log` lines of what happened for the failure. Returns what happened.
 pub(super) async fn play(
     seed: u64,
     template: &Template,
-    store: &Store,
+    study: &mut Study,
     keep_log: usize,
-) -> Result<(), Failure> {
+) -> Result<Coverage, Failure> {
     let policy = Policy {
         heartbeat_timeout: Duration::from_secs(20),
         step_timeout: Duration::from_mins(1),
@@ -43,9 +46,12 @@ pub(super) async fn play(
         ..Policy::default()
     };
     let draws = stream(seed, Purpose::Backoff, 1, 0);
-    let mut world = World::new(store.clone(), template.sweep(seed), draws, policy, keep_log);
+    let store = study.store.clone();
+    let mut world = World::new(store, template.sweep(seed), draws, policy, keep_log);
     let result = to_the_end(&mut world).await;
-    result.map_err(|violation| Failure { violation, log: world.log() })
+    let log = world.log();
+    study.store = world.store;
+    result.map_err(|violation| Failure { violation, log }).map(|()| world.seen)
 }
 
 async fn to_the_end(world: &mut World) -> Result<(), Violation> {
@@ -55,12 +61,34 @@ async fn to_the_end(world: &mut World) -> Result<(), Violation> {
     for _ in 0..HAPPENINGS {
         let Some(happening) = world.time.next() else { break };
         play.happen(world, happening).await?;
-        if play.ended {
-            return world.witness.at_the_end(&world.deeds);
+        if play.ended && !world.is_anyone_at_work() {
+            if is_over(world).await? {
+                return Ok(());
+            }
+            play.ended = false;
+            world.time.after(1, Happening::Boot);
         }
     }
     let how = format!("not by {} ms: {:?}", world.time.now(), world.witness.rows);
     Err(Violation::new("every job comes to an end", how))
+}
+
+/// Takes in what workers did that no run has heard of, as the next start would. Returns whether that
+/// leaves nothing to run; then it must all have come to a good end.
+async fn is_over(world: &mut World) -> Result<bool, Violation> {
+    world.catch_up().await?;
+    if !world.is_over() {
+        return Ok(false);
+    }
+    world.witness.at_the_end(&world.deeds)?;
+    // The next schedule of this study must not depend on this one.
+    if world.witness.has_given_up() {
+        let broken = |e| Violation::new("what was given up can be settled", e);
+        let left = world.store.given_up(None, u32::MAX).await.map_err(broken)?;
+        let settled = left.iter().map(|left| Change::Settled { attempt: left.attempt });
+        world.store.apply(&settled.collect::<Vec<_>>()).await.map_err(broken)?;
+    }
+    Ok(true)
 }
 
 /// Decides what befalls the world from outside.
@@ -84,6 +112,12 @@ fn plan(world: &mut World) {
         let by = i64::from(world.draws.below(600_000)) - 300_000;
         world.time.at(at, Happening::Leap { by });
     }
+    for _ in 0..world.draws.below(3) {
+        let at = world.between(0, until);
+        let slots: Vec<_> = world.setting.slots.keys().copied().collect();
+        let slot = slots[world.draws.below(slots.len() as u32) as usize];
+        world.time.at(at, Happening::Recycle { slot });
+    }
     for by in [Pauser::Person, Pauser::Disk] {
         if world.draws.chance(0.2) {
             let at = world.between(0, until);
@@ -95,8 +129,8 @@ fn plan(world: &mut World) {
     }
 }
 
-struct Play {
-    desk: Option<Desk>,
+pub(super) struct Play {
+    pub(super) desk: Option<Desk>,
     schedulers: u32,
     ended: bool,
 }
@@ -122,9 +156,17 @@ impl Play {
             }
             Happening::Disk { full } => {
                 world.disk_full = full;
+                if full {
+                    world.seen.count("the disk was full");
+                }
                 Ok(())
             }
+            Happening::Recycle { slot } => {
+                let why = "it has grown too large".to_owned();
+                self.wake(world, None, Wake::Event(Event::Recycle { slot, why })).await
+            }
             Happening::Leap { by } => {
+                world.seen.count("the clock leapt");
                 world.skew += by;
                 Ok(())
             }
@@ -137,6 +179,7 @@ impl Play {
                 world.paused.retain(|(pauser, _)| *pauser != by);
                 self.wake(world, None, Wake::Event(Event::GoOn { by })).await
             }
+            Happening::Person if self.ended => Ok(()),
             Happening::Person => self.person(world).await,
             Happening::Calm => {
                 world.faults = Faults::default();
@@ -147,12 +190,15 @@ impl Play {
     }
 
     async fn boot(&mut self, world: &mut World) -> Result<(), Violation> {
-        if self.desk.is_some() {
+        if self.desk.is_some() || self.ended {
             return Ok(());
         }
         if world.disk_full {
             world.time.after(1000, Happening::Boot);
             return Ok(());
+        }
+        if self.schedulers > 0 && world.strikes(REOPENED, "the database was opened anew") {
+            world.reopen().await?;
         }
         self.schedulers += 1;
         let scheduler = self.schedulers;
@@ -173,7 +219,7 @@ impl Play {
     }
 
     /// Wakes the scheduler, if there is one, and it is the one meant.
-    async fn wake(
+    pub(super) async fn wake(
         &mut self,
         world: &mut World,
         scheduler: Option<u32>,
@@ -195,7 +241,7 @@ impl Play {
         }
     }
 
-    fn fall(&mut self, world: &mut World, scheduler: u32) {
+    pub(super) fn fall(&mut self, world: &mut World, scheduler: u32) {
         world.note(|| format!("scheduler {scheduler} dies"));
         self.desk = None;
         if world.draws.chance(world.faults.power) {
@@ -212,44 +258,22 @@ impl Play {
         if world.witness.count(JobState::Running) > desk.core.orphans().len() {
             return Err(Violation::new("nothing runs after the end of a run", finish));
         }
+        let mut rows = world.witness.rows.iter();
+        if let Some(open) = rows.find(|(_, row)| finish == Finish::Done && !row.has_ended()) {
+            return Err(Violation::new("every job comes to an end", format!("{open:?}")));
+        }
         self.desk = None;
-        if finish == Finish::Done {
-            self.ended = true;
-        } else {
-            world.abandon(number);
-        }
+        world.abandon(number);
+        let is_over = match finish {
+            Finish::Done => true,
+            Finish::Left { .. } => world.is_over(),
+            Finish::AllFail(_) => {
+                world.deeds.mend();
+                false
+            }
+            Finish::Stopped | Finish::GaveUp(_) => false,
+        };
+        self.ended |= is_over;
         Ok(())
-    }
-
-    /// A person cancels a job, has one tried again, or stops the run, once or twice.
-    async fn person(&mut self, world: &mut World) -> Result<(), Violation> {
-        let ids = world.deeds.ids();
-        let job = ids[world.draws.below(ids.len() as u32) as usize];
-        let deed = world.draws.below(4);
-        let stalled = self.desk.as_ref().is_some_and(Desk::is_stalled);
-        match (&self.desk, deed) {
-            (Some(_), 0 | 1) => self.wake(world, None, Wake::Event(Event::Cancel { job })).await,
-            (Some(_), 2) => self.wake(world, None, Wake::Event(Event::Stop)).await,
-            (Some(desk), _) if stalled => {
-                let number = desk.number;
-                self.fall(world, number);
-                Ok(())
-            }
-            (Some(_), _) => self.wake(world, None, Wake::Event(Event::StopNow)).await,
-            (None, 0 | 1) if !world.disk_full => {
-                let done = world.store.set_cancelled(&[job], "a whim").await;
-                done.map_err(|e| Violation::new("jobs can be cancelled", e))?;
-                world.look().await
-            }
-            (None, _) if !world.disk_full => {
-                let done = world.store.requeue_failed(&[job], "a whim").await;
-                let moved = done.map_err(|e| Violation::new("jobs can be requeued", e))?;
-                for id in moved {
-                    world.deeds.job_mut(id).requeued += 1;
-                }
-                world.look().await
-            }
-            _ => Ok(()),
-        }
     }
 }

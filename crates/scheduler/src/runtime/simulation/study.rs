@@ -14,8 +14,10 @@ use augreg_store::{NewSweep, Store};
 
 /// Sweeps of these sizes lie in one study: opening a database takes as long as a small schedule, so
 /// many share one. Most are small, so that there is time for many.
-const SIZES: [u64; 32] = [
-    1, 2, 3, 1, 4, 2, 1, 3, 1, 2, 7, 1, 3, 1, 2, 4, 1, 2, 1, 3, 2, 1, 1, 2, 4, 1, 3, 1, 2, 20, 1, 2,
+const SIZES: [u64; 64] = [
+    1, 2, 3, 1, 4, 2, 1, 3, 1, 2, 7, 1, 3, 1, 2, 4, 1, 2, 1, 3, 5, 1, 1, 2, 4, 1, 3, 1, 2, 24, 1,
+    2, 1, 2, 3, 1, 4, 2, 1, 3, 1, 2, 6, 1, 3, 1, 2, 4, 1, 2, 1, 3, 5, 1, 1, 2, 4, 1, 3, 1, 2, 3, 1,
+    2,
 ];
 
 /// How many schedules share a study.

@@ -32,10 +32,25 @@ pub(super) struct Done {
     pub(super) notes: u64,
     /// Attempts whose journal says that they succeeded.
     pub(super) succeeded: BTreeSet<u32>,
-    /// Those of them that the database had as running when they wrote so.
-    pub(super) reported: BTreeSet<u32>,
+    /// Attempts that ended when the database had them as over.
+    pub(super) late: BTreeSet<u32>,
     /// How often a person had it tried again.
     pub(super) requeued: usize,
+}
+
+impl Done {
+    pub(super) fn new(nature: Nature, steps: u64) -> Self {
+        Self {
+            nature,
+            steps,
+            checkpoint: 0,
+            entries: BTreeMap::new(),
+            notes: 0,
+            succeeded: BTreeSet::new(),
+            late: BTreeSet::new(),
+            requeued: 0,
+        }
+    }
 }
 
 /// An attempt in a worker.
@@ -60,6 +75,16 @@ pub(super) enum Life {
     Hung,
 }
 
+/// What the executor knows of a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    Well,
+    /// Its end is never told, and it cannot be killed.
+    Forgotten,
+    /// It was said to be gone: nothing more is heard of it.
+    CutOff,
+}
+
 /// A worker process.
 #[derive(Debug)]
 pub(super) struct Worker {
@@ -72,7 +97,7 @@ pub(super) struct Worker {
     pub(super) inbox: Vec<AttemptKey>,
     /// It was told to stop, or has seen that its scheduler is gone.
     pub(super) leaving: bool,
-    pub(super) forgotten: bool,
+    pub(super) known: Known,
     /// It was to be killed: whoever does not die of it has lost its slot.
     pub(super) given_up: bool,
     /// When its last word arrives: the next cannot overtake it.
@@ -82,7 +107,7 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(slot: SlotId, scheduler: u32, forgotten: bool) -> Self {
+    pub(super) fn new(slot: SlotId, scheduler: u32, known: Known) -> Self {
         Self {
             slot,
             scheduler,
@@ -90,11 +115,18 @@ impl Worker {
             task: None,
             inbox: Vec::new(),
             leaving: false,
-            forgotten,
+            known,
             given_up: false,
             heard: 0,
             sent: 0,
         }
+    }
+}
+
+impl Worker {
+    /// Whether it may write anything yet.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.life != Life::Hung && (self.task.is_some() || !self.inbox.is_empty())
     }
 }
 

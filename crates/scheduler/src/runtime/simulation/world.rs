@@ -4,16 +4,19 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
 use augreg_executor::{SlotId, WorkerReport};
-use augreg_protocol::{AttemptKey, FailureKind, RunFolder};
+use augreg_protocol::{AttemptKey, JobState, RunFolder};
 use augreg_spec::JobId;
 use augreg_spec::random::Stream;
 use augreg_store::Store;
 
+use super::super::late::catch_up;
+use super::coverage::Coverage;
 use super::desk::Halt;
 use super::faults::Faults;
+use super::setting::Setting;
 use super::timeline::Timeline;
 use super::witness::{Row, Violation, Witness};
-use super::worker::{self, Done, Life, Nature, Task, Worker};
+use super::worker::{Done, Nature, Worker};
 use crate::core::{Pauser, Policy};
 
 /// What comes to pass.
@@ -37,6 +40,8 @@ pub(super) enum Happening {
     GoOn { by: Pauser },
     /// A person does something.
     Person,
+    /// The worker on a slot is to be replaced.
+    Recycle { slot: SlotId },
     /// A scheduler is started.
     Boot,
     /// All faults end.
@@ -69,17 +74,22 @@ impl Deeds {
     pub(super) fn ids(&self) -> Vec<JobId> {
         self.0.keys().copied().collect()
     }
+
+    /// Lets nothing be wrong with any job any more.
+    pub(super) fn mend(&mut self) {
+        self.0.values_mut().for_each(|done| done.nature = Nature::Sound);
+    }
 }
 
 /// What the executor knows of a slot: the last worker it started there.
 #[derive(Debug)]
-struct Seat {
-    worker: u32,
-    assigned: VecDeque<AttemptKey>,
+pub(super) struct Seat {
+    pub(super) worker: u32,
+    pub(super) assigned: VecDeque<AttemptKey>,
     /// The scheduler has heard that it is free, and has said nothing since.
-    free: bool,
+    pub(super) free: bool,
     /// It was told to leave, or killed.
-    told: bool,
+    pub(super) told: bool,
 }
 
 pub(super) struct World {
@@ -90,7 +100,7 @@ pub(super) struct World {
     pub(super) store: Store,
     pub(super) sweep: String,
     pub(super) policy: Policy,
-    pub(super) slots: u32,
+    pub(super) setting: Setting,
     pub(super) disk_full: bool,
     /// The reasons for which nothing is to be handed out; the next scheduler is told of them.
     pub(super) paused: Vec<(Pauser, bool)>,
@@ -99,10 +109,11 @@ pub(super) struct World {
     pub(super) deeds: Deeds,
     pub(super) witness: Witness,
     pub(super) workers: BTreeMap<u32, Worker>,
-    born: u32,
+    pub(super) born: u32,
     /// The last scheduler that is no more.
     pub(super) fallen: u32,
-    seats: BTreeMap<SlotId, Seat>,
+    pub(super) seats: BTreeMap<SlotId, Seat>,
+    pub(super) seen: Coverage,
     /// The last things that happened.
     log: VecDeque<String>,
     keep_log: usize,
@@ -117,7 +128,8 @@ impl World {
         keep_log: usize,
     ) -> Self {
         let faults = Faults::draw(&mut draws);
-        let deeds = Deeds(jobs.iter().map(|id| (*id, done(&mut draws))).collect());
+        let setting = Setting::draw(&mut draws, jobs);
+        let deeds = Deeds(setting.natures(&mut draws));
         Self {
             time: Timeline::new(),
             faults,
@@ -125,7 +137,7 @@ impl World {
             store,
             sweep,
             policy,
-            slots: 1 + draws.below(4),
+            setting,
             draws,
             disk_full: false,
             paused: Vec::new(),
@@ -136,6 +148,7 @@ impl World {
             born: 0,
             fallen: 0,
             seats: BTreeMap::new(),
+            seen: Coverage::default(),
             log: VecDeque::new(),
             keep_log,
         }
@@ -165,12 +178,22 @@ impl World {
         RunFolder::new(&self.root, job)
     }
 
-    /// A point at which the scheduler may die.
-    pub(super) fn may_crash(&mut self) -> Result<(), Halt> {
-        if self.draws.chance(self.faults.crash) { Err(Halt::Died) } else { Ok(()) }
+    /// Whether fate strikes, with this chance; counted under its name.
+    pub(super) fn strikes(&mut self, chance: f64, what: &'static str) -> bool {
+        let strikes = self.draws.chance(chance);
+        if strikes {
+            self.seen.count(what);
+        }
+        strikes
     }
 
-    pub(super) async fn look(&mut self) -> Result<(), Violation> {
+    /// A point at which the scheduler may die.
+    pub(super) fn may_crash(&mut self, at: &'static str) -> Result<(), Halt> {
+        if self.strikes(self.faults.crash, at) { Err(Halt::Died) } else { Ok(()) }
+    }
+
+    /// Looks at the database. Returns the rows as they were before.
+    pub(super) async fn look(&mut self) -> Result<BTreeMap<JobId, Row>, Violation> {
         self.witness.look(&self.store, &self.sweep, &self.deeds, &self.policy).await
     }
 
@@ -179,221 +202,61 @@ impl World {
         u64::from(from + self.draws.below(to - from + 1))
     }
 
-    /// Starts a worker on a slot, or says why not.
-    pub(super) fn start(
-        &mut self,
-        scheduler: u32,
-        slot: SlotId,
-    ) -> Result<Result<(), String>, Violation> {
-        let occupied = self.seats.get(&slot).and_then(|seat| self.workers.get(&seat.worker));
-        if occupied.is_some_and(|worker| !worker.forgotten) {
-            return Err(Violation::new("a slot has one worker", format!("{slot} has one")));
+    /// A result is taken in of an attempt that had been given up.
+    pub(super) fn came_late(&mut self, job: JobId) {
+        self.seen.count("a result came late");
+        let row = self.witness.rows.get(&job);
+        if row.is_some_and(|row| row.running().is_some()) {
+            self.seen.count("a result came late beside another attempt");
+        } else if row.is_some_and(Row::has_ended) {
+            self.seen.count("a result came late after the job's end");
         }
-        if self.draws.chance(self.faults.no_start) {
-            return Ok(Err("no process can be had".to_owned()));
-        }
-        self.born += 1;
-        let forgotten = self.draws.chance(self.faults.forget);
-        self.workers.insert(self.born, Worker::new(slot, scheduler, forgotten));
-        self.seats.insert(
-            slot,
-            Seat { worker: self.born, assigned: VecDeque::new(), free: false, told: false },
-        );
-        let delay = self.between(10, 3000);
-        self.time.after(delay, Happening::Act { worker: self.born });
-        Ok(Ok(()))
     }
 
-    /// Hands an attempt to the worker on a slot.
-    pub(super) fn assign(
-        &mut self,
-        scheduler: u32,
-        slot: SlotId,
-        attempt: AttemptKey,
-    ) -> Result<(), Violation> {
-        let running = self.witness.rows.get(&attempt.job).and_then(Row::running);
-        if running != Some(attempt.number) {
-            let how = format!("{attempt} is handed out, the database has {running:?}");
-            return Err(Violation::new("what is done was recorded before", how));
+    /// Takes in what came late while no run was under way.
+    pub(super) async fn catch_up(&mut self) -> Result<(), Violation> {
+        if !self.witness.has_given_up() {
+            return Ok(());
         }
-        let at_it = |worker: &&Worker| {
-            let task = worker.task.as_ref().filter(|task| task.attempt.job == attempt.job);
-            task.is_some_and(Task::is_locked) && !worker.given_up && !worker.forgotten
-        };
-        if let Some(Worker { task: Some(other), .. }) = self.workers.values().find(at_it) {
-            let how = format!("{attempt} is handed out while a worker is at {}", other.attempt);
-            return Err(Violation::new("no job has two live attempts", how));
+        let broken = |e| Violation::new("what came late is taken in", e);
+        let before = self.witness.count(JobState::Succeeded);
+        let caught_up = catch_up(&self.store).await.map_err(broken)?;
+        self.look().await?;
+        (0..caught_up).for_each(|_| self.seen.count("a result came late to no run"));
+        if before + caught_up != self.witness.count(JobState::Succeeded) {
+            return Err(Violation::new("results are counted once", format!("{caught_up} late")));
         }
-        if let Some(seat) = self.seats.get_mut(&slot) {
-            seat.assigned.push_back(attempt);
-            seat.free = false;
-        }
-        self.send(scheduler, slot, Line::Run(attempt));
         Ok(())
     }
 
-    pub(super) fn stop(&mut self, scheduler: u32, slot: SlotId) {
-        self.send(scheduler, slot, Line::Stop);
+    /// Opens the database as a scheduler of another process would.
+    pub(super) async fn reopen(&mut self) -> Result<(), Violation> {
+        let broken = |e| Violation::new("the database can be opened anew", e);
+        self.store.clone().close().await;
+        self.store = Store::open(&self.root).await.map_err(broken)?;
+        Ok(())
     }
 
-    pub(super) fn kill(&mut self, scheduler: u32, slot: SlotId) {
-        self.send(scheduler, slot, Line::Kill);
+    /// Whether a worker may write anything yet.
+    pub(super) fn is_anyone_at_work(&self) -> bool {
+        self.workers.values().any(Worker::is_at_work)
     }
 
-    fn send(&mut self, scheduler: u32, slot: SlotId, line: Line) {
-        let Some(seat) = self.seats.get_mut(&slot) else { return };
-        seat.free = false;
-        seat.told |= matches!(line, Line::Stop | Line::Kill);
-        let id = seat.worker;
-        let Some(worker) = self.workers.get_mut(&id).filter(|w| w.scheduler == scheduler) else {
-            return;
-        };
-        let kills = matches!(line, Line::Kill);
-        let forgotten = worker.forgotten;
-        worker.given_up |= kills;
-        if kills && forgotten || !kills && self.draws.chance(self.faults.lose) {
-            return;
+    /// Whether no run can end a job: it fits no slot, or waits for one that has failed.
+    pub(super) fn is_beyond_help(&self, job: JobId) -> bool {
+        if !self.setting.fits_any(job) {
+            return true;
         }
-        let mut at = self.time.now() + self.delay();
-        if !kills && let Some(worker) = self.workers.get_mut(&id) {
-            at = at.max(worker.sent);
-            worker.sent = at;
-        }
-        self.time.at(at, Happening::Sent { worker: id, line });
+        let parent = self.setting.roles.get(&job).and_then(|role| role.parent);
+        let row = parent.and_then(|parent| self.witness.rows.get(&parent));
+        row.is_some_and(|row| row.is(JobState::Failed) || row.is(JobState::Cancelled))
+            || parent.is_some_and(|parent| {
+                !self.witness.succeeded(&parent) && self.is_beyond_help(parent)
+            })
     }
 
-    fn delay(&mut self) -> u64 {
-        if self.draws.chance(self.faults.dawdle) {
-            self.between(100, 30_000)
-        } else {
-            self.between(1, 50)
-        }
-    }
-
-    /// A worker says something; whether and when it is heard is fate.
-    pub(super) fn say(&mut self, id: u32, report: WorkerReport) {
-        let Some(worker) = self.workers.get(&id) else { return };
-        let (slot, scheduler, heard) = (worker.slot, worker.scheduler, worker.heard);
-        let last = matches!(report, WorkerReport::Gone { .. });
-        if worker.forgotten && worker.life != Life::Rising && (last || self.draws.chance(0.5))
-            || !last && self.draws.chance(self.faults.lose)
-        {
-            return;
-        }
-        let overtakes = matches!(report, WorkerReport::Beat(_));
-        let at = self.time.now() + self.delay();
-        let happening = |report| Happening::Heard { scheduler, slot, report };
-        if overtakes && self.draws.chance(self.faults.overtake) {
-            self.time.at(at, happening(report));
-            return;
-        }
-        let at = at.max(heard);
-        if let Some(worker) = self.workers.get_mut(&id) {
-            worker.heard = at;
-        }
-        if !last && self.draws.chance(self.faults.repeat) {
-            let again = at + self.between(0, 5000);
-            self.time.at(again, happening(report.clone()));
-        }
-        self.time.at(at, happening(report));
-    }
-
-    /// The scheduler takes in a worker's word.
-    pub(super) fn heard(&mut self, slot: SlotId, report: &WorkerReport) {
-        let Some(seat) = self.seats.get_mut(&slot) else { return };
-        match report {
-            WorkerReport::Ready { .. } => seat.free = seat.assigned.is_empty(),
-            WorkerReport::Ended { attempt } => {
-                if let Some(at) = seat.assigned.iter().position(|one| one == attempt) {
-                    seat.assigned.drain(..=at);
-                    seat.free = seat.assigned.is_empty();
-                }
-            }
-            WorkerReport::Gone { .. } => _ = self.seats.remove(&slot),
-            _ => {}
-        }
-    }
-
-    /// Slots whose worker has nothing to do and was not told to leave, as the scheduler knows.
-    pub(super) fn idle_slots(&self) -> impl Iterator<Item = SlotId> {
-        self.seats.iter().filter(|(_, seat)| seat.free && !seat.told).map(|(slot, _)| *slot)
-    }
-
-    /// A worker is no more.
-    pub(super) fn die(&mut self, id: u32, why: &str) {
-        let Some(worker) = self.workers.get(&id) else { return };
-        if let Some(task) = &worker.task
-            && self.draws.chance(self.faults.tear)
-        {
-            worker::tear(&self.folder(task.attempt.job), task.attempt.number);
-        }
-        self.note(|| format!("worker {id} dies: {why}"));
-        self.say(id, WorkerReport::Gone { why: why.to_owned(), out_of_memory: false });
-        self.workers.remove(&id);
-    }
-
-    /// Kills the worker that holds the lock of an attempt's job.
-    pub(super) fn kill_holder(&mut self, attempt: AttemptKey) {
-        let at_it = |worker: &Worker| {
-            worker.task.as_ref().is_some_and(|task| task.attempt.job == attempt.job)
-        };
-        let found = self.workers.iter().find(|(_, worker)| at_it(worker)).map(|(id, _)| *id);
-        if let Some(id) = found {
-            self.die(id, "killed by a later scheduler");
-        }
-    }
-
-    /// The scheduler is no more: its workers see so, the executor's knowledge is lost.
-    pub(super) fn abandon(&mut self, scheduler: u32) {
-        self.seats.clear();
-        self.fallen = scheduler;
-        let left: Vec<u32> = self
-            .workers
-            .iter()
-            .filter(|(_, w)| w.scheduler == scheduler)
-            .map(|(id, _)| *id)
-            .collect();
-        for id in left {
-            let delay = self.between(1, 2000);
-            if !self.draws.chance(self.faults.oblivious) {
-                self.time.after(delay, Happening::Sent { worker: id, line: Line::End });
-            }
-        }
-        let delay = self.between(10, 20_000);
-        self.time.after(delay, Happening::Boot);
-    }
-
-    /// The machine is no more: every worker dies, and what was not synced is lost.
-    pub(super) fn black_out(&mut self) {
-        self.note(|| "the machine dies".to_owned());
-        for worker in std::mem::take(&mut self.workers).into_values() {
-            if let Some(task) = worker.task {
-                let folder = self.folder(task.attempt.job);
-                worker::lose_unsynced(&folder, task.attempt.number);
-            }
-        }
-    }
-}
-
-fn done(draws: &mut Stream) -> Done {
-    use FailureKind::{Bug, Data, Diverged, OutOfMemory};
-    let nature = match draws.below(16) {
-        0 => Nature::Always(Diverged),
-        1 => Nature::Always(Data),
-        2 => Nature::Always(OutOfMemory),
-        3 => Nature::Always(Bug),
-        4 => Nature::Once(OutOfMemory),
-        5 => Nature::Once(Bug),
-        _ => Nature::Sound,
-    };
-    Done {
-        nature,
-        steps: 1 + u64::from(draws.below(5)),
-        checkpoint: 0,
-        entries: BTreeMap::new(),
-        notes: 0,
-        succeeded: std::collections::BTreeSet::new(),
-        reported: std::collections::BTreeSet::new(),
-        requeued: 0,
+    /// Whether every job has come to its end or is beyond help.
+    pub(super) fn is_over(&self) -> bool {
+        self.witness.rows.iter().all(|(job, row)| row.has_ended() || self.is_beyond_help(*job))
     }
 }
