@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use augreg_protocol::{AttemptKey, Beat, ToWorker};
+use augreg_protocol::{AttemptKey, Beat, ToWorker, is_disk_full};
 use thiserror::Error;
 use tokio::process::Command;
 use tokio::sync::mpsc;
@@ -49,6 +49,13 @@ pub enum WorkerReport {
     },
     /// Progress.
     Beat(Beat),
+    /// It waits for room on the disk.
+    NoRoom {
+        /// The attempt that has something to write.
+        attempt: AttemptKey,
+        /// What could not be written, for a person.
+        why: String,
+    },
     /// It says that an attempt is over and that it is free.
     Ended {
         /// The attempt.
@@ -181,7 +188,12 @@ struct Log {
 
 impl Log {
     fn open(path: PathBuf) -> Result<Self, StartError> {
-        let file = OpenOptions::new().append(true).create(true).open(&path);
+        let open = |path: &Path| OpenOptions::new().append(true).create(true).open(path);
+        let file = match open(&path) {
+            // Without a log a worker can work; with no workers nothing can.
+            Err(error) if is_disk_full(&error) => open(Path::new("/dev/null")),
+            opened => opened,
+        };
         match file.and_then(|file| Ok((file.metadata()?.len(), file))) {
             Ok((length, file)) => Ok(Self { path, file, length }),
             Err(source) => Err(StartError::Log { path, source }),

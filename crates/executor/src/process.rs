@@ -200,6 +200,10 @@ impl Listener {
                     let report = WorkerReport::Beat(beat);
                     let _ = self.events.try_send(WorkerEvent { slot: self.slot, report });
                 }
+                Ok(FromWorker::NoRoom { attempt, why }) => {
+                    let report = WorkerReport::NoRoom { attempt, why };
+                    let _ = self.events.try_send(WorkerEvent { slot: self.slot, report });
+                }
                 Err(error) => {
                     let text = String::from_utf8_lossy(&line);
                     let text: String = text.trim_end().chars().take(200).collect();

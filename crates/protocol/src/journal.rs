@@ -228,6 +228,20 @@ pub enum JournalError {
     },
 }
 
+impl JournalError {
+    /// Whether there is no room on the disk: the same may succeed later.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_disk_full(source))
+    }
+}
+
+/// Whether the system refused because a disk, or somebody's share of it, is full.
+#[must_use]
+pub fn is_disk_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// Appends to the journal of one attempt.
 #[derive(Debug)]
 pub struct JournalWriter {
@@ -237,6 +251,12 @@ pub struct JournalWriter {
     next: u64,
     /// Bytes of whole lines.
     length: u64,
+    /// The last line, should it not be written yet.
+    line: Vec<u8>,
+    /// Whether what is written must be synced.
+    unsynced: bool,
+    /// Whether half a line may follow the whole ones.
+    torn: bool,
 }
 
 impl JournalWriter {
@@ -251,34 +271,57 @@ impl JournalWriter {
             std::fs::create_dir_all(folder).map_err(fail)?;
         }
         let file = OpenOptions::new().append(true).create_new(true).open(path).map_err(fail)?;
-        Ok(Self { path: path.to_owned(), file, attempt, next: 0, length: 0 })
+        let (path, line) = (path.to_owned(), Vec::new());
+        let (next, length, unsynced, torn) = (0, 0, false, false);
+        Ok(Self { path, file, attempt, next, length, line, unsynced, torn })
     }
 
     /// Appends one entry; synced to disk, with all before it, if it is a result or a checkpoint.
     ///
     /// # Errors
     ///
-    /// [`JournalError::Io`], for instance on a full disk.
+    /// [`JournalError::Io`], for instance on a full disk. The entry is not there then, or not synced;
+    /// [`Self::retry`] tries to bring it there, and the next append gives it up.
     pub fn append(&mut self, event: JournalEvent) -> Result<(), JournalError> {
         let durable = event.is_durable();
         let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
         let entry = Entry { v: JOURNAL_VERSION, attempt: self.attempt, seq: self.next, at, event };
-        let fail = |action| {
-            let path = self.path.clone();
-            move |source| JournalError::Io { action, path, source }
-        };
-        let line = encode(&entry).map_err(|e| fail("encode")(e.into()))?;
-        if let Err(error) = self.file.write_all(&line) {
-            // A full disk may have taken half a line; without this the next would be torn too.
-            let _ = self.file.set_len(self.length);
-            return Err(fail("append to")(error));
+        self.line = encode(&entry).map_err(|e| self.fail("encode", e.into()))?;
+        self.unsynced = durable;
+        self.retry()
+    }
+
+    /// Tries again what [`Self::append`] could not do; nothing if it could.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::append`].
+    pub fn retry(&mut self) -> Result<(), JournalError> {
+        if !self.line.is_empty() {
+            self.write().map_err(|source| self.fail("append to", source))?;
+            self.length += self.line.len() as u64;
+            self.next += 1;
+            self.line.clear();
         }
-        self.length += line.len() as u64;
-        if durable {
-            self.file.sync_data().map_err(fail("sync"))?;
+        if self.unsynced {
+            self.file.sync_data().map_err(|source| self.fail("sync", source))?;
+            self.unsynced = false;
         }
-        self.next += 1;
         Ok(())
+    }
+
+    /// Writes the line. A full disk may take half of it, which is cut off: the next would be torn too.
+    fn write(&mut self) -> io::Result<()> {
+        if self.torn {
+            self.file.set_len(self.length)?;
+        }
+        let written = self.file.write_all(&self.line);
+        self.torn = written.is_err() && self.file.set_len(self.length).is_err();
+        written
+    }
+
+    fn fail(&self, action: &'static str, source: io::Error) -> JournalError {
+        JournalError::Io { action, path: self.path.clone(), source }
     }
 }
 

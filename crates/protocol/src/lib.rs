@@ -15,7 +15,7 @@ pub use cause::with_causes;
 pub use folder::RunFolder;
 pub use journal::{
     Entry, FailureKind, JOURNAL_VERSION, JournalError, JournalEvent, JournalReader, JournalWriter,
-    Outcome, Proof,
+    Outcome, Proof, is_disk_full,
 };
 pub use message::{Assignment, AttemptKey, Beat, Device, FromWorker, ToWorker, WhenAbandoned};
 pub use state::{AttemptState, JobState};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use augreg_spec::{DataSource, JobId, JobSpec};
+use augreg_spec::{DataSource, JobId, JobSpec, Keep};
 use serde::{Deserialize, Serialize};
 
 /// Names one attempt of one job.
@@ -70,6 +70,9 @@ pub struct Assignment {
     pub checkpoint_seconds: f64,
     /// What to do should the scheduler be gone. Changes no result.
     pub when_abandoned: WhenAbandoned,
+    /// Which parameters stay when the job is done. Changes no result.
+    #[serde(default)]
+    pub keep: Keep,
 }
 
 /// From the scheduler. End of file means that the scheduler is gone: the worker leaves, at once or
@@ -112,6 +115,14 @@ pub enum FromWorker {
     },
     /// Progress, about once a second, and a sign of life.
     Beat(Beat),
+    /// The disk has no room for what the attempt has to write. The worker waits for it, and says so
+    /// again every second.
+    NoRoom {
+        /// The attempt.
+        attempt: AttemptKey,
+        /// What could not be written, for a person.
+        why: String,
+    },
     /// The attempt is over and its journal says how. The worker is free.
     Ended {
         /// The attempt.

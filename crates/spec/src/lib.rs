@@ -10,6 +10,7 @@ mod cost;
 mod dataset;
 mod id;
 mod job;
+mod keep;
 mod model;
 pub mod random;
 mod split;
@@ -17,7 +18,7 @@ mod suggest;
 mod sweep;
 
 pub use augmentation::{Augmentation, Crop, RandAugment};
-pub use cost::{Cost, cost};
+pub use cost::{Cost, cost, parameter_bytes, parameters, record_bytes, state_bytes};
 pub use dataset::{
     DataSource, DatasetDefinition, DatasetIdentity, Format, SplitIdentity, SplitName,
 };
@@ -26,6 +27,7 @@ pub use job::{
     AdamW, Job, JobSpec, Labels, Loss, NoopSpec, Precision, PretrainSpec, RECIPE_VERSION,
     Regularization, Stage,
 };
+pub use keep::Keep;
 pub use model::{ModelError, ModelSpec};
 pub use split::{SourceRange, SplitError, SplitExpr};
 pub use suggest::nearest;

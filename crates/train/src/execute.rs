@@ -3,8 +3,9 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use augreg_protocol::{Assignment, Beat, JournalError, JournalEvent, Outcome};
+use augreg_protocol::{Assignment, Beat, JournalError, JournalEvent, Outcome, with_causes};
 use augreg_spec::JobSpec;
+use augreg_vit::CheckpointError;
 
 use crate::cache::DatasetCache;
 use crate::device;
@@ -33,6 +34,24 @@ pub trait Host {
 
     /// Whether to write a checkpoint and leave. Asked at every step.
     fn stop_requested(&self) -> bool;
+
+    /// The disk is full, for what `why` tells a person: waits a while for room. False if there is no
+    /// time to wait.
+    fn wait_for_room(&mut self, why: &str) -> bool;
+}
+
+/// Writes a checkpoint; on a full disk again and again, until there is room or no time. Until then
+/// the last one stands.
+pub(crate) fn patiently(
+    host: &mut dyn Host,
+    write: impl Fn() -> Result<(), CheckpointError>,
+) -> Result<(), Failure> {
+    loop {
+        match write() {
+            Err(error) if error.is_disk_full() && host.wait_for_room(&with_causes(&error)) => {}
+            written => return Ok(written?),
+        }
+    }
 }
 
 /// How an attempt ended.

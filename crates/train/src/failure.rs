@@ -45,14 +45,19 @@ fn first_lines(text: &str) -> String {
 
 impl From<CheckpointError> for Failure {
     fn from(error: CheckpointError) -> Self {
-        Self::new(FailureKind::Bug, with_causes(&error))
+        Self::new(or_full(error.is_disk_full()), with_causes(&error))
     }
 }
 
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
-        Self::new(FailureKind::Bug, with_causes(&error))
+        Self::new(or_full(error.is_disk_full()), with_causes(&error))
     }
+}
+
+/// A full disk is not the job's fault: it goes on elsewhere or later, and is not charged.
+fn or_full(disk_full: bool) -> FailureKind {
+    if disk_full { FailureKind::Preempted } else { FailureKind::Bug }
 }
 
 impl From<DataError> for Failure {

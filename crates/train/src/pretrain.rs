@@ -10,14 +10,14 @@ use augreg_protocol::{
     Assignment, Beat, FailureKind, JournalEvent, Outcome, RunFolder, with_causes,
 };
 use augreg_spec::{PretrainSpec, SplitName};
-use augreg_vit::checkpoint::{TrainingState, save_parameters, set_aside};
+use augreg_vit::checkpoint::{TrainingState, clear_unfinished, save_parameters, set_aside};
 use augreg_vit::{Architecture, CheckpointError};
 use tracing::{info, warn};
 
 use crate::cache::DatasetCache;
 use crate::device::{peak_memory, place, synchronize};
 use crate::evaluate::{Evaluation, Verdict, evaluate};
-use crate::execute::{End, Host};
+use crate::execute::{End, Host, patiently};
 use crate::failure::Failure;
 use crate::losses::{KEPT, Series};
 use crate::meter::{Every, Throughput};
@@ -57,6 +57,9 @@ pub(crate) fn run(
     let step = resumed.as_ref().map_or(0, |state| state.step);
     progress.set(step);
     host.started(step)?;
+    for path in [folder.latest(), folder.best(), folder.last()] {
+        clear_unfinished(&path)?;
+    }
     if let Some(text) = note {
         host.journal(JournalEvent::Note { text })?;
     }
@@ -318,10 +321,10 @@ impl Job<'_> {
         Ok(true)
     }
 
-    fn save_parameters(&self, path: &std::path::Path) -> Result<(), Failure> {
-        let parameters = &self.trainer.parameters;
+    fn save_parameters(&mut self, path: &std::path::Path) -> Result<(), Failure> {
         let (job, step) = (self.assignment.attempt.job, self.trainer.step);
-        Ok(save_parameters(path, job, parameters.specs(), step, &parameters.to_host())?)
+        let (specs, values) = (self.trainer.parameters.specs(), self.trainer.parameters.to_host());
+        patiently(self.host, || save_parameters(path, job, specs, step, &values))
     }
 
     /// Writes what resume needs. Losses are settled first, so that nothing diverged is ever saved.
@@ -335,7 +338,8 @@ impl Job<'_> {
             ..self.trainer.state()
         };
         let specs = self.trainer.parameters.specs();
-        state.save(&self.folder.latest(), self.assignment.attempt.job, specs)?;
+        let (path, job) = (self.folder.latest(), self.assignment.attempt.job);
+        patiently(self.host, || state.save(&path, job, specs))?;
         self.host.journal(JournalEvent::Checkpoint { step: state.step })?;
         Ok(())
     }
@@ -348,7 +352,9 @@ impl Job<'_> {
     fn finish(&mut self) -> Result<End, Failure> {
         synchronize(self.device);
         self.checkpoint()?;
-        self.save_parameters(&self.folder.last())?;
+        if self.assignment.keep.last() {
+            self.save_parameters(&self.folder.last())?;
+        }
         if self.final_val.is_none() {
             // The last evaluation was in an earlier attempt: the same parameters find the same.
             let verdict = self.evaluate(SplitName::Val)?;

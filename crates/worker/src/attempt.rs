@@ -2,9 +2,11 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::path::Path;
 
 use augreg_protocol::{
-    Assignment, FailureKind, FromWorker, JournalEvent, JournalWriter, RunFolder, with_causes,
+    Assignment, FailureKind, FromWorker, JournalError, JournalEvent, JournalWriter, RunFolder,
+    is_disk_full, with_causes,
 };
 use augreg_train::{DatasetCache, End, Failure, Host, execute};
 use tracing::{error, info, info_span, warn};
@@ -14,6 +16,7 @@ use crate::inbox::Leave;
 use crate::lock::{self, Refused};
 use crate::log::Redirected;
 use crate::outbox::Outbox;
+use crate::room;
 
 /// Executes an attempt and tells the scheduler that it is over, whatever came of it.
 pub(crate) fn run(
@@ -25,24 +28,45 @@ pub(crate) fn run(
     let attempt = assignment.attempt;
     let _span = info_span!("attempt", %attempt).entered();
     let folder = RunFolder::new(&assignment.root, attempt.job);
-    match JournalWriter::create(&folder.journal(attempt.number), attempt) {
+    let mut recorded = false;
+    match create_journal(assignment, &folder, leave, outbox) {
         Ok(journal) => {
             let log = Redirected::to(&folder.log(attempt.number));
             if let Err(error) = &log {
                 warn!("the attempt's log could not be opened: {error}");
             }
             let mut process = Process { assignment, journal, outbox, leave };
-            journalled(&mut process, &folder, datasets);
+            recorded = journalled(&mut process, &folder, datasets);
         }
         // Without a journal there is nothing to say what was done, so nothing is done.
         Err(error) => error!("the attempt cannot begin: {}", with_causes(&error)),
     }
-    outbox.send(&FromWorker::Ended { attempt });
+    // One that is to leave and cannot say how its attempt ended just leaves, which says that.
+    if recorded || !leave.requested() {
+        outbox.send(&FromWorker::Ended { attempt });
+    }
 }
 
-/// Executes an attempt under the job's lock and journals how it ended.
-fn journalled(process: &mut Process<'_>, folder: &RunFolder, datasets: &mut DatasetCache) {
-    let end = match lock::acquire(&folder.lock(), || process.leave.requested()) {
+fn create_journal(
+    assignment: &Assignment,
+    folder: &RunFolder,
+    leave: &Leave,
+    outbox: &mut Outbox,
+) -> Result<JournalWriter, JournalError> {
+    let attempt = assignment.attempt;
+    loop {
+        match JournalWriter::create(&folder.journal(attempt.number), attempt) {
+            Err(error)
+                if error.is_disk_full()
+                    && room::wait(attempt, &with_causes(&error), outbox, leave) => {}
+            created => return created,
+        }
+    }
+}
+
+/// Executes an attempt under the job's lock and journals how it ended. Returns whether it could.
+fn journalled(process: &mut Process<'_>, folder: &RunFolder, datasets: &mut DatasetCache) -> bool {
+    let end = match take_lock(process, folder) {
         Ok(lock) => {
             let end = execute(process.assignment, process, datasets);
             return conclude(process, folder, end, Some(lock));
@@ -55,6 +79,10 @@ fn journalled(process: &mut Process<'_>, folder: &RunFolder, datasets: &mut Data
             );
             failed(FailureKind::Timeout, text)
         }
+        Err(Refused::Io(error)) if is_disk_full(&error) => {
+            let text = format!("failed to lock `{}`: {error}", folder.lock().display());
+            failed(FailureKind::Preempted, text)
+        }
         Err(Refused::Io(error)) => {
             let text = format!("failed to lock `{}`: {error}", folder.lock().display());
             failed(FailureKind::Bug, text)
@@ -63,15 +91,37 @@ fn journalled(process: &mut Process<'_>, folder: &RunFolder, datasets: &mut Data
     if let Err(error) = process.started(0) {
         error!("{}", with_causes(&error));
     }
-    conclude(process, folder, end, None);
+    conclude(process, folder, end, None)
+}
+
+fn take_lock(process: &mut Process<'_>, folder: &RunFolder) -> Result<File, Refused> {
+    loop {
+        match lock::acquire(&folder.lock(), || process.leave.requested()) {
+            Err(Refused::Io(error))
+                if is_disk_full(&error)
+                    && process.wait_for_room(&format!("failed to lock the job: {error}")) => {}
+            taken => return taken,
+        }
+    }
+}
+
+fn remove(path: &Path) {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            warn!("failed to remove `{}`: {error}", path.display());
+        }
+        _ => {}
+    }
 }
 
 fn failed(kind: FailureKind, message: String) -> End {
     End::Failed { failure: Failure { kind, message }, step: 0 }
 }
 
-/// Journals the end; once a success is on disk, the state to resume from is no longer needed.
-fn conclude(process: &mut Process<'_>, folder: &RunFolder, end: End, _lock: Option<File>) {
+/// Journals the end; once a success is on disk, the state to resume from is no longer needed, nor are
+/// parameters that nobody wants to keep.
+/// Returns whether the end is there.
+fn conclude(process: &mut Process<'_>, folder: &RunFolder, end: End, _lock: Option<File>) -> bool {
     let event = match end {
         End::Stopped { step } if process.leave.by_host() => JournalEvent::Failed {
             kind: FailureKind::Preempted,
@@ -90,12 +140,13 @@ fn conclude(process: &mut Process<'_>, folder: &RunFolder, end: End, _lock: Opti
     let succeeded = matches!(event, JournalEvent::Succeeded(_));
     if let Err(error) = process.journal(event) {
         error!("the attempt's end could not be journalled: {}", with_causes(&error));
-    } else if succeeded {
-        match fs::remove_file(folder.latest()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                warn!("failed to remove `{}`: {error}", folder.latest().display());
-            }
-            _ => {}
-        }
+        return false;
     }
+    if succeeded {
+        let keep = process.assignment.keep;
+        let done =
+            [(true, folder.latest()), (!keep.best(), folder.best()), (!keep.last(), folder.last())];
+        done.iter().filter(|(useless, _)| *useless).for_each(|(_, path)| remove(path));
+    }
+    true
 }

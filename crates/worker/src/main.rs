@@ -10,6 +10,7 @@ mod inbox;
 mod lock;
 mod log;
 mod outbox;
+mod room;
 
 use std::process::ExitCode;
 

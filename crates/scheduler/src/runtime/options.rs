@@ -1,16 +1,16 @@
 //! What a run is asked for and what it answers. No behaviour.
 
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use augreg_executor::{ProgramError, SlotId};
 use augreg_protocol::{AttemptKey, Beat, FailureKind, JobState, WhenAbandoned};
-use augreg_spec::JobId;
+use augreg_spec::{JobId, Keep};
 use augreg_store::StoreError;
 use thiserror::Error;
 
-use super::lock::LockError;
 use crate::core::Policy;
 
 /// How a run goes about its jobs. None of it changes a result.
@@ -26,10 +26,32 @@ pub struct RunOptions {
     pub checkpoint_seconds: f64,
     /// What workers do about their jobs should this scheduler be gone.
     pub when_abandoned: WhenAbandoned,
+    /// What stays of finished jobs.
+    pub keep: Retention,
+    /// Bytes of the disk to be kept free: the run pauses when there are fewer. Without it, what
+    /// [`default_reserve`](super::default_reserve) says.
+    pub reserve: Option<u64>,
     /// Limits and delays.
     pub policy: Policy,
     /// A journal is read at most this often while its attempt runs.
     pub journal_interval: Duration,
+}
+
+/// What stays of finished jobs: the same of all, or more or less of some.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Retention {
+    /// Of those that are not named.
+    pub of_all: Keep,
+    /// Of these.
+    pub of_some: HashMap<JobId, Keep>,
+}
+
+impl Retention {
+    /// What stays of this job.
+    #[must_use]
+    pub fn of(&self, job: JobId) -> Keep {
+        self.of_some.get(&job).copied().unwrap_or(self.of_all)
+    }
 }
 
 impl Default for RunOptions {
@@ -40,6 +62,8 @@ impl Default for RunOptions {
             program: None,
             checkpoint_seconds: 30.0,
             when_abandoned: WhenAbandoned::default(),
+            keep: Retention::default(),
+            reserve: None,
             policy: Policy::default(),
             journal_interval: Duration::from_secs(1),
         }
@@ -109,9 +133,6 @@ pub enum Progress {
 /// A run that could not go on. Whatever was finished is in the database; `resume` does the rest.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// The study is not to be had.
-    #[error(transparent)]
-    Lock(#[from] LockError),
     /// There is no worker binary.
     #[error(transparent)]
     Program(#[from] ProgramError),

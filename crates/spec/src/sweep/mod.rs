@@ -24,6 +24,7 @@ use toml::de::{DeTable, DeValue};
 use crate::augmentation::Augmentation;
 use crate::dataset::DatasetDefinition;
 use crate::job::Stage;
+use crate::keep::Keep;
 use crate::model::ModelSpec;
 use reader::{Mistakes, Section};
 
@@ -60,6 +61,8 @@ pub struct Sweep {
     pub grids: Vec<Grid>,
     /// Where its jobs run.
     pub executor: ExecutorKind,
+    /// What stays of its finished jobs, if it says so.
+    pub keep: Option<Keep>,
     models: BTreeMap<String, ModelSpec>,
     augmentations: BTreeMap<String, Augmentation>,
     dataset_spans: BTreeMap<String, Range<usize>>,
@@ -109,7 +112,7 @@ impl Sweep {
             .flat_map(|(stage, value)| stage_tables(value).map(move |table| (stage, table)))
             .filter_map(|(stage, table)| Grid::read(stage, table, &names, &mut mistakes))
             .collect();
-        let executor = sections::executor(section.get("executor"), &mut mistakes);
+        let (executor, keep) = sections::executor(section.get("executor"), &mut mistakes);
         section.finish(&mut mistakes);
         if pretrain.is_none() && noop.is_none() && mistakes.is_empty() {
             let end = text.len().saturating_sub(1);
@@ -134,6 +137,7 @@ impl Sweep {
                     datasets,
                     grids,
                     executor,
+                    keep,
                     models,
                     augmentations,
                     dataset_spans,

@@ -11,6 +11,7 @@ use super::reader::{self, Mistakes, Section};
 use super::{ExecutorKind, Surroundings};
 use crate::augmentation::{Augmentation, Crop, RandAugment};
 use crate::dataset::{DataSource, DatasetDefinition, Format, SplitName};
+use crate::keep::Keep;
 use crate::model::ModelSpec;
 use crate::split::SplitExpr;
 
@@ -301,7 +302,8 @@ fn expand_variables(
 pub(super) fn executor(
     value: Option<&Spanned<DeValue<'_>>>,
     mistakes: &mut Mistakes,
-) -> ExecutorKind {
+) -> (ExecutorKind, Option<Keep>) {
+    let mut keep = None;
     if let Some(mut section) = value.and_then(|value| Section::of("[executor]", value, mistakes)) {
         if let Some(value) = section.get("kind")
             && let Some(word) = reader::text(value, "kind", mistakes)
@@ -309,7 +311,15 @@ pub(super) fn executor(
         {
             mistakes.unknown(value.span(), "executor", word, ["local"]);
         }
+        if let Some(value) = section.get("keep")
+            && let Some(word) = reader::text(value, "keep", mistakes)
+        {
+            keep = word.parse().ok();
+            if keep.is_none() {
+                mistakes.unknown(value.span(), "retention", word, Keep::ALL.map(|(name, _)| name));
+            }
+        }
         section.finish(mistakes);
     }
-    ExecutorKind::Local
+    (ExecutorKind::Local, keep)
 }

@@ -9,8 +9,8 @@ use augreg_protocol::{
     Assignment, AttemptKey, Beat, Device, JournalError, JournalEvent, RunFolder, WhenAbandoned,
 };
 use augreg_spec::{
-    AdamW, Augmentation, DataSource, DatasetDefinition, DatasetIdentity, Format, JobSpec, Loss,
-    ModelSpec, Precision, PretrainSpec, RECIPE_VERSION, Regularization, SplitName,
+    AdamW, Augmentation, DataSource, DatasetDefinition, DatasetIdentity, Format, JobSpec, Keep,
+    Loss, ModelSpec, Precision, PretrainSpec, RECIPE_VERSION, Regularization, SplitName,
 };
 use augreg_train::{DatasetCache, End, Host, execute};
 
@@ -81,6 +81,7 @@ impl Study {
             threads: 1,
             checkpoint_seconds: 3600.0,
             when_abandoned: WhenAbandoned::default(),
+            keep: Keep::default(),
         };
         Self { folder, assignment }
     }
@@ -137,6 +138,10 @@ impl Host for Recorder {
     fn stop_requested(&self) -> bool {
         self.patience.set(self.patience.get().saturating_sub(1));
         self.patience.get() == 0
+    }
+
+    fn wait_for_room(&mut self, _why: &str) -> bool {
+        false
     }
 }
 

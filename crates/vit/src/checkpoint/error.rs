@@ -46,3 +46,14 @@ pub enum CheckpointError {
         problems: Vec<String>,
     },
 }
+
+impl CheckpointError {
+    /// Whether there is no room on the disk: the same may succeed later. The file that was there is
+    /// as it was.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, Self::Io { source, .. }
+            if matches!(source.kind(), StorageFull | QuotaExceeded))
+    }
+}

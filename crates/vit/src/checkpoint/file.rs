@@ -54,7 +54,7 @@ pub(super) fn write(
 
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(fail("create the folder of"))?;
-    let beside = path.with_extension("new");
+    let beside = unfinished(path);
     let written = File::create(&beside).and_then(|mut file| {
         file.write_all(&bytes)?;
         file.sync_all()
@@ -67,6 +67,27 @@ pub(super) fn write(
     }
     fs::rename(&beside, path).map_err(fail("rename"))?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(fail("sync the folder of"))
+}
+
+/// Where the file at `path` is written before it takes its name.
+fn unfinished(path: &Path) -> PathBuf {
+    path.with_extension("new")
+}
+
+/// Removes what somebody who died while writing the file at `path` left half done. Nobody else may be
+/// writing it.
+///
+/// # Errors
+///
+/// [`CheckpointError::Io`] if it cannot be removed.
+pub fn clear_unfinished(path: &Path) -> Result<(), CheckpointError> {
+    let path = unfinished(path);
+    match fs::remove_file(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(CheckpointError::Io { action: "remove a half-written part of", path, source })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Reads the tensors `expected` (name and shape) from `path`; nothing else may be there.

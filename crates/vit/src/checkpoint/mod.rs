@@ -11,5 +11,5 @@ mod file;
 mod state;
 
 pub use error::CheckpointError;
-pub use file::set_aside;
+pub use file::{clear_unfinished, set_aside};
 pub use state::{TrainingState, load_parameters, save_parameters};

@@ -13,7 +13,7 @@ use augreg_protocol::{
     RunFolder, ToWorker, WhenAbandoned,
 };
 use augreg_spec::{
-    AdamW, Augmentation, DataSource, DatasetDefinition, Format, JobSpec, Loss, ModelSpec,
+    AdamW, Augmentation, DataSource, DatasetDefinition, Format, JobSpec, Keep, Loss, ModelSpec,
     Precision, PretrainSpec, RECIPE_VERSION, Regularization, SplitName,
 };
 
@@ -160,6 +160,7 @@ impl Study {
             threads: 1,
             checkpoint_seconds: 3600.0,
             when_abandoned: WhenAbandoned::Checkpoint,
+            keep: Keep::default(),
         };
         Self { folder, assignment }
     }
