@@ -46,6 +46,14 @@ pub enum StoreError {
         /// What SQLite found first.
         finding: String,
     },
+    /// The study's folder or its database cannot be looked at.
+    #[error("failed to read `{path}`", path = path.display())]
+    Unreadable {
+        /// What cannot be read.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The study's folder could not be created.
     #[error("failed to create the study folder `{path}`", path = path.display())]
     CreateFolder {

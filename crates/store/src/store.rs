@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::fs::Access;
+use rustix::io::Errno;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -67,7 +69,39 @@ impl Store {
         Self::open_for_writing(root, &path).await
     }
 
-    /// Opens an existing study for writing.
+    /// Looks whether an existing study can be opened by this augreg, now or after its schema was
+    /// brought up to date. Touches nothing, so it may come before the study's lock.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoStudy`], and those of [`Store::create_or_open`].
+    pub async fn look(root: &Path) -> Result<(), StoreError> {
+        match inspect(&existing(root)?).await? {
+            Some(_) => Ok(()),
+            None => Err(StoreError::NoStudy { path: root.to_owned() }),
+        }
+    }
+
+    /// Opens an existing study for small writes beside the scheduler that holds its lock, if one
+    /// does. Leaves the schema as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoStudy`], [`StoreError::Older`], and those of [`Store::create_or_open`].
+    pub async fn open_beside(root: &Path) -> Result<Self, StoreError> {
+        let path = existing(root)?;
+        let known = known_version();
+        match inspect(&path).await? {
+            None => return Err(StoreError::NoStudy { path: root.to_owned() }),
+            Some(found) if found < known => return Err(StoreError::Older { path, found, known }),
+            Some(_) => {}
+        }
+        let options = writing(&path);
+        let connection = options.connect().await.map_err(|e| cannot_open(&path, e))?;
+        Ok(Self::new(root, &path, Some(Writer::new(options, connection))))
+    }
+
+    /// Opens an existing study for writing. The caller holds the study's lock.
     ///
     /// # Errors
     ///
@@ -81,17 +115,7 @@ impl Store {
     }
 
     async fn open_for_writing(root: &Path, path: &Path) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY)
-            .pragma("cache_size", "-65536") // KiB: the index on job ids of a million jobs fits.
-            .pragma("temp_store", "memory")
-            .statement_cache_capacity(STATEMENTS)
-            .disable_statement_logging();
+        let options = writing(path);
         let crashed = has_log(path);
         let mut connection = options.connect().await.map_err(|e| cannot_open(path, e))?;
         if crashed {
@@ -158,7 +182,28 @@ impl Store {
 
 fn existing(root: &Path) -> Result<PathBuf, StoreError> {
     let path = root.join("augreg.db");
-    if path.is_file() { Ok(path) } else { Err(StoreError::NoStudy { path: root.to_owned() }) }
+    // Asked of the system, because SQLite does not say why it cannot open a file.
+    match rustix::fs::access(&path, Access::READ_OK) {
+        Ok(()) if path.is_file() => Ok(path),
+        Ok(()) => Err(StoreError::NotAStudy { path }),
+        Err(Errno::NOENT) => Err(StoreError::NoStudy { path: root.to_owned() }),
+        Err(error) => Err(StoreError::Unreadable { path, source: error.into() }),
+    }
+}
+
+/// How to open the database for writing.
+fn writing(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY)
+        .pragma("cache_size", "-65536") // KiB: the index on job ids of a million jobs fits.
+        .pragma("temp_store", "memory")
+        .statement_cache_capacity(STATEMENTS)
+        .disable_statement_logging()
 }
 
 /// How to open the database for reading.

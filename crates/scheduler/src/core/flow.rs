@@ -1,23 +1,27 @@
 //! What is handed out, held back, and when the run is over.
 
+use std::collections::BTreeSet;
+
+use augreg_spec::JobId;
+
 use super::breaker::Turn;
 use super::slots::{Busy, Seat};
 use super::state::{Core, Phase};
 use super::words::{Action, Finish, Millis, Pauser};
 
 impl Core {
-    pub(super) fn pause(&mut self, by: Pauser, drain: bool) {
+    pub(super) fn pause(&mut self, by: Pauser, drain: bool, why: &str) {
         if !self.pauses.begin(by, drain) {
             return;
         }
-        let reason = match by {
-            Pauser::Disk => "the disk is full: nothing is handed out until there is room",
+        let (what, follows) = match by {
+            Pauser::Disk => ("disk-full", "nothing is handed out until there is room"),
             Pauser::Person if drain => {
-                "a person paused the run: attempts go on to their ends, nothing more is handed out"
+                ("paused", "attempts go on to their ends, nothing more is handed out")
             }
-            Pauser::Person => "a person paused the run: workers write checkpoints and leave",
+            Pauser::Person => ("paused", "workers write checkpoints and leave"),
         };
-        self.audit(None, "paused", reason.to_owned());
+        self.audit(None, what, format!("{why}: {follows}"));
         if by == Pauser::Person && !drain && self.phase == Phase::Running {
             for slot in self.slots.occupied().clone() {
                 self.stop_worker(slot);
@@ -29,19 +33,38 @@ impl Core {
         if !self.pauses.end(by) {
             return;
         }
-        let mut reason = match by {
-            Pauser::Disk => "the disk has room again".to_owned(),
-            Pauser::Person => "a person lets the run go on".to_owned(),
+        let (what, mut reason) = match by {
+            Pauser::Disk => ("disk-has-room", "the disk has room again".to_owned()),
+            Pauser::Person => ("unpaused", "a person lets the run go on".to_owned()),
         };
         if self.pauses.any() {
             reason += ", but there is another reason to pause";
         }
-        self.audit(None, "unpaused", reason);
+        self.audit(None, what, reason);
+    }
+
+    /// Holds back these jobs and no others. Those of them that run are told to stop, unless they may
+    /// go on to their ends.
+    pub(super) fn hold(&mut self, jobs: BTreeSet<JobId>, drain: bool) {
+        let (held, released) = self.jobs.hold(jobs);
+        if held == 0 && released == 0 {
+            return;
+        }
+        let reason = format!("{} jobs of paused sweeps are held back", self.jobs.held().len());
+        self.audit(None, if held > 0 { "held-back" } else { "released" }, reason);
+        if !drain && self.phase == Phase::Running {
+            let live = |job: &JobId| self.jobs.live(*job)?.slot;
+            let slots: Vec<_> = self.jobs.held().iter().filter_map(live).collect();
+            for slot in slots {
+                self.stop_worker(slot);
+            }
+        }
     }
 
     /// Lets workers go that have nothing to do while a person's pause lasts.
     pub(super) fn rest(&mut self) {
-        if self.phase == Phase::Running && self.pauses.empties_slots() {
+        let all_held = || !self.jobs.held().is_empty() && self.jobs.queue().len() == 0;
+        if self.phase == Phase::Running && (self.pauses.empties_slots() || all_held()) {
             for slot in self.slots.idle().clone() {
                 self.stop_worker(slot);
             }

@@ -100,6 +100,8 @@ pub(super) struct Jobs {
     classes: Vec<Members>,
     /// Jobs that this core saw fail or be cancelled: an attempt that was given up may finish them yet.
     failed: BTreeMap<JobId, JobState>,
+    /// Jobs that are kept out of the queue.
+    held: BTreeSet<JobId>,
     counts: Counts,
 }
 
@@ -215,7 +217,9 @@ impl Jobs {
         }
         match place {
             Place::Ready(avoid) => {
-                self.queue.insert(job.lane(), job.rank);
+                if !self.held.contains(&id) {
+                    self.queue.insert(job.lane(), job.rank);
+                }
                 if let Some((_, until)) = avoid {
                     self.timers.insert((until, id));
                 }
@@ -223,6 +227,31 @@ impl Jobs {
             Place::Delayed(at, _) => _ = self.timers.insert((at, id)),
             Place::Waiting | Place::Live(_) => {}
         }
+    }
+
+    /// The jobs that are kept out of the queue, heard of or not.
+    pub(super) fn held(&self) -> &BTreeSet<JobId> {
+        &self.held
+    }
+
+    /// Keeps these jobs, and no others, out of the queue. Returns how many open jobs are new among
+    /// them, and how many are so no longer.
+    pub(super) fn hold(&mut self, jobs: BTreeSet<JobId>) -> (usize, usize) {
+        let before = std::mem::replace(&mut self.held, jobs);
+        let new: Vec<JobId> = self.held.difference(&before).copied().collect();
+        let old: Vec<JobId> = before.difference(&self.held).copied().collect();
+        for id in new.iter().chain(&old) {
+            let Some(job) = self.open.get(id) else { continue };
+            if !matches!(job.place, Place::Ready(_)) {
+                continue;
+            }
+            if self.held.contains(id) {
+                self.queue.remove(job.lane(), &job.rank);
+            } else {
+                self.queue.insert(job.lane(), job.rank);
+            }
+        }
+        (new.len(), old.len())
     }
 
     /// Moves jobs whose back-off is over to the queue, and lets those take any slot that have waited

@@ -335,6 +335,13 @@ impl Slots {
         }
     }
 
+    /// Takes note of a sign of life from a worker that cannot make a step.
+    pub(super) fn waits(&mut self, id: SlotId, now: Millis) {
+        if let Some(Slot { seat: Seat::Busy(busy), .. }) = self.all.get_mut(&id) {
+            (busy.last_sign, busy.last_step) = (now, now);
+        }
+    }
+
     /// Something that is wrong at `now`.
     pub(super) fn alarm(&mut self, now: Millis) -> Option<(SlotId, Alarm)> {
         while let Some(&(at, id)) = self.alarms.first()

@@ -123,8 +123,10 @@ impl Core {
     pub fn handle(&mut self, now: Millis, event: Event) -> Vec<Action> {
         self.clock.show(now);
         if self.phase != Phase::Over {
-            let changes_nothing =
-                matches!(event, Event::Tick | Event::Beat { .. } | Event::Checkpointed { .. });
+            let changes_nothing = matches!(
+                event,
+                Event::Tick | Event::Beat { .. } | Event::Waits { .. } | Event::Checkpointed { .. }
+            );
             self.take(event);
             if !changes_nothing || self.due.is_some_and(|due| due <= self.now()) {
                 self.follow_up();
@@ -152,6 +154,11 @@ impl Core {
                     self.slots.beat(slot, self.now(), step);
                 }
             }
+            Event::Waits { attempt } => {
+                if let Some(slot) = self.slot_of(attempt) {
+                    self.slots.waits(slot, self.now());
+                }
+            }
             Event::Checkpointed { attempt, step } => {
                 if self.jobs.is_live(attempt) {
                     self.jobs.checkpointed(attempt.job, step);
@@ -162,7 +169,8 @@ impl Core {
             Event::Untrusted { attempt, why } => self.untrusted(attempt, why),
             Event::Recycle { slot, why } => self.recycle(slot, &why),
             Event::Cancel { job } => self.cancel(job),
-            Event::Pause { by, drain } => self.pause(by, drain),
+            Event::Pause { by, drain, why } => self.pause(by, drain, &why),
+            Event::Hold { jobs, drain } => self.hold(jobs, drain),
             Event::GoOn { by } => self.go_on(by),
             Event::Stop => self.leave(Finish::Stopped),
             Event::StopNow => self.leave_now(),

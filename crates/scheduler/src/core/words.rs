@@ -1,5 +1,6 @@
 //! What goes into the core and what comes out: times, events, actions. No behaviour.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Add;
 use std::time::Duration;
@@ -117,6 +118,12 @@ pub enum Event {
         /// Steps done.
         step: u64,
     },
+    /// A sign of life from the worker that executes an attempt: it waits for room on the disk, so no
+    /// step is expected of it.
+    Waits {
+        /// The attempt.
+        attempt: AttemptKey,
+    },
     /// A checkpoint is on disk: the next attempt would go on from here.
     Checkpointed {
         /// The attempt that wrote it.
@@ -162,6 +169,15 @@ pub enum Event {
         by: Pauser,
         /// Whether running attempts go on to their ends; else their workers write checkpoints and
         /// leave. Under a full disk, where a checkpoint finds no room, they always go on.
+        drain: bool,
+        /// Who paused it, or what the disk lacks: a clause for a person.
+        why: String,
+    },
+    /// These jobs, and no others, are held back for now: the sweeps that ask for them are paused.
+    Hold {
+        /// The jobs, whether heard of yet or not.
+        jobs: BTreeSet<JobId>,
+        /// Whether those of them that run go on to their ends.
         drain: bool,
     },
     /// A reason to pause is gone.

@@ -50,7 +50,8 @@ impl Arrivals {
 /// Whether a worker's word is about its work, so that several can be taken in together. One about the
 /// worker itself is taken in alone: a worker must not be handed what it was found to be gone for.
 pub(super) fn is_about_work(report: &WorkerReport) -> bool {
-    matches!(report, WorkerReport::Ended { .. } | WorkerReport::Beat(_))
+    use WorkerReport::{Beat, Ended, NoRoom};
+    matches!(report, Ended { .. } | Beat(_) | NoRoom { .. })
 }
 
 #[cfg(test)]

@@ -1,17 +1,25 @@
 //! The lock on a study: at most one scheduler works on it.
+//!
+//! It is taken before the database is opened, so that whoever is refused has changed nothing. The
+//! system lets go of it when its holder dies: a file that is left behind locks nobody out.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use thiserror::Error;
+
+/// Small commands hold the lock for moments; whoever holds it longer is a scheduler.
+const MOMENT: Duration = Duration::from_millis(200);
 
 /// A study that could not be locked.
 #[derive(Debug, Error)]
 pub enum LockError {
     /// Another scheduler has it.
     #[error(
-        "another augreg works on this study: {holder} holds `{path}`; wait for it or stop it",
+        "another augreg works on this study: {holder} holds `{path}`",
         path = path.display()
     )]
     Held {
@@ -41,24 +49,31 @@ impl StudyLock {
     ///
     /// # Errors
     ///
-    /// [`LockError::Held`] if another process has it, [`LockError::Io`] if the file is not to be had.
+    /// [`LockError::Held`] if another process has it for longer than a moment, [`LockError::Io`] if
+    /// the file is not to be had.
     pub fn take(root: &Path) -> Result<Self, LockError> {
         let path = root.join("lock");
         let fail = |source| LockError::Io { path: path.clone(), source };
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(&path).map_err(fail)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                // The holder may be about to write it; that it holds the lock is certain.
-                let _ = file.read_to_string(&mut holder);
-                let holder = holder.trim();
-                let holder = if holder.is_empty() { "an unknown process" } else { holder };
-                return Err(LockError::Held { holder: holder.to_owned(), path });
+        let began = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if began.elapsed() < MOMENT => {
+                    thread::sleep(MOMENT / 20);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    let mut holder = String::new();
+                    // That it is held is certain; by whom is said by whoever holds it.
+                    let _ = file.read_to_string(&mut holder);
+                    let holder = holder.trim();
+                    let holder = if holder.is_empty() { "an unknown process" } else { holder };
+                    return Err(LockError::Held { holder: holder.to_owned(), path });
+                }
+                Err(TryLockError::Error(source)) => return Err(fail(source)),
             }
-            Err(TryLockError::Error(source)) => return Err(fail(source)),
         }
         let holder = format!("process {} on host {}\n", std::process::id(), host());
         file.set_len(0).map_err(fail)?;
@@ -66,6 +81,33 @@ impl StudyLock {
         // A full disk must not keep a study from being worked on: the lock itself needs no room.
         let _ = file.write_all(holder.as_bytes());
         Ok(Self { _file: file })
+    }
+}
+
+/// Who holds a study's lock, and since when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Process and host, as it wrote them.
+    pub name: String,
+    /// When it took the lock, milliseconds since 1970; 0 if that is not to be learned.
+    pub since: u64,
+}
+
+impl StudyLock {
+    /// Who holds the lock of the study at `root`, if anybody does. Changes nothing.
+    #[must_use]
+    pub fn holder(root: &Path) -> Option<Holder> {
+        let path = root.join("lock");
+        let mut file = File::open(path).ok()?;
+        if !matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+            return None;
+        }
+        let mut name = String::new();
+        let _ = file.read_to_string(&mut name);
+        let written = file.metadata().and_then(|file| file.modified()).ok();
+        let since = written.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        let since = since.map_or(0, |since| since.as_millis() as u64);
+        Some(Holder { name: name.trim().to_owned(), since })
     }
 }
 

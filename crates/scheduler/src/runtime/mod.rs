@@ -19,10 +19,12 @@ mod requests;
 mod run;
 #[cfg(test)]
 mod simulation;
+mod space;
 mod stop;
 
 pub use late::catch_up;
-pub use lock::{LockError, StudyLock};
-pub use options::{Progress, RunError, RunOptions, Summary};
+pub use lock::{Holder, LockError, StudyLock};
+pub use options::{Progress, Retention, RunError, RunOptions, Summary};
 pub use run::run;
+pub use space::{default_reserve, free_space};
 pub use stop::{StopListener, Stopper, stop_on_signals};

@@ -67,6 +67,7 @@ impl Reading {
                     with_news(self.journals.glance(beat.attempt, self.interval), vec![event]);
                 (news.into_iter().collect(), events)
             }
+            WorkerReport::NoRoom { attempt, .. } => (Vec::new(), vec![Event::Waits { attempt }]),
             WorkerReport::Ended { attempt } => self.ended(slot, attempt),
             WorkerReport::Gone { why, out_of_memory } => self.gone(slot, why, out_of_memory),
         }

@@ -9,6 +9,7 @@ use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use super::journals::News;
+use super::options::Progress;
 use super::stop::{StopListener, Urgency};
 use crate::core::{Action, AttemptEnd};
 
@@ -60,14 +61,14 @@ pub(super) fn change(action: &Action, slots: &[Slot]) -> Option<Change> {
 /// Writes journal entries and changes in one transaction.
 ///
 /// Waits while another process holds the database or the disk is full: nothing is done that is
-/// not recorded, so the run stands still until there is room. Gives up `grace` after the run was
-/// told to stop, at once when told so.
+/// not recorded, so the run stands still until there is room. A person is told. Gives up `grace`
+/// after the run was told to stop, at once when told so.
 pub(super) async fn persist(
     store: &Store,
     news: &[News],
     changes: &[Change],
-    stop: &StopListener,
-    grace: Duration,
+    (stop, grace): (&StopListener, Duration),
+    observe: &mut (impl FnMut(Progress) + Send),
 ) -> Result<(), StoreError> {
     let mut stopping: Option<Instant> = None;
     let mut said = false;
@@ -76,7 +77,9 @@ pub(super) async fn persist(
         let error = match written {
             Ok(()) => {
                 if said {
-                    info!("the database takes changes again; the run goes on");
+                    let note = "the database takes changes again: the run goes on";
+                    info!("{note}");
+                    observe(Progress::Note(note.to_owned()));
                 }
                 return Ok(());
             }
@@ -93,8 +96,13 @@ pub(super) async fn persist(
         }
         if error.is_disk_full() {
             if !said {
-                let root = store.root().display();
-                error!(%root, "the disk is full: the run stands still until there is room");
+                let note = format!(
+                    "the disk of `{}` is full and the database takes no changes: the run stands still \
+                     until there is room",
+                    store.root().display()
+                );
+                error!("{note}");
+                observe(Progress::Note(note));
                 said = true;
             }
             sleep(FULL_PAUSE).await;

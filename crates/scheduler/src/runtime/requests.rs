@@ -1,41 +1,105 @@
 //! What people ask for from other processes: rows of the database, looked at now and then.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use augreg_spec::JobId;
-use augreg_store::{Store, StoreError};
+use augreg_store::{Pause, Store, StoreError};
+
+use crate::core::{Event, Pauser};
 
 /// How often requests are looked for.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// What was asked for so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Requests {
+    /// The sweep that is run; the whole study without one.
+    sweep: Option<String>,
     looked: Option<Instant>,
     /// Jobs whose cancelling is under way. A request stays open until its job has ended, so that
     /// the next scheduler sees to it should this one die.
     cancelling: HashSet<JobId>,
+    pauses: Vec<Pause>,
+}
+
+/// What people ask for that was not told before.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    /// Jobs to be cancelled.
+    pub(super) cancel: Vec<JobId>,
+    /// Pauses that begin or end.
+    pub(super) pauses: Vec<Event>,
 }
 
 impl Requests {
-    /// The jobs to be cancelled that were not told before; nothing if it is too early to look.
+    pub(super) fn new(sweep: Option<&str>) -> Self {
+        let (sweep, looked) = (sweep.map(str::to_owned), None);
+        Self { sweep, looked, cancelling: HashSet::new(), pauses: Vec::new() }
+    }
+
+    /// What is new; nothing if it is too early to look, or another process holds the database.
     ///
     /// # Errors
     ///
-    /// [`StoreError`], unless another process merely holds the database.
-    pub(super) async fn look(&mut self, store: &Store) -> Result<Vec<JobId>, StoreError> {
+    /// [`StoreError`] otherwise.
+    pub(super) async fn look(&mut self, store: &Store) -> Result<Asked, StoreError> {
         if self.looked.is_some_and(|looked| looked.elapsed() < INTERVAL) {
-            return Ok(Vec::new());
+            return Ok(Asked::default());
         }
         self.looked = Some(Instant::now());
-        let open: HashSet<JobId> = match store.cancel_requests().await {
-            Ok(open) => open.into_iter().collect(),
-            Err(error) if error.is_busy() => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
+        let open = async { Ok((self.cancellings(store).await?, self.pauses(store).await?)) };
+        match open.await {
+            Ok((cancel, pauses)) => Ok(Asked { cancel, pauses }),
+            Err(error) if StoreError::is_busy(&error) => Ok(Asked::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn cancellings(&mut self, store: &Store) -> Result<Vec<JobId>, StoreError> {
+        let open: HashSet<JobId> = store.cancel_requests().await?.into_iter().collect();
         // One that was cancelled, queued again and is to be cancelled again is new.
         self.cancelling.retain(|job| open.contains(job));
         Ok(open.into_iter().filter(|job| self.cancelling.insert(*job)).collect())
     }
+
+    /// The pauses that have begun or ended since this was asked last.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub(super) async fn pauses(&mut self, store: &Store) -> Result<Vec<Event>, StoreError> {
+        let open = store.pauses().await?;
+        if open == self.pauses {
+            return Ok(Vec::new());
+        }
+        let mut events = Vec::new();
+        let sweep = self.sweep.as_deref();
+        match (whole(sweep, &self.pauses), whole(sweep, &open)) {
+            (before, Some(now)) if before != Some(now) => {
+                let (by, drain) = (Pauser::Person, now.drain);
+                events.push(Event::Pause { by, drain, why: format!("paused {}", now.by) });
+            }
+            (Some(_), None) => events.push(Event::GoOn { by: Pauser::Person }),
+            _ => {}
+        }
+        // A run of one sweep is paused as a whole or not at all.
+        if self.sweep.is_none() {
+            let sweeps = open.iter().filter(|pause| pause.sweep.is_some());
+            let drain = sweeps.clone().all(|pause| pause.drain);
+            let jobs: BTreeSet<JobId> = match sweeps.count() {
+                0 => BTreeSet::new(),
+                _ => store.paused_jobs().await?.into_iter().collect(),
+            };
+            events.push(Event::Hold { jobs, drain });
+        }
+        self.pauses = open;
+        Ok(events)
+    }
+}
+
+/// The pause, if any, that stops a run of `sweep` as a whole. One that lets nothing go on comes first.
+fn whole<'a>(sweep: Option<&str>, pauses: &'a [Pause]) -> Option<&'a Pause> {
+    let concerns = |pause: &&Pause| pause.sweep.is_none() || pause.sweep.as_deref() == sweep;
+    pauses.iter().filter(concerns).min_by_key(|pause| pause.drain)
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use augreg_executor::{Local, LocalOptions, SlotId, WorkerEvent, WorkerReport, detect, program};
 use augreg_protocol::{Assignment, AttemptKey, JobState, ToWorker, with_causes};
-use augreg_spec::JobId;
+use augreg_spec::{JobId, parameters};
 use augreg_store::{Change, PendingJob, Store};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, info, warn};
@@ -20,7 +20,8 @@ use super::options::{Progress, RunError, RunOptions, Summary};
 use super::orphans;
 use super::reading::Reading;
 use super::record::{change, persist};
-use super::requests::Requests;
+use super::requests::{Asked, Requests};
+use super::space::{Space, default_reserve};
 use super::stop::{StopListener, Urgency};
 use crate::core::{Action, AttemptEnd, Core, Event, Finish, Millis};
 
@@ -34,7 +35,8 @@ enum Wake {
     Tick,
 }
 
-/// Runs the jobs of a sweep, or of the whole study, that have not come to their end.
+/// Runs the jobs of a sweep, or of the whole study, that have not come to their end. The lock, taken
+/// before the study was opened, is the caller's word that nobody else does.
 ///
 /// Returns when there are none left, or when `stop` says so and the workers have left; then the
 /// database shows nothing running but what workers of an earlier scheduler still execute. `observe` is called from within the loop and must be quick.
@@ -44,6 +46,7 @@ enum Wake {
 /// [`RunError`]; what was finished until then is in the database.
 pub async fn run(
     store: Store,
+    _lock: &StudyLock,
     sweep: Option<&str>,
     options: RunOptions,
     mut stop: StopListener,
@@ -52,8 +55,6 @@ pub async fn run(
     let began = Instant::now();
     let root = store.root().canonicalize();
     let root = root.map_err(|source| RunError::Root { path: store.root().to_owned(), source })?;
-    let _lock = StudyLock::take(&root)?;
-
     let succeeded = catch_up(&store).await?;
     let pending = load(&store, sweep).await?;
     if pending.is_empty() {
@@ -69,7 +70,12 @@ pub async fn run(
     let (local, events) = Local::new(LocalOptions { program, root: root.clone(), slots });
     let core = Core::new(options.policy.clone(), local.slots().iter().map(offer));
     let reading = Reading::new(root.clone(), options.journal_interval);
+    let reserve = options.reserve.unwrap_or_else(|| {
+        let largest = pending.iter().map(|(job, _)| parameters(&job.spec)).max();
+        default_reserve(largest.unwrap_or(0), local.slots().len())
+    });
     let mut run = Run {
+        space: Space::new(root.clone(), reserve),
         store,
         options,
         stop: stop.clone(),
@@ -83,7 +89,7 @@ pub async fn run(
         root,
         late_seen: began,
         succeeded_before: succeeded,
-        requests: Requests::default(),
+        requests: Requests::new(sweep),
         finish: None,
         observe,
     };
@@ -112,6 +118,7 @@ struct Run<F> {
     /// Jobs of which it was found out before the run that they had succeeded.
     succeeded_before: usize,
     requests: Requests,
+    space: Space,
     finish: Option<Finish>,
     observe: F,
 }
@@ -127,13 +134,16 @@ impl<F: FnMut(Progress) + Send> Run<F> {
         (self.observe)(Progress::Began { jobs, slots });
 
         let changes: Vec<_> = repairs.iter().filter_map(|action| change(action, &[])).collect();
-        let grace = self.options.policy.stop_grace;
-        persist(&self.store, &[], &changes, &self.stop, grace).await?;
+        self.record(&[], &changes).await?;
         for attempt in &left {
             let offset = self.store.journal_offset(*attempt).await?;
             self.reading.adopt(*attempt, offset);
         }
-        self.turn(Vec::new(), vec![Event::JobsAdded(new)]).await?;
+        // What pauses the run comes before there is anything to hand out.
+        let mut events = self.requests.pauses(&self.store).await?;
+        events.extend(self.space.look());
+        events.push(Event::JobsAdded(new));
+        self.turn(Vec::new(), events).await?;
         for attempt in left {
             self.see_orphan(attempt).await?;
         }
@@ -170,6 +180,7 @@ impl<F: FnMut(Progress) + Send> Run<F> {
                     }
                 }
                 let mut events = vec![Event::Tick];
+                events.extend(self.space.look());
                 events.append(&mut self.requested().await?);
                 self.turn(Vec::new(), events).await?;
                 if self.orphans_seen.elapsed() >= 5 * TICK {
@@ -194,8 +205,10 @@ impl<F: FnMut(Progress) + Send> Run<F> {
             Wake::Workers(words) => {
                 let (mut all_news, mut all_events) = (Vec::new(), Vec::new());
                 for WorkerEvent { slot, report } in words {
-                    if let WorkerReport::Beat(beat) = &report {
-                        (self.observe)(Progress::Beat(beat.clone()));
+                    match &report {
+                        WorkerReport::Beat(beat) => (self.observe)(Progress::Beat(beat.clone())),
+                        WorkerReport::NoRoom { why, .. } => self.space.missed(why),
+                        _ => {}
                     }
                     let (news, mut events) = self.reading.report(slot, report);
                     all_news.extend(news);
@@ -208,13 +221,13 @@ impl<F: FnMut(Progress) + Send> Run<F> {
 
     /// What people have asked for lately. Jobs that are not this run's are cancelled right here.
     async fn requested(&mut self) -> Result<Vec<Event>, RunError> {
-        let jobs = self.requests.look(&self.store).await?;
+        let Asked { cancel, pauses } = self.requests.look(&self.store).await?;
         let (ours, others): (Vec<_>, Vec<_>) =
-            jobs.into_iter().partition(|job| self.jobs.contains_key(job));
+            cancel.into_iter().partition(|job| self.jobs.contains_key(job));
         if !others.is_empty() {
             self.store.set_cancelled(&others, "asked for by `augreg cancel`").await?;
         }
-        Ok(ours.into_iter().map(|job| Event::Cancel { job }).collect())
+        Ok(ours.into_iter().map(|job| Event::Cancel { job }).chain(pauses).collect())
     }
 
     /// Looks after an attempt that an earlier scheduler left running.
@@ -260,8 +273,7 @@ impl<F: FnMut(Progress) + Send> Run<F> {
                 events.drain(..).flat_map(|event| self.core.handle(now, event)).collect();
             let slots = self.local.slots();
             changes.extend(actions.iter().filter_map(|a| change(a, slots)));
-            let grace = self.options.policy.stop_grace;
-            persist(&self.store, &news, &changes, &self.stop, grace).await?;
+            self.record(&news, &changes).await?;
             changes.clear();
             for note in news.drain(..).flat_map(|news| news.notes) {
                 (self.observe)(Progress::Note(note));
@@ -271,6 +283,12 @@ impl<F: FnMut(Progress) + Send> Run<F> {
                 return Ok(());
             }
         }
+    }
+
+    async fn record(&mut self, news: &[News], changes: &[Change]) -> Result<(), RunError> {
+        let grace = self.options.policy.stop_grace;
+        persist(&self.store, news, changes, (&self.stop, grace), &mut self.observe).await?;
+        Ok(())
     }
 
     fn perform(&mut self, actions: Vec<Action>, events: &mut VecDeque<Event>) {
@@ -343,6 +361,7 @@ impl<F: FnMut(Progress) + Send> Run<F> {
             threads: slot.threads,
             checkpoint_seconds: self.options.checkpoint_seconds,
             when_abandoned: self.options.when_abandoned,
+            keep: self.options.keep.of(attempt.job),
         };
         let steps = job.spec.steps();
         self.reading.assign(id, attempt);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use augreg_protocol::{AttemptKey, JobState, RunFolder};
 use augreg_scheduler::core::Policy;
 use augreg_scheduler::runtime::{
-    Progress, RunError, RunOptions, StopListener, Stopper, Summary, run,
+    Progress, RunError, RunOptions, StopListener, Stopper, StudyLock, Summary, run,
 };
 use augreg_spec::{
     AdamW, Augmentation, Crop, DataSource, DatasetIdentity, Format, Job, JobId, JobSpec, Labels,
@@ -90,7 +90,8 @@ impl Study {
     ) -> Result<Summary, RunError> {
         let orders = self.root.join("fake-worker.json");
         fs::write(orders, self.orders.to_string()).expect("writes");
-        let run = run(self.store.clone(), Some("s"), self.options.clone(), stop, observe);
+        let lock = StudyLock::take(&self.root).expect("nobody else runs it");
+        let run = run(self.store.clone(), &lock, Some("s"), self.options.clone(), stop, observe);
         tokio::time::timeout(Duration::from_mins(1), run).await.expect("a run ends")
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use augreg_protocol::JobState;
 use augreg_spec::JobId;
-use augreg_store::Store;
+use augreg_store::{Store, StoreError};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -65,6 +65,24 @@ async fn fill(connection: &mut SqliteConnection) {
          VALUES (?, 'train_loss', 1, 3, 1, 0.1)"
     };
     sqlx::query(metric).bind(&id).execute(connection).await.expect("inserts a metric");
+}
+
+#[tokio::test]
+async fn a_small_write_beside_a_scheduler_of_an_older_version_is_refused_and_migrates_nothing() {
+    let files = migrations();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    study_of_version(folder.path(), &files[..files.len() - 1]).await;
+    let database = || std::fs::read(folder.path().join("augreg.db")).expect("reads");
+    let before = database();
+    Store::look(folder.path()).await.expect("it can be brought up to date");
+    let beside = Store::open_beside(folder.path()).await;
+    assert!(matches!(beside, Err(StoreError::Older { .. })), "{beside:?}");
+    assert_eq!(database(), before);
+
+    Store::open(folder.path()).await.expect("migrates").close().await;
+    let beside = Store::open_beside(folder.path()).await.expect("opens");
+    assert_eq!(beside.requeue_failed(&[JobId::of("old")], "x").await.expect("writes"), []);
+    beside.close().await;
 }
 
 #[tokio::test]

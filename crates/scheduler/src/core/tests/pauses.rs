@@ -8,9 +8,9 @@ use augreg_protocol::JobState;
 use super::{Bench, SLOT, gone, id, job, key, state};
 use crate::core::{Action, AttemptEnd, Event, Finish, Pauser, Policy};
 
-const PERSON: Event = Event::Pause { by: Pauser::Person, drain: false };
-const DRAIN: Event = Event::Pause { by: Pauser::Person, drain: true };
-const DISK: Event = Event::Pause { by: Pauser::Disk, drain: false };
+const PERSON: Event = Event::Pause { by: Pauser::Person, drain: false, why: String::new() };
+const DRAIN: Event = Event::Pause { by: Pauser::Person, drain: true, why: String::new() };
+const DISK: Event = Event::Pause { by: Pauser::Disk, drain: false, why: String::new() };
 
 #[test]
 fn a_persons_pause_lets_workers_leave_and_keeps_the_run_up() {
@@ -114,4 +114,60 @@ fn a_worker_that_does_not_leave_for_a_pause_is_killed_after_the_grace() {
     assert_eq!(bench.send(PERSON), [], "said twice");
     let actions = bench.after(Policy::default().stop_grace);
     assert_eq!(actions.iter().filter(|a| matches!(a, Action::KillWorker { .. })).count(), 2);
+}
+
+#[test]
+fn a_worker_that_waits_for_room_is_not_expected_to_make_a_step() {
+    let mut bench = Bench::busy();
+    let policy = Policy::default();
+    for _ in 0..60 {
+        assert_eq!(bench.send(Event::Waits { attempt: key("a", 1) }), []);
+        assert_eq!(bench.after(policy.heartbeat_timeout / 2), []);
+    }
+    assert!(policy.heartbeat_timeout * 30 > policy.step_timeout, "it was long enough");
+    let actions = bench.after(policy.heartbeat_timeout);
+    assert!(matches!(actions.first(), Some(Action::KillWorker { .. })), "silent: {actions:?}");
+}
+
+fn hold(names: &[&str], drain: bool) -> Event {
+    Event::Hold { jobs: names.iter().map(|name| id(name)).collect(), drain }
+}
+
+#[test]
+fn jobs_of_a_paused_sweep_are_held_back_and_others_go_on() {
+    let mut bench = Bench::busy();
+    bench.send(Event::JobsAdded(vec![job("b")]));
+    assert_eq!(bench.send(hold(&["a"], false)), [Action::StopWorker { slot: SLOT }]);
+    assert_eq!(state(&bench.end(key("a", 1), AttemptEnd::Stopped)), Some(JobState::Queued));
+    assert_eq!(bench.send(gone(SLOT)), [Action::StartWorker { slot: SLOT }]);
+    let actions = bench.send(Event::WorkerReady { slot: SLOT });
+    assert_eq!(actions, [Action::Assign { slot: SLOT, attempt: key("b", 1) }]);
+    bench.end(key("b", 1), AttemptEnd::Succeeded);
+
+    let actions = bench.send(Event::WorkerFree { slot: SLOT });
+    assert_eq!(actions, [Action::StopWorker { slot: SLOT }], "the device is free for others");
+    assert_eq!(bench.send(gone(SLOT)), [], "the run waits for the held job");
+    assert_eq!(bench.send(hold(&[], false)), [Action::StartWorker { slot: SLOT }]);
+    let actions = bench.send(Event::WorkerReady { slot: SLOT });
+    assert_eq!(actions, [Action::Assign { slot: SLOT, attempt: key("a", 2) }]);
+}
+
+#[test]
+fn a_held_job_that_runs_may_go_on_to_its_end_and_a_cancelled_one_leaves() {
+    let mut bench = Bench::busy();
+    bench.send(Event::JobsAdded(vec![job("b")]));
+    assert_eq!(bench.send(hold(&["a", "b"], true)), []);
+    bench.end(key("a", 1), AttemptEnd::Succeeded);
+    bench.send(Event::WorkerFree { slot: SLOT });
+    bench.send(gone(SLOT));
+    let actions = bench.send(Event::Cancel { job: id("b") });
+    assert_eq!(actions.last(), Some(&Action::Finish(Finish::Done)));
+}
+
+#[test]
+fn a_job_can_be_held_before_it_is_heard_of() {
+    let mut bench = Bench::new(1);
+    bench.send(hold(&["a"], false));
+    assert_eq!(bench.send(Event::JobsAdded(vec![job("a")])), []);
+    assert_eq!(bench.send(hold(&[], false)), [Action::StartWorker { slot: SLOT }]);
 }

@@ -126,7 +126,8 @@ impl Desk {
             };
             desk.reading.adopt(*attempt, offset);
         }
-        let pauses = world.paused.iter().map(|&(by, drain)| Event::Pause { by, drain });
+        let pause = |&(by, drain)| Event::Pause { by, drain, why: String::new() };
+        let pauses = world.paused.iter().map(pause);
         let mut events: Vec<_> = pauses.collect();
         events.push(Event::JobsAdded(new));
         desk.turn(world, Vec::new(), events).await?;

@@ -173,7 +173,8 @@ impl Play {
             Happening::Pause { by, drain } => {
                 world.paused.retain(|(pauser, _)| *pauser != by);
                 world.paused.push((by, drain));
-                self.wake(world, None, Wake::Event(Event::Pause { by, drain })).await
+                self.wake(world, None, Wake::Event(Event::Pause { by, drain, why: String::new() }))
+                    .await
             }
             Happening::GoOn { by } => {
                 world.paused.retain(|(pauser, _)| *pauser != by);
