@@ -10,8 +10,10 @@ use crate::command;
 /// Launch sweeps of Vision Transformer trainings, query their results, resume what was interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "augreg", version, max_term_width = 100, propagate_version = false)]
-#[command(after_help = "Exit codes: 0 all succeeded; 1 some job failed; 2 the request was wrong; \
-                        130 interrupted, `augreg resume` goes on.")]
+#[command(
+    after_help = "Exit codes: 0 all succeeded; 1 some job failed; 2 the request was wrong or \
+                        cannot be met; 130 interrupted, `augreg resume` goes on."
+)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -55,6 +57,8 @@ pub(crate) enum Command {
     Logs(command::logs::LogsArgs),
     Cancel(command::cancel::CancelArgs),
     Retry(command::retry::RetryArgs),
+    Pause(command::pause::PauseArgs),
+    Unpause(command::pause::UnpauseArgs),
     Ledger(command::ledger::LedgerArgs),
     VerifyResume(command::verify_resume::VerifyResumeArgs),
     Report(command::report::ReportArgs),

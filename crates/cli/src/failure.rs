@@ -4,6 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use augreg_protocol::with_causes;
+use augreg_scheduler::runtime::LockError;
 use augreg_spec::SweepErrors;
 use augreg_store::{QueryError, StoreError};
 use miette::{Diagnostic, Report};
@@ -59,6 +60,14 @@ impl Failure {
         Self::Request(Report::new(Advised { message, help, source: None }))
     }
 
+    /// A request that cannot be met as things are, and what to do.
+    pub(crate) fn refused(
+        error: impl std::error::Error + Send + Sync + 'static,
+        help: &str,
+    ) -> Self {
+        Self::Request(advised(error, Some(help)))
+    }
+
     /// Something broke, and what to do.
     pub(crate) fn broken(
         error: impl std::error::Error + Send + Sync + 'static,
@@ -88,6 +97,39 @@ impl From<SweepErrors> for Failure {
     }
 }
 
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        match &error {
+            LockError::Held { .. } => Self::refused(
+                error,
+                "nothing was changed: wait for it, or stop it with Ctrl-C or `kill` and run this again",
+            ),
+            LockError::Io { source, .. } => {
+                let help = advice(source.kind());
+                Self::refused(error, help)
+            }
+        }
+    }
+}
+
+/// What to do about a place that the system does not let us use.
+pub(crate) fn advice(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::PermissionDenied => {
+            "ask whoever owns it for access, or name a study elsewhere with `--root DIR`"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "`augreg status`, `query`, `show` and `report` can be used there; to run jobs, mount it \
+             for writing or name a study elsewhere with `--root DIR`"
+        }
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            "a study is a folder: name one with `--root DIR`"
+        }
+        io::ErrorKind::StorageFull => "make room, then run this again",
+        _ => "name a folder that can be used with `--root DIR`",
+    }
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let help = match &error {
@@ -99,6 +141,9 @@ impl From<StoreError> for Failure {
             }
             StoreError::UnknownJob { .. } => Some("`augreg query` lists the jobs of the study"),
             StoreError::AmbiguousJob { .. } => Some("give more characters of the id"),
+            StoreError::Unreadable { source, .. } | StoreError::CreateFolder { source, .. } => {
+                Some(advice(source.kind()))
+            }
             _ => None,
         };
         let is_request = help.is_some()

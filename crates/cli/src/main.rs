@@ -6,6 +6,8 @@ mod failure;
 mod killer;
 mod output;
 mod progress;
+mod space;
+mod study;
 mod sweep_file;
 mod table;
 mod words;
@@ -44,6 +46,8 @@ async fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         Command::Logs(args) => command::logs::run(global, args).await,
         Command::Cancel(args) => command::cancel::run(global, args).await,
         Command::Retry(args) => command::retry::run(global, args).await,
+        Command::Pause(args) => command::pause::run(global, args).await,
+        Command::Unpause(args) => command::pause::end(global, args).await,
         Command::Ledger(args) => command::ledger::run(global, args).await,
         Command::VerifyResume(args) => command::verify_resume::run(global, args).await,
         Command::Report(args) => command::report::run(global, args).await,

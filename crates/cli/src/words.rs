@@ -44,6 +44,31 @@ pub(crate) fn quantity(value: f64, unit: &str) -> String {
     format!("{scaled:.decimals$} {}{unit}", prefixes[prefix])
 }
 
+/// Reads a number of bytes: `500MB`, `1.5 GB`, `512MiB`, `1000000`.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, f64); 10] = [
+        ("", 1.0),
+        ("B", 1.0),
+        ("KB", 1e3),
+        ("MB", 1e6),
+        ("GB", 1e9),
+        ("TB", 1e12),
+        ("KIB", 1024.0),
+        ("MIB", 1024.0 * 1024.0),
+        ("GIB", 1024.0 * 1024.0 * 1024.0),
+        ("TIB", 1024.0 * 1024.0 * 1024.0 * 1024.0),
+    ];
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let unit = text[end..].trim().to_uppercase();
+    let factor = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
+    let number = text[..end].parse::<f64>().ok();
+    let bytes = number.zip(factor).map(|(number, factor)| number * factor);
+    bytes
+        .filter(|bytes| bytes.is_finite())
+        .map(|bytes| bytes as u64)
+        .ok_or_else(|| "a number of bytes, such as 500MB, 1.5GB or 0".to_owned())
+}
+
 /// Milliseconds since 1970 as local date and time.
 pub(crate) fn time(milliseconds: u64) -> String {
     jiff::Timestamp::from_millisecond(milliseconds as i64).map_or_else(
@@ -70,5 +95,16 @@ mod tests {
         assert_eq!(quantity(1.2345e15, "FLOP"), "1.23 PFLOP");
         assert_eq!(quantity(999.7e6, "B"), "1.00 GB");
         assert_eq!(quantity(12.0, "B"), "12 B");
+    }
+
+    #[test]
+    fn sizes_are_read_with_and_without_units() {
+        assert_eq!(size("500MB"), Ok(500_000_000));
+        assert_eq!(size("1.5 gb"), Ok(1_500_000_000));
+        assert_eq!(size("2MiB"), Ok(2 << 20));
+        assert_eq!((size("0"), size("12B")), (Ok(0), Ok(12)));
+        for wrong in ["", "MB", "-1", "1 parsec", "1.2.3MB", "5é"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -10,6 +10,7 @@ use clap::Args;
 use crate::args::Global;
 use crate::failure::{Ending, Failure};
 use crate::output;
+use crate::study;
 
 /// How long a running scheduler is given to see to it before the command leaves it alone.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -26,19 +27,19 @@ pub(crate) struct CancelArgs {
 }
 
 pub(crate) async fn run(global: &Global, args: &CancelArgs) -> Result<Ending, Failure> {
-    let store = Store::open(&global.root).await?;
+    let store = study::beside(&global.root).await?;
     let mut jobs = Vec::new();
     for prefix in &args.jobs {
         jobs.push(store.job_by_prefix(prefix).await?);
     }
-    let asked = store.request_cancel(&jobs, &by()).await?;
+    let asked = store.request_cancel(&jobs, &by("augreg cancel")).await?;
     let busy = match StudyLock::take(&global.root) {
         Ok(_lock) => {
             store.set_cancelled(&asked, "asked for by `augreg cancel`").await?;
             None
         }
         Err(LockError::Held { holder, .. }) => Some(holder),
-        Err(error) => return Err(Failure::internal(error)),
+        Err(error) => return Err(error.into()),
     };
     let left =
         if busy.is_some() { wait(&store, &asked).await? } else { open(&store, &asked).await? };
@@ -65,11 +66,11 @@ pub(crate) async fn run(global: &Global, args: &CancelArgs) -> Result<Ending, Fa
 }
 
 /// Who asks: a name that helps a colleague, as far as the system tells one.
-fn by() -> String {
+pub(super) fn by(command: &str) -> String {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
     let user = user.unwrap_or_else(|_| format!("user {}", rustix::process::getuid().as_raw()));
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    format!("by {user} on {host}, with `augreg cancel`")
+    format!("by {user} on {host}, with `{command}`")
 }
 
 /// Those of `jobs` whose cancelling has not come about.

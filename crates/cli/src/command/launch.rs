@@ -1,20 +1,28 @@
 //! `augreg launch`
 
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use augreg_protocol::{JobState, WhenAbandoned};
-use augreg_scheduler::runtime::{RunError, RunOptions, Stopper, Summary, stop_on_signals};
-use augreg_store::{NewSweep, Store};
+use augreg_scheduler::runtime::{
+    Retention, RunError, RunOptions, Stopper, Summary, stop_on_signals,
+};
+use augreg_spec::{Job, JobId, Keep};
+use augreg_store::{JobQuery, NewSweep, QueryError, Store, Value};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
+use super::pause::pauses_text;
 use super::plan::difference_text;
 use crate::args::Global;
 use crate::failure::{Ending, Failure};
 use crate::output;
 use crate::progress::Display;
-use crate::sweep_file;
-use crate::words::{count, duration};
+use crate::space::Need;
+use crate::study::{self, Owned};
+use crate::sweep_file::{self, Loaded};
+use crate::words::{self, count, duration, time};
 
 /// Run a sweep file to its end, leaving out what the study has already
 #[derive(Debug, Args)]
@@ -23,6 +31,9 @@ pub(crate) struct LaunchArgs {
     file: PathBuf,
     #[command(flatten)]
     run: RunArgs,
+    /// Launch though the disk seems too small; the run pauses when it is full
+    #[arg(long)]
+    force: bool,
     /// Jobs of higher priority run first
     #[arg(long, default_value_t = 0, allow_hyphen_values = true, value_name = "N")]
     priority: i64,
@@ -40,6 +51,19 @@ pub(crate) struct RunArgs {
     /// What workers do when this process is killed
     #[arg(long, default_value = "checkpoint", value_name = "WHAT")]
     when_abandoned: Abandoned,
+    /// Space to keep free on the study's disk, such as 500MB: the run pauses when there is less.
+    /// Without it, what the next checkpoints need, and 200MB at least
+    #[arg(long, value_name = "SIZE", value_parser = words::size)]
+    reserve: Option<u64>,
+    /// Which parameters of finished jobs stay; without it, what their sweep files say
+    #[arg(long, value_name = "WHAT", value_parser = keep())]
+    keep: Option<Keep>,
+}
+
+/// Reads what to keep of finished jobs.
+pub(super) fn keep() -> impl TypedValueParser<Value = Keep> {
+    PossibleValuesParser::new(Keep::ALL.map(|(name, _)| name))
+        .try_map(|name| name.parse::<Keep>().map_err(std::io::Error::other))
 }
 
 /// What a worker does about its job when nobody is left to talk to.
@@ -58,8 +82,12 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 pub(crate) async fn run(global: &Global, args: &LaunchArgs) -> Result<Ending, Failure> {
     let loaded = sweep_file::load(&args.file)?;
-    let store = Store::create_or_open(&global.root).await?;
-    let difference = store
+    if !args.force {
+        check_space(global, args, &loaded).await?;
+    }
+    let study = study::create(&global.root).await?;
+    let difference = study
+        .store
         .register_sweep(NewSweep {
             name: &loaded.sweep.name,
             text: loaded.sweep.text(),
@@ -71,12 +99,62 @@ pub(crate) async fn run(global: &Global, args: &LaunchArgs) -> Result<Ending, Fa
     if !global.quiet {
         output::say(&format!("{}: {}", loaded.sweep.name, difference_text(&difference)));
     }
-    go_on(store, Some(&loaded.sweep.name), global, &args.run).await
+    go_on(study, Some(&loaded.sweep.name), global, &args.run).await
+}
+
+/// Refuses a sweep that the disk is too small for.
+async fn check_space(global: &Global, args: &LaunchArgs, loaded: &Loaded) -> Result<(), Failure> {
+    let slots = augreg_executor::detect(args.run.workers).len();
+    let keep = args.run.keep.or(loaded.sweep.keep).unwrap_or_default();
+    let mut jobs: Vec<_> = loaded.expansion.jobs.iter().collect();
+    let need = |jobs: &[&Job]| Need::of(jobs, slots, keep, args.run.reserve);
+    if need(&jobs).check(&global.root).is_ok() {
+        return Ok(());
+    }
+    // Jobs that are done take no more. A study that cannot be read now has none that are.
+    if let Ok(store) = Store::open_read_only(&global.root).await {
+        let ended = store.ended_jobs().await?;
+        store.close().await;
+        jobs.retain(|job| !ended.contains(&job.id));
+    }
+    if jobs.is_empty() { Ok(()) } else { need(&jobs).check(&global.root) }
+}
+
+/// What stays of finished jobs: what the command says, else whatever any of their sweeps asks for.
+async fn retention(store: &Store, said: Option<Keep>) -> Result<Retention, Failure> {
+    let sweeps = store.sweeps().await?;
+    let asked: Vec<_> = sweeps.iter().map(|sweep| Keep::asked_for_in(&sweep.text)).collect();
+    let of_all = said.or(asked.first().copied()).unwrap_or_default();
+    let mut of_some: HashMap<JobId, Keep> = HashMap::new();
+    if said.is_none() && asked.iter().any(|keep| *keep != of_all) {
+        for (sweep, keep) in sweeps.iter().zip(asked) {
+            for job in open_jobs(store, &sweep.name).await? {
+                of_some.entry(job).and_modify(|so_far| *so_far = so_far.and(keep)).or_insert(keep);
+            }
+        }
+    }
+    Ok(Retention { of_all, of_some })
+}
+
+async fn open_jobs(store: &Store, sweep: &str) -> Result<Vec<JobId>, Failure> {
+    let ends = JobState::ALL.into_iter().filter(|state| state.is_end());
+    let filters = ends.map(|state| format!("state!={state}").parse());
+    let query = JobQuery {
+        sweep: Some(sweep.to_owned()),
+        filters: filters.collect::<Result<_, QueryError>>()?,
+        columns: Some(vec!["id".to_owned()]),
+        ..JobQuery::default()
+    };
+    let id = |row: &Vec<Value>| match row.first() {
+        Some(Value::Text(id)) => id.parse().ok(),
+        _ => None,
+    };
+    Ok(store.query(&query).await?.rows.iter().filter_map(id).collect())
 }
 
 /// Runs what is open of a sweep, or of the study, and says how it went.
 pub(super) async fn go_on(
-    store: Store,
+    Owned { store, lock }: Owned,
     sweep: Option<&str>,
     global: &Global,
     args: &RunArgs,
@@ -101,15 +179,19 @@ pub(super) async fn go_on(
             Abandoned::Checkpoint => WhenAbandoned::Checkpoint,
             Abandoned::Finish => WhenAbandoned::Finish,
         },
+        reserve: args.reserve,
+        keep: retention(&store, args.keep).await?,
         ..RunOptions::default()
     };
+    for line in pauses_text(&store.pauses().await?, sweep, time).lines() {
+        output::say(line);
+    }
     let mut display = Display::new(&store, sweep, global.quiet).await?;
     let (stopper, stop) = Stopper::new();
     stop_on_signals(&stopper).map_err(Failure::internal)?;
-    let result = augreg_scheduler::runtime::run(store.clone(), sweep, options, stop, |progress| {
-        display.observe(progress);
-    })
-    .await;
+    let observe = |progress| display.observe(progress);
+    let result =
+        augreg_scheduler::runtime::run(store.clone(), &lock, sweep, options, stop, observe).await;
     display.close();
     let counts = store.counts(sweep).await?;
     store.close().await;
@@ -150,7 +232,6 @@ fn summary_text(summary: &Summary, what: &str) -> String {
 
 pub(super) fn failure(error: RunError) -> Failure {
     let help = match &error {
-        RunError::Lock(_) => "wait for it, or stop it with Ctrl-C or `kill`",
         RunError::NoWorker { .. } => {
             "try `augreg-worker --version`; `scripts/setup` and `scripts/build` mend it"
         }

@@ -4,6 +4,7 @@ pub(crate) mod cancel;
 pub(crate) mod launch;
 pub(crate) mod ledger;
 pub(crate) mod logs;
+pub(crate) mod pause;
 pub(crate) mod plan;
 pub(crate) mod query;
 pub(crate) mod report;

@@ -1,16 +1,17 @@
 //! `augreg plan`
 
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use augreg_executor::Slot;
-use augreg_spec::{Axis, Expansion, Grid, Job, JobSpec, NoopSpec, cost};
+use augreg_spec::{Axis, Expansion, Grid, Job, JobSpec, Keep, NoopSpec, cost};
 use augreg_store::{Difference, MeasuredSpeed, Store, StoreError};
 use clap::Args;
 
 use crate::args::Global;
 use crate::failure::{Ending, Failure};
 use crate::output;
+use crate::space::{Need, free_below};
 use crate::sweep_file::{self, Loaded};
 use crate::words::{count, duration, quantity};
 
@@ -22,6 +23,9 @@ pub(crate) struct PlanArgs {
     /// Estimate for this many workers instead of one a GPU or core
     #[arg(long, value_name = "N")]
     workers: Option<NonZeroU32>,
+    /// Estimate for keeping this of finished jobs
+    #[arg(long, value_name = "WHAT", value_parser = super::launch::keep())]
+    keep: Option<Keep>,
     /// List every job: id, state of the grid's axes
     #[arg(long)]
     jobs: bool,
@@ -62,6 +66,8 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<Ending, Fail
     text += &format!("\n  {}\n", points(&loaded));
     text += &format!("\n{}\n\n", difference_text(&difference));
     text += &price(&loaded.expansion, &todo, &slots, &speeds);
+    let keep = args.keep.or(loaded.sweep.keep).unwrap_or_default();
+    text += &room(&Need::of(&todo, slots.len(), keep, None), &global.root);
     if args.jobs {
         text += &list(&loaded.expansion);
     }
@@ -147,21 +153,26 @@ pub(crate) fn difference_text(difference: &Difference) -> String {
 fn price(all: &Expansion, todo: &[&Job], slots: &[Slot], speeds: &[MeasuredSpeed]) -> String {
     let total: f64 = all.jobs.iter().map(|job| cost(&job.spec).flops).sum();
     let flops: Vec<f64> = todo.iter().map(|job| cost(&job.spec).flops).collect();
-    let disk: u64 = todo.iter().map(|job| cost(&job.spec).disk_bytes).sum();
     let estimate = Estimate::new(slots, speeds);
     let (seconds, wall) = estimate.seconds(&flops);
     format!(
         "compute  {} to do, {} in all\n\
-         time     about {} on {}, {:.2} device-hours ({})\n\
-         disk     {} of parameters to keep\n",
+         time     about {} on {}, {:.2} device-hours ({})\n",
         quantity(flops.iter().sum(), "FLOP"),
         quantity(total, "FLOP"),
         duration(wall),
         estimate.slots,
         seconds / 3600.0,
         estimate.basis,
-        quantity(disk as f64, "B"),
     )
+}
+
+fn room(need: &Need, root: &Path) -> String {
+    let bytes = |bytes: u64| quantity(bytes as f64, "B");
+    let free = free_below(root);
+    let free = free.map_or_else(|error| format!("unknown ({error})"), bytes);
+    let (kept, total) = (bytes(need.kept), bytes(need.total()));
+    format!("disk     {kept} of parameters to keep, {total} in all while it runs; {free} free\n")
 }
 
 /// How long jobs take here.

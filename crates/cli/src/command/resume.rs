@@ -1,11 +1,11 @@
 //! `augreg resume`
 
-use augreg_store::Store;
 use clap::Args;
 
 use super::launch::{RunArgs, go_on};
 use crate::args::Global;
 use crate::failure::{Ending, Failure};
+use crate::study;
 
 /// Go on with whatever is not finished; needs no sweep file
 #[derive(Debug, Args)]
@@ -17,6 +17,6 @@ pub(crate) struct ResumeArgs {
 }
 
 pub(crate) async fn run(global: &Global, args: &ResumeArgs) -> Result<Ending, Failure> {
-    let store = Store::open(&global.root).await?;
-    go_on(store, args.sweep.as_deref(), global, &args.run).await
+    let study = study::own(&global.root).await?;
+    go_on(study, args.sweep.as_deref(), global, &args.run).await
 }

@@ -1,11 +1,11 @@
 //! `augreg retry`
 
-use augreg_store::Store;
 use clap::Args;
 
 use crate::args::Global;
 use crate::failure::{Ending, Failure};
 use crate::output;
+use crate::study;
 
 /// Queue failed or cancelled jobs again; `augreg resume` then runs them
 #[derive(Debug, Args)]
@@ -19,7 +19,7 @@ pub(crate) struct RetryArgs {
 }
 
 pub(crate) async fn run(global: &Global, args: &RetryArgs) -> Result<Ending, Failure> {
-    let store = Store::open(&global.root).await?;
+    let store = study::beside(&global.root).await?;
     let mut jobs = Vec::new();
     for prefix in &args.jobs {
         jobs.push(store.job_by_prefix(prefix).await?);

@@ -34,6 +34,7 @@ pub(crate) async fn run(global: &Global, args: &ShowArgs) -> Result<Ending, Fail
 fn story(job: &JobDetails, store: &Store) -> String {
     let mut text = settings(job);
     text += &line("folder", RunFolder::new(store.root(), job.job).path().display());
+    text += &files(&RunFolder::new(store.root(), job.job));
     if let Some(result) = &job.result {
         text += &outcome(result);
     }
@@ -54,6 +55,17 @@ fn story(job: &JobDetails, store: &Store) -> String {
         }
     }
     text
+}
+
+/// The checkpoints that are there.
+fn files(folder: &RunFolder) -> String {
+    let there = [folder.latest(), folder.best(), folder.last()].into_iter().filter_map(|path| {
+        let size = std::fs::metadata(&path).ok()?.len();
+        let name = path.file_name()?.to_string_lossy().into_owned();
+        Some(format!("{name} {}", quantity(size as f64, "B")))
+    });
+    let there: Vec<_> = there.collect();
+    if there.is_empty() { String::new() } else { line("checkpoints", there.join(", ")) }
 }
 
 fn line(name: &str, value: impl Display) -> String {

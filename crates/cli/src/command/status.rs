@@ -1,15 +1,17 @@
 //! `augreg status`
 
 use augreg_protocol::JobState;
+use augreg_scheduler::runtime::{StudyLock, free_space};
 use augreg_spec::JobId;
 use augreg_store::{Counts, JobQuery, QueryError, Store, Value};
 use clap::Args;
 
+use super::pause::pauses_text;
 use super::plan::Estimate;
 use crate::args::Global;
 use crate::failure::{Ending, Failure};
 use crate::output;
-use crate::words::{count, duration, quantity};
+use crate::words::{count, duration, quantity, time};
 
 /// Show how far sweeps are: jobs by state, what runs, what failed
 #[derive(Debug, Args)]
@@ -17,6 +19,9 @@ pub(crate) struct StatusArgs {
     /// Only this sweep
     sweep: Option<String>,
 }
+
+/// With less than this left, the database may take no changes.
+const FULL: u64 = 1_000_000;
 
 /// More failures than this are for `augreg query --where state=failed`.
 const FAILURES_SHOWN: u64 = 10;
@@ -36,6 +41,8 @@ pub(crate) async fn run(global: &Global, args: &StatusArgs) -> Result<Ending, Fa
             text += &counts_text("the whole study", &store.counts(None).await?);
         }
     }
+    text += &pauses_text(&store.pauses().await?, sweep, time);
+    text += &disk_text(&store).await?;
     text += &time_left(&store, sweep).await?;
     let now = now();
     let running = store.running(sweep).await?;
@@ -71,6 +78,22 @@ pub(crate) async fn run(global: &Global, args: &StatusArgs) -> Result<Ending, Fa
     }
     output::print(&text)?;
     Ok(Ending::Good)
+}
+
+/// That the scheduler which runs has no room on the disk, if so.
+async fn disk_text(store: &Store) -> Result<String, Failure> {
+    let Some(holder) = StudyLock::holder(store.root()) else { return Ok(String::new()) };
+    if let Some((since, reason)) = store.disk_full().await?.filter(|(at, _)| *at >= holder.since) {
+        return Ok(format!("paused by the disk since {}: {reason}\n", time(since)));
+    }
+    // So full that not even the database can say so.
+    Ok(match free_space(store.root()) {
+        Ok(free) if free < FULL => {
+            let root = store.root().display();
+            format!("the disk of `{root}` is full: {} left\n", quantity(free as f64, "B"))
+        }
+        _ => String::new(),
+    })
 }
 
 /// What is left to do and how long that takes here, by the speeds of jobs that are done.

@@ -8,7 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use augreg_protocol::{Outcome, RunFolder};
 use augreg_scheduler::core::Policy;
-use augreg_scheduler::runtime::{RunOptions, Stopper, Summary, run as run_jobs, stop_on_signals};
+use augreg_scheduler::runtime::{
+    Progress, RunOptions, Stopper, StudyLock, Summary, run as run_jobs, stop_on_signals,
+};
 use augreg_spec::random::{Purpose, named_stream};
 use augreg_spec::{DatasetIdentity, Job, JobId};
 use augreg_store::{JobDetails, NewSweep, Rows, Store, Value};
@@ -19,6 +21,7 @@ use crate::args::Global;
 use crate::failure::{Ending, Failure};
 use crate::killer::{Kill, Killer};
 use crate::output;
+use crate::study::{self, Owned};
 use crate::table::{self, Format};
 use crate::words::count;
 
@@ -65,11 +68,11 @@ pub(crate) async fn run(global: &Global, args: &VerifyResumeArgs) -> Result<Endi
 
     let scratch = global.root.join("verify").join(recorded.job.to_string());
     clear(&scratch)?;
-    let again = Store::create_or_open(&scratch).await?;
+    let Owned { store: again, lock } = study::create(&scratch).await?;
     let source = store.data_source(recorded.job).await?;
     register(&again, &recorded, source).await?;
     let killer = Killer::start(RunFolder::new(&scratch, recorded.job), steps);
-    let summary = repeat(&again, expected, threads).await?;
+    let summary = repeat(&again, &lock, expected, threads).await?;
     let deaths = killer.finish();
     if summary.interrupted {
         return Ok(Ending::Interrupted);
@@ -154,6 +157,7 @@ async fn register(
 
 async fn repeat(
     again: &Store,
+    lock: &StudyLock,
     expected: &Outcome,
     threads: Option<NonZeroU32>,
 ) -> Result<Summary, Failure> {
@@ -172,7 +176,12 @@ async fn repeat(
     };
     let (stopper, stop) = Stopper::new();
     stop_on_signals(&stopper).map_err(Failure::internal)?;
-    run_jobs(again.clone(), None, options, stop, |_| {}).await.map_err(failure)
+    let observe = |progress| {
+        if let Progress::Note(note) = progress {
+            output::say(&note);
+        }
+    };
+    run_jobs(again.clone(), lock, None, options, stop, observe).await.map_err(failure)
 }
 
 fn say_kills(killed: &[Kill]) {
