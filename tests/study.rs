@@ -3,6 +3,8 @@
 //! The tests beside this file are about what a person sees and keeps: exit codes, rows, hashes.
 //! They run the real worker in real processes; `cargo build --workspace` has to come first.
 
+pub mod small_disk;
+
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -190,10 +192,20 @@ impl Study {
     /// If it has none within a minute.
     #[expect(clippy::must_use_candidate, reason = "many callers want only the assertion")]
     pub fn wait_for(&self, sql: &str) -> Vec<BTreeMap<String, String>> {
+        self.wait_for_in(&self.root().to_string_lossy(), sql)
+    }
+
+    /// Waits until a query of a study elsewhere has a row.
+    ///
+    /// # Panics
+    ///
+    /// If it has none within a minute.
+    #[expect(clippy::must_use_candidate, reason = "many callers want only the assertion")]
+    pub fn wait_for_in(&self, root: &str, sql: &str) -> Vec<BTreeMap<String, String>> {
         let deadline = Instant::now() + Duration::from_mins(1);
         loop {
-            if self.root().join("augreg.db").exists() {
-                let ran = self.augreg(&["query", "--format", "csv", sql]);
+            if Path::new(root).join("augreg.db").exists() {
+                let ran = self.augreg(&["--root", root, "query", "--format", "csv", sql]);
                 let mut reader = csv::Reader::from_reader(ran.stdout.as_bytes());
                 let rows: Vec<_> = reader.deserialize().flatten().collect();
                 if ran.code == Some(0) && !rows.is_empty() {
@@ -234,6 +246,15 @@ impl Running {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.0.id()
+    }
+
+    /// Whether it has not ended.
+    ///
+    /// # Panics
+    ///
+    /// If the system does not tell.
+    pub fn is_running(&mut self) -> bool {
+        self.0.try_wait().expect("waits").is_none()
     }
 
     /// Sends a signal.
