@@ -164,7 +164,7 @@ impl World {
             WorkerReport::Gone { .. } | WorkerReport::Refused { .. } => {
                 self.seats.remove(&slot);
             }
-            WorkerReport::Beat(_) => {}
+            WorkerReport::Beat(_) | WorkerReport::NoRoom { .. } => {}
         }
     }
 
