@@ -69,7 +69,7 @@ fn a_study_on_a_read_only_disk_can_be_read_and_says_why_it_cannot_be_run() {
     let study = Study::new();
     study.write("idle.toml", IDLE);
     study.write("more.toml", &IDLE.replace("count = 3", "count = 9"));
-    let disk = SmallDisk::mount(study.root(), 64);
+    let disk = SmallDisk::mount(study.root(), 512);
     study.expect(0, &["launch", "idle.toml", "--reserve", "1MB"]);
     disk.make_read_only();
     let before = names(&study.root());
