@@ -83,10 +83,16 @@ fn unfinished(path: &Path) -> PathBuf {
 pub fn clear_unfinished(path: &Path) -> Result<(), CheckpointError> {
     let path = unfinished(path);
     match fs::remove_file(&path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+        Ok(()) => Ok(()),
+        // Not even a folder for it is no half file either; writing will say what is wrong.
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            Ok(())
+        }
+        Err(source) => {
             Err(CheckpointError::Io { action: "remove a half-written part of", path, source })
         }
-        _ => Ok(()),
     }
 }
 
