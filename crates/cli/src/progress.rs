@@ -8,20 +8,17 @@ use std::time::{Duration, Instant};
 use augreg_protocol::{AttemptKey, Beat, FailureKind, JobState};
 use augreg_scheduler::runtime::Progress;
 use augreg_spec::JobId;
-use augreg_store::{QueryError, Rows, Store, Value};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output;
 use crate::words::{count, duration};
 
-/// How a job is called on a line, and what it takes.
-struct Job {
-    name: String,
-    flops: f64,
-}
-
 /// An attempt that runs.
 struct Run {
+    /// How its job is called on a line.
+    name: String,
+    /// What its job takes.
+    flops: f64,
     bar: ProgressBar,
     since: Instant,
     /// Share of the job that is done, and that was done when the attempt began.
@@ -31,7 +28,6 @@ struct Run {
 
 /// The display of one launch or resume.
 pub(crate) struct Display {
-    jobs: HashMap<JobId, Job>,
     running: HashMap<AttemptKey, Run>,
     bars: MultiProgress,
     total: ProgressBar,
@@ -49,22 +45,16 @@ pub(crate) struct Display {
 }
 
 impl Display {
-    /// Prepares the display of a sweep's open jobs, or of all.
-    pub(crate) async fn new(
-        store: &Store,
-        sweep: Option<&str>,
-        quiet: bool,
-    ) -> Result<Self, QueryError> {
-        let jobs = open_jobs(store, sweep).await?;
+    /// Prepares the display of a run that has not begun.
+    pub(crate) fn new(quiet: bool) -> Self {
         let live = !quiet && std::io::stderr().is_terminal();
         let target = if live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bars = MultiProgress::with_draw_target(target);
-        let total = bars.add(ProgressBar::new(jobs.len() as u64));
+        let total = bars.add(ProgressBar::new(0));
         total.set_style(style("{bar:30.green/dim} {pos}/{len} jobs  {msg}"));
-        Ok(Self {
-            flops_all: jobs.values().map(|job| job.flops).sum(),
-            all: jobs.len(),
-            jobs,
+        Self {
+            flops_all: 0.0,
+            all: 0,
             running: HashMap::new(),
             bars,
             total,
@@ -75,27 +65,33 @@ impl Display {
             failed: 0,
             flops_ended: 0.0,
             flops_here: 0.0,
-        })
+        }
     }
 
     /// Takes in one piece of news.
     pub(crate) fn observe(&mut self, progress: Progress) {
         match progress {
-            Progress::Began { jobs, slots } => {
+            Progress::Began { jobs, flops, slots } => {
+                (self.all, self.flops_all) = (jobs, flops);
+                self.total.set_length(jobs as u64);
                 let plural = if slots == 1 { "" } else { "s" };
                 self.line(&format!("{} jobs on {slots} worker{plural}", count(jobs as u64)));
             }
-            Progress::Started { attempt, steps, .. } => self.start(attempt, steps),
+            Progress::Started { attempt, steps, flops, name, .. } => {
+                self.start(attempt, steps, flops, name);
+            }
             Progress::Beat(beat) => self.beat(&beat),
             Progress::Requeued { attempt, failure } => {
+                let name = self.name(attempt.job);
                 self.stop(attempt);
                 if let Some((kind, message)) = failure {
                     let why = first_line(&message);
-                    let name = self.name(attempt.job);
                     self.line(&format!("retry  {name}  after {}: {why}", kind.name()));
                 }
             }
-            Progress::Finished { job, state, failure } => self.finish(job, state, failure),
+            Progress::Finished { job, state, flops, failure } => {
+                self.finish(job, state, flops, failure);
+            }
             Progress::Stopping => {
                 self.line("stopping: workers write their checkpoints; again to leave at once");
             }
@@ -112,11 +108,13 @@ impl Display {
         self.total.finish_and_clear();
     }
 
-    fn start(&mut self, attempt: AttemptKey, steps: u64) {
+    fn start(&mut self, attempt: AttemptKey, steps: u64, flops: f64, name: String) {
         let bar = self.bars.insert_before(&self.total, ProgressBar::new(steps));
         bar.set_style(style("  {bar:24.cyan/dim} {percent:>3} %  {prefix}  {msg:.dim}"));
-        bar.set_prefix(self.name(attempt.job));
-        let run = Run { bar, since: Instant::now(), share: 0.0, first_share: None };
+        let name = format!("{}  {name}", attempt.job.short());
+        bar.set_prefix(name.clone());
+        let since = Instant::now();
+        let run = Run { name, flops, bar, since, share: 0.0, first_share: None };
         self.running.insert(attempt, run);
     }
 
@@ -134,12 +132,18 @@ impl Display {
     fn stop(&mut self, attempt: AttemptKey) -> Option<Duration> {
         let run = self.running.remove(&attempt)?;
         run.bar.finish_and_clear();
-        let flops = self.jobs.get(&attempt.job).map_or(0.0, |job| job.flops);
-        self.flops_here += flops * (run.share - run.first_share.unwrap_or(run.share));
+        self.flops_here += run.flops * (run.share - run.first_share.unwrap_or(run.share));
         Some(run.since.elapsed())
     }
 
-    fn finish(&mut self, job: JobId, state: JobState, failure: Option<(FailureKind, String)>) {
+    fn finish(
+        &mut self,
+        job: JobId,
+        state: JobState,
+        flops: f64,
+        failure: Option<(FailureKind, String)>,
+    ) {
+        let name = self.name(job);
         let attempt = self.running.keys().find(|attempt| attempt.job == job).copied();
         if let Some(run) = attempt.and_then(|attempt| self.running.get_mut(&attempt))
             && state == JobState::Succeeded
@@ -148,10 +152,9 @@ impl Display {
         }
         let took = attempt.and_then(|attempt| self.stop(attempt));
         self.ended += 1;
-        self.flops_ended += self.jobs.get(&job).map_or(0.0, |job| job.flops);
+        self.flops_ended += flops;
         self.total.set_position(self.ended as u64);
         let took = took.map_or(String::new(), |took| format!("  {}", duration(took.as_secs_f64())));
-        let name = self.name(job);
         let place = format!("[{:>width$}/{}]", self.ended, self.all, width = digits(self.all));
         match failure {
             Some((kind, message)) if state == JobState::Failed => {
@@ -170,14 +173,9 @@ impl Display {
         }
         let here: f64 = self
             .running
-            .iter()
-            .map(|(attempt, run)| {
-                let flops = self.jobs.get(&attempt.job).map_or(0.0, |job| job.flops);
-                let first = run.first_share.unwrap_or(run.share);
-                (flops * run.share, flops * (run.share - first))
-            })
-            .fold((0.0, 0.0), |sum, run| (sum.0 + run.0, sum.1 + run.1))
-            .1;
+            .values()
+            .map(|run| run.flops * (run.share - run.first_share.unwrap_or(run.share)))
+            .sum();
         let elapsed = self.began.elapsed().as_secs_f64();
         let speed = (self.flops_here + here) / elapsed.max(1e-3);
         let left = self.flops_all - self.flops_ended - here;
@@ -192,8 +190,8 @@ impl Display {
     }
 
     fn name(&self, job: JobId) -> String {
-        let name = self.jobs.get(&job).map_or("", |job| job.name.as_str());
-        format!("{}  {name}", job.short())
+        let run = self.running.iter().find(|(attempt, _)| attempt.job == job);
+        run.map_or_else(|| job.short(), |(_, run)| run.name.clone())
     }
 
     fn line(&self, text: &str) {
@@ -207,32 +205,6 @@ impl Display {
             output::say(text);
         }
     }
-}
-
-async fn open_jobs(store: &Store, sweep: Option<&str>) -> Result<HashMap<JobId, Job>, QueryError> {
-    let columns = ["id", "model", "dataset", "augmentation", "dropout", "epochs", "flops", "state"];
-    let query = augreg_store::JobQuery {
-        sweep: sweep.map(str::to_owned),
-        columns: Some(columns.map(str::to_owned).to_vec()),
-        filters: ["state!=succeeded", "state!=failed", "state!=cancelled"]
-            .into_iter()
-            .map(str::parse)
-            .collect::<Result<_, _>>()?,
-        ..augreg_store::JobQuery::default()
-    };
-    let Rows { rows, .. } = store.query(&query).await?;
-    let job = |row: &Vec<Value>| {
-        let text = |i: usize| match &row[i] {
-            Value::Text(text) => text.clone(),
-            Value::Real(number) => number.to_string(),
-            Value::Integer(number) => number.to_string(),
-            Value::Null => "–".to_owned(),
-        };
-        let id: JobId = text(0).parse().ok()?;
-        let name = format!("{} {} {} reg {} {} ep", text(1), text(2), text(3), text(4), text(5));
-        Some((id, Job { name, flops: text(6).parse().unwrap_or(0.0) }))
-    };
-    Ok(rows.iter().filter_map(job).collect())
 }
 
 fn style(template: &str) -> ProgressStyle {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use augreg_scheduler::runtime::{default_reserve, free_space};
-use augreg_spec::{Job, Keep, parameter_bytes, parameters, record_bytes, state_bytes};
+use augreg_spec::{JobSpec, Keep, parameter_bytes, parameters, record_bytes, state_bytes};
 
 use crate::failure::Failure;
 use crate::words::quantity;
@@ -22,19 +22,38 @@ pub(crate) struct Need {
     pub(crate) reserve: u64,
 }
 
+/// What counts of a job.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Size {
+    parameters: u64,
+    /// Bytes of its journal and of its rows.
+    records: u64,
+}
+
+impl Size {
+    pub(crate) fn of(spec: &JobSpec) -> Self {
+        Self { parameters: parameters(spec), records: record_bytes(spec) }
+    }
+}
+
 impl Need {
-    pub(crate) fn of(jobs: &[&Job], slots: usize, keep: Keep, reserve: Option<u64>) -> Self {
-        let (mut kept, mut records, mut largest) = (0, 0, 0);
-        for job in jobs {
-            let parameters = parameters(&job.spec);
-            kept += keep.files() * parameter_bytes(parameters);
-            records += record_bytes(&job.spec);
-            largest = largest.max(parameters);
+    pub(crate) fn of(
+        jobs: impl Iterator<Item = Size>,
+        slots: usize,
+        keep: Keep,
+        reserve: Option<u64>,
+    ) -> Self {
+        let (mut kept, mut records, mut largest, mut count) = (0, 0, 0, 0);
+        for size in jobs {
+            kept += keep.files() * parameter_bytes(size.parameters);
+            records += size.records;
+            largest = largest.max(size.parameters);
+            count += 1;
         }
         let running = 2 * state_bytes(largest) + 2 * parameter_bytes(largest);
         Self {
             kept,
-            checkpoints: slots.min(jobs.len()) as u64 * running,
+            checkpoints: slots.min(count) as u64 * running,
             records,
             reserve: reserve.unwrap_or_else(|| default_reserve(largest, slots)),
         }

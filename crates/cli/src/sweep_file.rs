@@ -1,4 +1,4 @@
-//! From the path of a sweep file to its jobs: reads the file, looks at its data sets, expands.
+//! From the path of a sweep file to its jobs: reads the file, looks at its data sets, checks.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,15 +7,22 @@ use augreg_spec::{DataSource, DatasetIdentity, Expansion, Surroundings, Sweep};
 
 use crate::failure::Failure;
 
-/// A sweep with its data sets looked at and its jobs expanded.
+/// A sweep that can be expanded, with its data sets looked at.
 pub(crate) struct Loaded {
     pub(crate) sweep: Sweep,
-    pub(crate) expansion: Expansion,
+    identities: BTreeMap<String, DatasetIdentity>,
     /// Fingerprint → name and place of every data set.
     pub(crate) datasets: BTreeMap<String, (String, DataSource)>,
 }
 
-/// Reads, checks and expands a sweep file. Nothing is created or changed.
+impl Loaded {
+    /// The jobs, from the first on.
+    pub(crate) fn expand(&self) -> Result<Expansion<'_>, Failure> {
+        Ok(self.sweep.expand(&self.identities)?)
+    }
+}
+
+/// Reads and checks a sweep file. Nothing is created or changed.
 pub(crate) fn load(file: &Path) -> Result<Loaded, Failure> {
     let shown = file.display().to_string();
     let text = std::fs::read_to_string(file).map_err(|error| {
@@ -32,7 +39,7 @@ pub(crate) fn load(file: &Path) -> Result<Loaded, Failure> {
     let around = Surroundings { base: &base, variable: &variable };
     let sweep = Sweep::parse(&shown, &text, &around)?;
     let identities = identify(&sweep)?;
-    let expansion = sweep.expand(&identities)?;
+    sweep.expand(&identities)?;
     let datasets = sweep
         .datasets
         .values()
@@ -41,7 +48,7 @@ pub(crate) fn load(file: &Path) -> Result<Loaded, Failure> {
             Some((fingerprint, (definition.name.clone(), definition.source.clone())))
         })
         .collect();
-    Ok(Loaded { sweep, expansion, datasets })
+    Ok(Loaded { sweep, identities, datasets })
 }
 
 /// Looks at every data set, each on its own thread: reading and hashing them is what takes time.

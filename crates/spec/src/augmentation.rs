@@ -27,14 +27,14 @@ pub enum Crop {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Augmentation {
-    /// RandAugment, or none.
-    pub randaugment: Option<RandAugment>,
-    /// The α of mixup's Beta(α, α); 0 turns mixup off.
-    pub mixup: f64,
     /// How the training image is cut out of its source.
     pub crop: Crop,
     /// Whether the image is mirrored left to right with probability one half.
     pub flip: bool,
+    /// The α of mixup's Beta(α, α); 0 turns mixup off.
+    pub mixup: f64,
+    /// RandAugment, or none.
+    pub randaugment: Option<RandAugment>,
 }
 
 /// The presets of the study: name, RandAugment layers and magnitude, mixup α

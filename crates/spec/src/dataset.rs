@@ -26,12 +26,12 @@ impl Format {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SplitName {
+    /// What is reported.
+    Test,
     /// What the model learns from.
     Train,
     /// What choices are made on.
     Val,
-    /// What is reported.
-    Test,
 }
 
 impl SplitName {
@@ -75,14 +75,14 @@ pub struct SplitIdentity {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatasetIdentity {
-    /// The file format.
-    pub format: Format,
-    /// BLAKE3 (hex) of the content of every source split in use, images and labels.
-    pub content: BTreeMap<String, String>,
-    /// How many classes labels may name.
-    pub classes: u32,
     /// Colour channels of an image: 1 or 3.
     pub channels: u32,
+    /// How many classes labels may name.
+    pub classes: u32,
+    /// BLAKE3 (hex) of the content of every source split in use, images and labels.
+    pub content: BTreeMap<String, String>,
+    /// The file format.
+    pub format: Format,
     /// The splits, resolved to ranges of examples.
     pub splits: BTreeMap<SplitName, SplitIdentity>,
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use data_encoding::{Encoding, Specification};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -10,11 +11,14 @@ use thiserror::Error;
 /// Crockford's base 32 in lower case: no `i`, `l`, `o`, `u`, so an id survives being read aloud.
 const ALPHABET: &str = "0123456789abcdefghjkmnpqrstvwxyz";
 
-fn base32() -> Encoding {
+static BASE32: LazyLock<Encoding> = LazyLock::new(|| {
     let mut specification = Specification::new();
     specification.symbols.push_str(ALPHABET);
     specification.encoding().expect("the alphabet is a constant of 32 distinct symbols")
-}
+});
+
+/// Characters of an id.
+const LENGTH: usize = 26;
 
 /// Names a job: the hash of everything that can change its result.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,7 +42,9 @@ impl JobId {
 
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&base32().encode(&self.0))
+        let mut text = [0; LENGTH];
+        BASE32.encode_mut(&self.0, &mut text);
+        f.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -57,12 +63,10 @@ impl FromStr for JobId {
     type Err = JobIdError;
 
     fn from_str(text: &str) -> Result<Self, JobIdError> {
-        base32()
-            .decode(text.as_bytes())
-            .ok()
-            .and_then(|bytes| bytes.try_into().ok())
-            .map(Self)
-            .ok_or_else(|| JobIdError(text.to_owned()))
+        let mut bytes = [0; 16];
+        let decoded = text.len() == LENGTH
+            && BASE32.decode_mut(text.as_bytes(), &mut bytes).is_ok_and(|length| length == 16);
+        if decoded { Ok(Self(bytes)) } else { Err(JobIdError(text.to_owned())) }
     }
 }
 

@@ -1,7 +1,6 @@
 //! The job spec: one point of the grid with every default filled in, and the id it hashes to.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::augmentation::Augmentation;
 use crate::dataset::{DatasetIdentity, SplitName};
@@ -65,52 +64,52 @@ pub struct Regularization {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdamW {
-    /// Peak learning rate.
-    pub learning_rate: f64,
-    /// Decoupled weight decay, multiplied by the learning rate; kernels only.
-    pub weight_decay: f64,
     /// Decay of the first moment.
     pub beta1: f64,
     /// Decay of the second moment.
     pub beta2: f64,
-    /// Added to the root of the second moment after bias correction.
-    pub eps: f64,
     /// Gradients are scaled down to this global norm.
     pub clip_norm: f64,
+    /// Added to the root of the second moment after bias correction.
+    pub eps: f64,
+    /// Peak learning rate.
+    pub learning_rate: f64,
     /// Steps of linear warm-up from 0; a cosine to 0 follows.
     pub warmup_steps: u64,
+    /// Decoupled weight decay, multiplied by the learning rate; kernels only.
+    pub weight_decay: f64,
 }
 
 /// A pre-training job with nothing left open.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PretrainSpec {
-    /// The recipe this job was resolved under, [`RECIPE_VERSION`].
-    pub recipe: u32,
-    /// What it learns from and is judged on.
-    pub dataset: DatasetIdentity,
-    /// The network.
-    pub model: ModelSpec,
-    /// Side of the square input image in pixels.
-    pub resolution: u32,
     /// What is done to training images.
     pub augmentation: Augmentation,
-    /// Dropout and stochastic depth.
-    pub regularization: Regularization,
-    /// Optimizer and schedule.
-    pub optimizer: AdamW,
-    /// Passes over the training split; the study's budget axis.
-    pub epochs: f64,
     /// Examples a step.
     pub batch_size: u32,
-    /// The objective.
-    pub loss: Loss,
-    /// Initial bias of the head.
-    pub head_bias: f64,
-    /// Arithmetic.
-    pub precision: Precision,
+    /// What it learns from and is judged on.
+    pub dataset: DatasetIdentity,
+    /// Passes over the training split; the study's budget axis.
+    pub epochs: f64,
     /// Evaluations on the validation split, evenly spaced; the last is at the end.
     pub evaluations: u32,
+    /// Initial bias of the head.
+    pub head_bias: f64,
+    /// The objective.
+    pub loss: Loss,
+    /// The network.
+    pub model: ModelSpec,
+    /// Optimizer and schedule.
+    pub optimizer: AdamW,
+    /// Arithmetic.
+    pub precision: Precision,
+    /// The recipe this job was resolved under, [`RECIPE_VERSION`].
+    pub recipe: u32,
+    /// Dropout and stochastic depth.
+    pub regularization: Regularization,
+    /// Side of the square input image in pixels.
+    pub resolution: u32,
     /// Seed of every random draw.
     pub seed: u64,
 }
@@ -204,7 +203,32 @@ impl JobSpec {
     /// Canonical JSON: keys sorted, no white space, shortest floats.
     #[must_use]
     pub fn canonical(&self) -> String {
-        canonical(self)
+        let mut text = match self {
+            Self::Pretrain(spec) => canonical(spec),
+            Self::Noop(spec) => canonical(spec),
+        };
+        // `stage` comes after the keys of every stage.
+        text.pop();
+        text += ",\"stage\":\"";
+        text += self.stage().name();
+        text += "\"}";
+        text
+    }
+
+    /// What a person calls the job: its parts, and the settings that studies vary most.
+    #[must_use]
+    pub fn title(&self, labels: &Labels) -> String {
+        match self {
+            Self::Noop(spec) => format!("noop {}", spec.index),
+            Self::Pretrain(spec) => format!(
+                "{} {} {} reg {} {} ep",
+                labels.model,
+                labels.dataset,
+                labels.augmentation,
+                spec.regularization.dropout,
+                spec.epochs,
+            ),
+        }
     }
 
     /// The job's id: the hash of its canonical JSON.
@@ -217,49 +241,116 @@ impl JobSpec {
 /// One point of a sweep's grid.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
-    /// Its id, the hash of `spec`.
+    /// Its id, the hash of its spec.
     pub id: JobId,
     /// What to do.
     pub spec: JobSpec,
     /// What the sweep file calls its parts.
     pub labels: Labels,
+    canonical: String,
+}
+
+impl Job {
+    /// The job of this spec, under these names.
+    #[must_use]
+    pub fn new(spec: JobSpec, labels: Labels) -> Self {
+        let canonical = spec.canonical();
+        Self { id: JobId::of(&canonical), spec, labels, canonical }
+    }
+
+    /// The canonical JSON of its spec, as [`JobSpec::canonical`] makes it.
+    #[must_use]
+    pub fn canonical(&self) -> &str {
+        &self.canonical
+    }
 }
 
 /// Canonical JSON of plain data: keys sorted, no white space, shortest floats.
+///
+/// A sweep may have a million points, so nothing is sorted here: everything a spec is made of declares
+/// its fields in the order of their names. A test holds all of it to that.
 pub(crate) fn canonical(data: &impl Serialize) -> String {
-    let value = serde_json::to_value(data).expect("specs hold only text, finite numbers and lists");
-    let mut text = String::new();
-    write_canonical(&value, &mut text);
-    text
+    serde_json::to_string(data).expect("specs hold only text, finite numbers and lists")
 }
 
-/// Sorts keys itself: whether `serde_json`'s map does depends on the features other crates turn on.
-fn write_canonical(value: &Value, out: &mut String) {
-    match value {
-        Value::Object(map) => {
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by_key(|(key, _)| *key);
-            out.push('{');
-            for (i, (key, value)) in entries.into_iter().enumerate() {
-                if i > 0 {
-                    out.push(',');
-                }
-                out.push_str(&Value::from(key.as_str()).to_string());
-                out.push(':');
-                write_canonical(value, out);
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::augmentation::RandAugment;
+    use crate::dataset::{Format, SplitIdentity};
+    use crate::split::SourceRange;
+
+    /// Sorts keys itself: whether `serde_json`'s map does depends on the features other crates turn on.
+    fn sorted(value: &Value) -> String {
+        match value {
+            Value::Object(map) => {
+                let mut entries: Vec<_> = map.iter().collect();
+                entries.sort_by_key(|(key, _)| *key);
+                let entries: Vec<_> = entries
+                    .into_iter()
+                    .map(|(key, value)| format!("{}:{}", Value::from(key.as_str()), sorted(value)))
+                    .collect();
+                format!("{{{}}}", entries.join(","))
             }
-            out.push('}');
-        }
-        Value::Array(items) => {
-            out.push('[');
-            for (i, item) in items.iter().enumerate() {
-                if i > 0 {
-                    out.push(',');
-                }
-                write_canonical(item, out);
+            Value::Array(items) => {
+                format!("[{}]", items.iter().map(sorted).collect::<Vec<_>>().join(","))
             }
-            out.push(']');
+            scalar => scalar.to_string(),
         }
-        scalar => out.push_str(&scalar.to_string()),
+    }
+
+    fn pretrain() -> JobSpec {
+        let range =
+            |source: &str, from| SourceRange { source: source.to_owned(), from, to: 50_000 };
+        let split = |source| SplitIdentity {
+            examples: 9,
+            ranges: vec![range(source, 0), range(source, 7)],
+        };
+        let splits = SplitName::ALL.map(|(source, name)| (name, split(source)));
+        let content = ["train", "test"].map(|name| (name.to_owned(), "\"quoted\"".to_owned()));
+        JobSpec::Pretrain(PretrainSpec {
+            augmentation: Augmentation {
+                randaugment: Some(RandAugment { layers: 2, magnitude: 15 }),
+                ..Augmentation::preset("none").expect("a preset")
+            },
+            batch_size: 256,
+            dataset: DatasetIdentity {
+                channels: 3,
+                classes: 10,
+                content: content.into(),
+                format: Format::Cifar,
+                splits: splits.into(),
+            },
+            epochs: 300.0,
+            evaluations: 10,
+            head_bias: -6.9,
+            loss: Loss::Sigmoid,
+            model: ModelSpec::named("Ti/16").expect("of the zoo"),
+            optimizer: AdamW {
+                beta1: 0.9,
+                beta2: 0.999,
+                clip_norm: 1.0,
+                eps: 1e-8,
+                learning_rate: 0.1 + 0.2,
+                warmup_steps: 10_000,
+                weight_decay: 0.03,
+            },
+            precision: Precision::Fp32,
+            recipe: RECIPE_VERSION,
+            regularization: Regularization { dropout: 0.1, stochastic_depth: 1e21 },
+            resolution: 224,
+            seed: u64::MAX,
+        })
+    }
+
+    #[test]
+    fn the_canonical_json_of_every_stage_has_its_keys_sorted_and_reads_back() {
+        for spec in [pretrain(), JobSpec::Noop(NoopSpec { index: 3, seed: 0 })] {
+            let value = serde_json::to_value(&spec).expect("is plain data");
+            assert_eq!(spec.canonical(), sorted(&value));
+            assert_eq!(serde_json::from_str::<JobSpec>(&spec.canonical()).expect("reads"), spec);
+        }
     }
 }

@@ -7,16 +7,16 @@ use thiserror::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSpec {
-    /// Width D of the token vectors.
-    pub width: u32,
     /// Number of blocks L.
     pub depth: u32,
-    /// Width M of the hidden layer of each block's MLP.
-    pub mlp: u32,
     /// Attention heads; divides the width.
     pub heads: u32,
+    /// Width M of the hidden layer of each block's MLP.
+    pub mlp: u32,
     /// Side of a patch in pixels; divides the resolution.
     pub patch: u32,
+    /// Width D of the token vectors.
+    pub width: u32,
 }
 
 /// The plain models of the study (paper Table 1; `vit_jax/configs/models.py`):
@@ -60,11 +60,11 @@ impl ModelSpec {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         ZOO.iter().find(|model| model.0 == name).map(|&(_, width, depth, mlp, heads, patch)| Self {
-            width,
             depth,
-            mlp,
             heads,
+            mlp,
             patch,
+            width,
         })
     }
 

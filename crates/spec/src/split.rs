@@ -32,10 +32,10 @@ pub struct SplitExpr {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceRange {
-    /// The source split: `train` or `test` for the built-in formats.
-    pub source: String,
     /// The first example.
     pub from: u64,
+    /// The source split: `train` or `test` for the built-in formats.
+    pub source: String,
     /// One past the last example.
     pub to: u64,
 }

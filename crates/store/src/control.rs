@@ -47,8 +47,8 @@ impl Store {
         let ids = sqlx::query_scalar!(
             "SELECT id FROM job
              WHERE state = 'failed' AND (?1 IS NULL OR EXISTS (
-                 SELECT 1 FROM sweep_job
-                 WHERE sweep_id = ?1 AND job_id = job.id AND NOT orphaned
+                 SELECT 1 FROM member
+                 WHERE sweep_id = ?1 AND member.ordinal = job.ordinal AND NOT orphaned
              ))
              ORDER BY ordinal",
             sweep

@@ -9,18 +9,21 @@
 //! job, success only with a result and for ever, accuracies in [0, 1]. Nothing here decides what a
 //! job's next state should be, reads a journal's file, prints, or draws a table.
 
+mod axes;
 mod batch;
 mod change;
 mod checked;
 mod clock;
 mod control;
 mod details;
+mod difference;
 mod entries;
 mod error;
 mod filter;
 mod ingest;
 mod late;
 mod ledger;
+mod new_jobs;
 mod pause;
 mod pending;
 mod query;
@@ -32,10 +35,12 @@ mod status;
 mod store;
 mod value;
 mod views;
+mod work;
 mod writer;
 
 pub use change::Change;
 pub use details::{AttemptDetails, CheckpointDetails, EventDetails, JobDetails};
+pub use difference::Difference;
 pub use error::{QueryError, StoreError};
 pub use filter::{Filter, Sort};
 pub use ingest::{Ingested, JournalPart};
@@ -44,11 +49,12 @@ pub use ledger::Boundary;
 pub use pause::Pause;
 pub use pending::{PendingAttempt, PendingJob};
 pub use query::JobQuery;
-pub use register::{Difference, NewSweep};
+pub use register::NewSweep;
 pub use status::{Counts, FailedJob, MeasuredSpeed, RunningAttempt, SweepSummary};
 pub use store::Store;
 pub use value::{Rows, Value};
 pub use views::{
-    AUGREG_INDEX, Column, DEFAULT_COLUMNS, Kind, METRIC, V_ATTEMPTS, V_BOUNDARIES, V_CURVES,
-    V_DEVICE_TIME, V_EPOCHS, V_JOBS, V_LEDGER, V_METRICS, VIEWS, View,
+    AUGREG_INDEX, Column, DEFAULT_COLUMNS, Kind, METRIC, SWEEP_JOB, V_ATTEMPTS, V_BOUNDARIES,
+    V_CURVES, V_DEVICE_TIME, V_EPOCHS, V_JOBS, V_LEDGER, V_METRICS, VIEWS, View,
 };
+pub use work::Work;

@@ -120,12 +120,12 @@ impl Store {
              SELECT id FROM job
              WHERE state IN ('waiting', 'queued', 'running')
                AND EXISTS (
-                   SELECT 1 FROM sweep_job
-                   WHERE job_id = job.id AND NOT orphaned AND sweep_id IN paused
+                   SELECT 1 FROM member
+                   WHERE member.ordinal = job.ordinal AND NOT orphaned AND sweep_id IN paused
                )
                AND NOT EXISTS (
-                   SELECT 1 FROM sweep_job
-                   WHERE job_id = job.id AND NOT orphaned AND sweep_id NOT IN paused
+                   SELECT 1 FROM member
+                   WHERE member.ordinal = job.ordinal AND NOT orphaned AND sweep_id NOT IN paused
                )
              ORDER BY ordinal"
         )

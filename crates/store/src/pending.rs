@@ -1,13 +1,15 @@
-//! What is left to do: the jobs that have not ended, with all the scheduler decides upon.
+//! What is left to do: the jobs that have not ended, with all the scheduler decides upon and no
+//! more, since there may be a million. What a worker is told is read when its time comes: `work.rs`.
 
 use std::collections::HashMap;
 
 use augreg_protocol::{Device, FailureKind, JobState};
-use augreg_spec::{DataSource, JobId, JobSpec};
+use augreg_spec::JobId;
+use futures_util::TryStreamExt;
 use sqlx::SqliteConnection;
 
 use crate::error::database;
-use crate::rows::{device, failure, job_id, job_state, json};
+use crate::rows::{device, failure, job_id, job_state};
 use crate::status::sweep_id;
 use crate::{Store, StoreError};
 
@@ -16,16 +18,14 @@ use crate::{Store, StoreError};
 pub struct PendingJob {
     /// The job.
     pub job: JobId,
-    /// What to do.
-    pub spec: JobSpec,
-    /// Where its data lie, if it needs any.
-    pub source: Option<DataSource>,
     /// `waiting`, `queued` or `running`.
     pub state: JobState,
     /// Higher runs first.
     pub priority: i64,
     /// What it costs in all.
     pub flops: f64,
+    /// Trainable parameters.
+    pub parameters: u64,
     /// The job whose checkpoint it starts from, unless that has succeeded.
     pub parent: Option<JobId>,
     /// The number of its last attempt; 0 before the first.
@@ -41,6 +41,8 @@ pub struct PendingJob {
     pub out_of_memory: u32,
     /// The step of its last checkpoint.
     pub checkpoint: Option<u64>,
+    /// Whether it was asked for: else it is only there because it runs.
+    pub wanted: bool,
 }
 
 /// An attempt that is thought to be live.
@@ -63,37 +65,19 @@ pub struct PendingAttempt {
 }
 
 impl Store {
-    /// The jobs that have not ended: those that the sweep asks for, or all of the study, orphans
-    /// included. In the order they were registered.
+    /// The jobs that have not ended: those that the sweep asks for, and whatever else runs; or all of
+    /// the study, orphans included. In the order they were registered.
     ///
     /// # Errors
     ///
-    /// [`StoreError::UnknownSweep`]; [`StoreError::Decode`] for a job of a newer augreg.
+    /// [`StoreError::UnknownSweep`].
     pub async fn pending(&self, sweep: Option<&str>) -> Result<Vec<PendingJob>, StoreError> {
-        self.jobs_in(["waiting", "queued", "running"], sweep).await
-    }
-
-    /// The jobs of the study that are said to run. In the order they were registered.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Decode`] for a job of a newer augreg.
-    pub async fn running_jobs(&self) -> Result<Vec<PendingJob>, StoreError> {
-        self.jobs_in(["running"; 3], None).await
-    }
-
-    async fn jobs_in(
-        &self,
-        states: [&str; 3],
-        sweep: Option<&str>,
-    ) -> Result<Vec<PendingJob>, StoreError> {
         let mut snapshot = self.readers().begin().await.map_err(database("begin reading"))?;
         let sweep_id = match sweep {
             Some(name) => Some(sweep_id(&mut snapshot, name).await?),
             None => None,
         };
-        let sources = sources(&mut snapshot).await?;
-        let mut jobs = jobs(&mut snapshot, states, sweep_id, &sources).await?;
+        let mut jobs = jobs(&mut snapshot, sweep_id).await?;
         if jobs.is_empty() {
             return Ok(jobs);
         }
@@ -103,106 +87,50 @@ impl Store {
     }
 }
 
-impl Store {
-    /// Where a job's data lie now.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::UnknownJob`].
-    pub async fn data_source(&self, job: JobId) -> Result<DataSource, StoreError> {
-        let id = job.to_string();
-        let source: Option<String> = sqlx::query_scalar(
-            "SELECT source FROM dataset JOIN job ON fingerprint = dataset_fingerprint WHERE id = ?",
-        )
-        .bind(&id)
-        .fetch_optional(self.readers())
-        .await
-        .map_err(database("read where a data set lies"))?;
-        let source = source.ok_or_else(|| StoreError::UnknownJob { prefix: id.clone() })?;
-        json("where its data set lies", &id, &source)
-    }
-}
-
-async fn sources(
-    connection: &mut SqliteConnection,
-) -> Result<HashMap<String, Option<DataSource>>, StoreError> {
-    let rows: Vec<(String, String)> = sqlx::query_as("SELECT fingerprint, source FROM dataset")
-        .fetch_all(connection)
-        .await
-        .map_err(database("read where data sets lie"))?;
-    rows.into_iter()
-        .map(|(fingerprint, source)| {
-            let source = json("where a data set lies", &fingerprint, &source)?;
-            Ok((fingerprint, source))
-        })
-        .collect()
-}
-
-#[derive(sqlx::FromRow)]
-struct JobRow {
-    id: String,
-    state: String,
-    priority: i64,
-    parent: Option<String>,
-    attempts: u32,
-    flops: f64,
-    dataset_fingerprint: String,
-    spec: String,
-}
-
 async fn jobs(
     connection: &mut SqliteConnection,
-    states: [&str; 3],
     sweep_id: Option<i64>,
-    sources: &HashMap<String, Option<DataSource>>,
 ) -> Result<Vec<PendingJob>, StoreError> {
-    let rows: Vec<JobRow> = sqlx::query_as(
-        "SELECT id, state, priority, attempts, flops, dataset_fingerprint, spec,
-                (SELECT id FROM job AS parent
-                 WHERE parent.id = job.parent AND parent.state <> 'succeeded') AS parent
-         FROM job
-         WHERE state IN (?2, ?3, ?4)
-           AND (?1 IS NULL OR EXISTS (
-               SELECT 1 FROM sweep_job
-               WHERE sweep_id = ?1 AND job_id = job.id AND NOT orphaned
-           ))
-         ORDER BY ordinal",
+    let mut rows = sqlx::query!(
+        r#"SELECT id, state, priority, attempts AS "attempts: u32", flops,
+                  parameters,
+                  (SELECT id FROM job AS parent
+                   WHERE parent.id = job.parent AND parent.state <> 'succeeded') AS parent,
+                  (?1 IS NULL OR EXISTS (
+                      SELECT 1 FROM member
+                      WHERE sweep_id = ?1 AND member.ordinal = job.ordinal AND NOT orphaned
+                  )) AS "wanted!: bool"
+           FROM job
+           WHERE state IN ('waiting', 'queued', 'running')
+           ORDER BY ordinal"#,
+        sweep_id
     )
-    .bind(sweep_id)
-    .bind(states[0])
-    .bind(states[1])
-    .bind(states[2])
-    .fetch_all(connection)
-    .await
-    .map_err(database("read the jobs that are left"))?;
-    rows.into_iter()
-        .map(|row| {
-            let missing = || StoreError::Decode {
-                what: "where the data set lies",
-                row: row.id.clone(),
-                source: "its data set is not registered".into(),
-            };
-            Ok(PendingJob {
-                job: job_id(&row.id)?,
-                spec: json("the spec", &row.id, &row.spec)?,
-                source: sources.get(&row.dataset_fingerprint).cloned().ok_or_else(missing)?,
-                state: job_state(&row.id, &row.state)?,
-                priority: row.priority,
-                parent: row.parent.as_deref().map(job_id).transpose()?,
-                flops: row.flops,
-                attempts: row.attempts,
-                running: None,
-                losses: 0,
-                bugs: 0,
-                out_of_memory: 0,
-                checkpoint: None,
-            })
-        })
-        .collect()
+    .fetch(connection);
+    let mut jobs = Vec::new();
+    while let Some(row) = rows.try_next().await.map_err(database("read the jobs that are left"))? {
+        if !row.wanted && row.state != JobState::Running.name() {
+            continue;
+        }
+        jobs.push(PendingJob {
+            job: job_id(&row.id)?,
+            state: job_state(&row.id, &row.state)?,
+            priority: row.priority,
+            parent: row.parent.as_deref().map(job_id).transpose()?,
+            flops: row.flops,
+            parameters: row.parameters as u64,
+            attempts: row.attempts,
+            running: None,
+            losses: 0,
+            bugs: 0,
+            out_of_memory: 0,
+            checkpoint: None,
+            wanted: row.wanted,
+        });
+    }
+    Ok(jobs)
 }
 
 /// The attempts of jobs that have not ended; most such jobs have none.
-#[derive(sqlx::FromRow)]
 struct AttemptRow {
     job_id: String,
     number: u32,
@@ -221,16 +149,18 @@ async fn add_attempts(
     connection: &mut SqliteConnection,
     jobs: &mut [PendingJob],
 ) -> Result<(), StoreError> {
-    let rows: Vec<AttemptRow> = sqlx::query_as(
-        "SELECT job_id, number, attempt.state, failure, executor, slot, device, host, pid, started,
-                EXISTS (
-                    SELECT 1 FROM checkpoint
-                    WHERE checkpoint.job_id = attempt.job_id AND checkpoint.attempt = number
-                ) AS has_checkpoint
-         FROM attempt JOIN job ON job.id = job_id
-         WHERE job.state IN ('waiting', 'queued', 'running') AND job.attempts > 0
-           AND number > job.forgiven
-         ORDER BY job_id, number",
+    let rows = sqlx::query_as!(
+        AttemptRow,
+        r#"SELECT job_id, number AS "number: u32", attempt.state, failure, executor, slot, device,
+                  host, pid AS "pid: u32", started,
+                  EXISTS (
+                      SELECT 1 FROM checkpoint
+                      WHERE checkpoint.job_id = attempt.job_id AND checkpoint.attempt = number
+                  ) AS "has_checkpoint!: bool"
+           FROM job CROSS JOIN attempt ON job.id = job_id
+           WHERE job.state IN ('waiting', 'queued', 'running') AND job.attempts > 0
+             AND number > job.forgiven
+           ORDER BY job_id, number"#
     )
     .fetch_all(connection)
     .await
@@ -272,21 +202,21 @@ async fn add_checkpoints(
     jobs: &mut [PendingJob],
 ) -> Result<(), StoreError> {
     // The last that was written, not the furthest: a job that had to begin again has lost it.
-    let rows: Vec<(String, i64)> = sqlx::query_as(
-        "SELECT job_id, step FROM (
-             SELECT job_id, step, max(attempt * 0x100000000 + step)
-             FROM checkpoint JOIN job ON job.id = job_id
-             WHERE job.state IN ('waiting', 'queued', 'running') AND job.attempts > 0
-             GROUP BY job_id
-         )",
+    let rows = sqlx::query!(
+        r#"SELECT job_id AS "job_id!: String", step AS "step!: i64" FROM (
+               SELECT job_id, step, max(attempt * 0x100000000 + step)
+               FROM job CROSS JOIN checkpoint ON job.id = job_id
+               WHERE job.state IN ('waiting', 'queued', 'running') AND job.attempts > 0
+               GROUP BY job_id
+           )"#
     )
     .fetch_all(connection)
     .await
     .map_err(database("read the checkpoints of jobs that are left"))?;
     let by_id = index(jobs);
-    for (job, step) in rows {
-        if let Some(&at) = by_id.get(&job_id(&job)?) {
-            jobs[at].checkpoint = Some(step as u64);
+    for row in rows {
+        if let Some(&at) = by_id.get(&job_id(&row.job_id)?) {
+            jobs[at].checkpoint = Some(row.step as u64);
         }
     }
     Ok(())

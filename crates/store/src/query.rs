@@ -80,7 +80,7 @@ fn statement(query: &JobQuery, columns: &[&str], sweep: Option<i64>) -> QueryBui
     let mut sql = QueryBuilder::new("SELECT ");
     sql.push(columns.join(", ")).push(" FROM v_jobs WHERE 1");
     if let Some(sweep) = sweep {
-        sql.push(" AND id IN (SELECT job_id FROM sweep_job WHERE NOT orphaned AND sweep_id = ")
+        sql.push(" AND ordinal IN (SELECT ordinal FROM member WHERE NOT orphaned AND sweep_id = ")
             .push_bind(sweep)
             .push(")");
     }

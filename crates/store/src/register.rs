@@ -1,70 +1,34 @@
 //! Sweeps enter the study: jobs are added, shared ones found again, none is ever taken out.
+//!
+//! A sweep may have a million jobs, so they pass through a piece at a time, and the next piece is
+//! made while SQLite, in its own thread, stores the last. It is one transaction all the same.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use augreg_protocol::JobState;
-use augreg_spec::{DataSource, DatasetIdentity, Job, JobId, cost};
+use augreg_spec::{DataSource, Job};
 use sqlx::SqliteConnection;
 
 use crate::clock::now;
+use crate::difference::{Asked, Difference, look_up};
 use crate::error::database;
-use crate::rows::{job_state, json_text, values};
+use crate::new_jobs::{NewJobs, Piece, insert};
+use crate::rows::json_text;
 use crate::writer::WriteConnection;
 use crate::{Store, StoreError};
 
 /// A sweep to be registered.
-#[derive(Debug, Clone, Copy)]
 pub struct NewSweep<'a> {
     /// Its name.
     pub name: &'a str,
     /// The sweep file's text.
     pub text: &'a str,
     /// The jobs it asks for, in the order of its grid, no id twice.
-    pub jobs: &'a [Job],
+    pub jobs: &'a mut (dyn Iterator<Item = Job> + Send),
     /// Every data set of `jobs`: fingerprint → name and where it lies now.
     pub datasets: &'a BTreeMap<String, (String, DataSource)>,
     /// Jobs of higher priority run first.
     pub priority: i64,
-}
-
-/// What a sweep changes, or would change, in a study.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Difference {
-    /// Jobs that the study does not have yet.
-    pub new: u64,
-    /// Jobs that the study has already, from this sweep or another: the sum of the next four and
-    /// those that wait.
-    pub shared: u64,
-    /// Shared jobs that have succeeded.
-    pub done: u64,
-    /// Shared jobs that run.
-    pub running: u64,
-    /// Shared jobs that have failed.
-    pub failed: u64,
-    /// Shared jobs that were cancelled.
-    pub cancelled: u64,
-    /// Jobs that the sweep asked for until now and does not any longer. They stay as they are.
-    pub orphaned: u64,
-}
-
-impl Difference {
-    /// The difference to a study that has no job yet.
-    #[must_use]
-    pub fn all_new(jobs: u64) -> Self {
-        Self { new: jobs, ..Self::default() }
-    }
-
-    fn count(&mut self, state: JobState, jobs: u64) {
-        self.shared += jobs;
-        match state {
-            JobState::Waiting | JobState::Queued => {}
-            JobState::Running => self.running += jobs,
-            JobState::Succeeded => self.done += jobs,
-            JobState::Failed => self.failed += jobs,
-            JobState::Cancelled => self.cancelled += jobs,
-        }
-    }
 }
 
 impl Store {
@@ -85,17 +49,6 @@ impl Store {
         }
         result
     }
-
-    /// What registering a sweep of this name with these jobs would change.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Database`].
-    pub async fn difference(&self, sweep: &str, jobs: &[JobId]) -> Result<Difference, StoreError> {
-        // One transaction, so that all counts are of one moment.
-        let mut snapshot = self.readers().begin().await.map_err(database("begin reading"))?;
-        difference(&mut snapshot, sweep, jobs.iter().copied()).await
-    }
 }
 
 async fn register(
@@ -103,31 +56,37 @@ async fn register(
     sweep: NewSweep<'_>,
 ) -> Result<Difference, StoreError> {
     let mut transaction = connection.begin().await?;
-    let ids = sweep.jobs.iter().map(|job| job.id);
-    let difference = difference(&mut transaction, sweep.name, ids).await?;
     let at = now();
-    let sweep_id = store_sweep(&mut transaction, sweep, at).await?;
+    let id = store_sweep(&mut transaction, &sweep, at).await?;
     store_datasets(&mut transaction, sweep.datasets).await?;
-    store_jobs(&mut transaction, sweep, at).await?;
-    store_membership(&mut transaction, sweep_id, sweep.jobs, difference.orphaned > 0).await?;
-    note(&mut transaction, sweep_id, difference, at).await?;
+    let mut registration = Registration::begin(&mut transaction, id, at, &sweep).await?;
+    let mut source = NewJobs::of(sweep);
+    let mut piece = source.take_piece()?;
+    while !piece.is_empty() {
+        let (stored, next) =
+            tokio::join!(biased; registration.store(piece), async { source.take_piece() });
+        stored?;
+        piece = next?;
+    }
+    let difference = registration.finish().await?;
     transaction.commit().await.map_err(database("commit a sweep"))?;
     Ok(difference)
 }
 
 async fn store_sweep(
     connection: &mut SqliteConnection,
-    sweep: NewSweep<'_>,
+    sweep: &NewSweep<'_>,
     at: i64,
 ) -> Result<i64, StoreError> {
-    sqlx::query_scalar(
+    let NewSweep { name, text, .. } = *sweep;
+    sqlx::query_scalar!(
         "INSERT INTO sweep (name, text, created, updated) VALUES (?1, ?2, ?3, ?3)
          ON CONFLICT (name) DO UPDATE SET text = excluded.text, updated = excluded.updated
          RETURNING id",
+        name,
+        text,
+        at
     )
-    .bind(sweep.name)
-    .bind(sweep.text)
-    .bind(at)
     .fetch_one(connection)
     .await
     .map_err(database("register a sweep"))
@@ -138,14 +97,15 @@ async fn store_datasets(
     datasets: &BTreeMap<String, (String, DataSource)>,
 ) -> Result<(), StoreError> {
     for (fingerprint, (name, source)) in datasets {
-        sqlx::query(
+        let source = json_text("where a data set lies", name, source)?;
+        sqlx::query!(
             "INSERT INTO dataset (fingerprint, name, source) VALUES (?, ?, ?)
              ON CONFLICT (fingerprint) DO UPDATE
              SET name = excluded.name, source = excluded.source",
+            fingerprint,
+            name,
+            source
         )
-        .bind(fingerprint)
-        .bind(name)
-        .bind(json_text("where a data set lies", name, source)?)
         .execute(&mut *connection)
         .await
         .map_err(database("register a data set"))?;
@@ -153,191 +113,243 @@ async fn store_datasets(
     Ok(())
 }
 
-/// Rows of one statement: a trip to SQLite costs more than a row, and SQLite's own cost per row
-/// stops falling here.
-const ROWS: usize = 128;
-
-static MANY_JOBS: LazyLock<String> = LazyLock::new(|| insert_jobs(ROWS));
-static ONE_JOB: LazyLock<String> = LazyLock::new(|| insert_jobs(1));
-
-fn insert_jobs(rows: usize) -> String {
-    format!(
-        "INSERT INTO job (id, state, stage, priority, dataset_fingerprint, steps, parameters,
-                          flops, created, labels, spec)
-         VALUES {}
-         ON CONFLICT (id) DO UPDATE
-         SET labels = excluded.labels, priority = max(priority, excluded.priority)
-         WHERE labels <> excluded.labels OR priority < excluded.priority",
-        values(rows, 11)
-    )
-}
-
-async fn store_jobs(
-    connection: &mut SqliteConnection,
-    sweep: NewSweep<'_>,
+/// A registration under way.
+struct Registration<'a> {
+    connection: &'a mut SqliteConnection,
+    sweep: i64,
     at: i64,
-) -> Result<(), StoreError> {
-    let mut fingerprints = Fingerprints::default();
-    let (chunks, rest) = sweep.jobs.as_chunks::<ROWS>();
-    let many = chunks.iter().map(|chunk| (MANY_JOBS.as_str(), chunk.as_slice()));
-    for (sql, chunk) in many.chain(rest.chunks(1).map(|one| (ONE_JOB.as_str(), one))) {
-        let mut query = sqlx::query(sql);
-        for job in chunk {
-            let fingerprint = fingerprints.of(job);
-            if job.spec.dataset().is_some() && !sweep.datasets.contains_key(&fingerprint) {
-                return Err(StoreError::UnknownDataset { job: job.id });
-            }
-            let id = job.id.to_string();
-            let cost = cost(&job.spec);
-            let labels = json_text("labels", &id, &job.labels)?;
-            query = query
-                .bind(id)
-                .bind(JobState::Queued.name())
-                .bind(job.spec.stage().name())
-                .bind(sweep.priority)
-                .bind(fingerprint)
-                .bind(job.spec.steps() as i64)
-                .bind(cost.parameters as i64)
-                .bind(cost.flops)
-                .bind(at)
-                .bind(labels)
-                .bind(job.spec.canonical());
-        }
-        query.execute(&mut *connection).await.map_err(database("register jobs"))?;
-    }
-    Ok(())
-}
-
-/// Stands for the data set of jobs that need none; its row is the schema's own.
-const NO_DATASET: &str = "none";
-
-/// Remembers the last fingerprint: neighbours in a grid mostly share their data set, and hashing
-/// one costs more than inserting a row.
-#[derive(Default)]
-struct Fingerprints<'a> {
-    last: Option<(&'a DatasetIdentity, String)>,
-}
-
-impl<'a> Fingerprints<'a> {
-    fn of(&mut self, job: &'a Job) -> String {
-        let Some(dataset) = job.spec.dataset() else { return NO_DATASET.to_owned() };
-        match &self.last {
-            Some((last, fingerprint)) if *last == dataset => fingerprint.clone(),
-            _ => {
-                let fingerprint = dataset.fingerprint();
-                self.last = Some((dataset, fingerprint.clone()));
-                fingerprint
-            }
-        }
-    }
-}
-
-static MANY_MEMBERS: LazyLock<String> = LazyLock::new(|| insert_members(ROWS));
-static ONE_MEMBER: LazyLock<String> = LazyLock::new(|| insert_members(1));
-
-fn insert_members(rows: usize) -> String {
-    format!(
-        "INSERT INTO sweep_job (sweep_id, job_id, position) VALUES {}
-         ON CONFLICT (sweep_id, job_id) DO UPDATE
-         SET position = excluded.position, orphaned = 0
-         WHERE orphaned OR position <> excluded.position",
-        values(rows, 3)
-    )
-}
-
-async fn store_membership(
-    connection: &mut SqliteConnection,
-    sweep_id: i64,
-    jobs: &[Job],
-    orphans: bool,
-) -> Result<(), StoreError> {
-    if orphans {
-        sqlx::query("UPDATE sweep_job SET orphaned = 1 WHERE sweep_id = ?")
-            .bind(sweep_id)
-            .execute(&mut *connection)
-            .await
-            .map_err(database("orphan jobs"))?;
-    }
-    let (chunks, rest) = jobs.as_chunks::<ROWS>();
-    let many = chunks.iter().map(|chunk| (MANY_MEMBERS.as_str(), chunk.as_slice()));
-    let mut position = 0_i64;
-    for (sql, chunk) in many.chain(rest.chunks(1).map(|one| (ONE_MEMBER.as_str(), one))) {
-        let mut query = sqlx::query(sql);
-        for job in chunk {
-            query = query.bind(sweep_id).bind(job.id.to_string()).bind(position);
-            position += 1;
-        }
-        query.execute(&mut *connection).await.map_err(database("register a sweep's jobs"))?;
-    }
-    Ok(())
-}
-
-async fn note(
-    connection: &mut SqliteConnection,
-    sweep_id: i64,
+    priority: i64,
+    /// The last job of the study before it began.
+    last_before: i64,
+    /// The last job of the study now.
+    last: i64,
+    /// The place in the grid of the job that comes next.
+    position: i64,
+    /// How many jobs the sweep asked for before, and still does.
+    asked_before: i64,
+    still_asked: i64,
+    /// Jobs of the study that are asked for, by their ordinals.
+    shared: Vec<i64>,
+    new_flops: f64,
+    /// Whether jobs of the study became part of the sweep, or moved in its grid.
+    changed: bool,
     difference: Difference,
-    at: i64,
-) -> Result<(), StoreError> {
-    let Difference { new, shared, orphaned, .. } = difference;
-    sqlx::query(
-        "INSERT INTO event (at, sweep_id, actor, what, reason)
-         VALUES (?, ?, 'user', 'registered', ?)",
-    )
-    .bind(at)
-    .bind(sweep_id)
-    .bind(format!("{new} jobs new, {shared} shared, {orphaned} no longer asked for"))
-    .execute(connection)
-    .await
-    .map_err(database("write the audit"))?;
-    Ok(())
 }
 
-/// Ids looked up by one statement.
-const IDS: usize = 10_000;
-
-async fn difference(
-    connection: &mut SqliteConnection,
-    sweep: &str,
-    ids: impl ExactSizeIterator<Item = JobId>,
-) -> Result<Difference, StoreError> {
-    let total = ids.len() as u64;
-    let mut difference = Difference::default();
-    let mut still_asked = 0;
-    let mut ids = ids.peekable();
-    while ids.peek().is_some() {
-        let chunk: Vec<JobId> = ids.by_ref().take(IDS).collect();
-        let chunk = json_text("ids", "a sweep", &chunk)?;
-        let counts: Vec<(String, i64)> = sqlx::query_as(
-            "SELECT state, count(*) FROM job
-             WHERE id IN (SELECT value FROM json_each(?)) GROUP BY state",
-        )
-        .bind(&chunk)
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(database("look jobs up"))?;
-        for (state, count) in counts {
-            difference.count(job_state("a job", &state)?, count as u64);
-        }
-        still_asked += sqlx::query_scalar::<_, i64>(
-            "SELECT count(*) FROM sweep_job
-             WHERE sweep_id = (SELECT id FROM sweep WHERE name = ?) AND NOT orphaned
-               AND job_id IN (SELECT value FROM json_each(?))",
-        )
-        .bind(sweep)
-        .bind(&chunk)
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(database("look a sweep's jobs up"))?;
+impl<'a> Registration<'a> {
+    async fn begin(
+        connection: &'a mut SqliteConnection,
+        sweep: i64,
+        at: i64,
+        new: &NewSweep<'_>,
+    ) -> Result<Self, StoreError> {
+        let last =
+            sqlx::query_scalar!(r#"SELECT coalesce(max(ordinal), 0) AS "ordinal!: i64" FROM job"#)
+                .fetch_one(&mut *connection)
+                .await
+                .map_err(database("find the last job"))?;
+        let asked_before = asked(connection, sweep).await?;
+        Ok(Self {
+            connection,
+            sweep,
+            at,
+            priority: new.priority,
+            last_before: last,
+            last,
+            position: 0,
+            asked_before,
+            still_asked: 0,
+            shared: Vec::new(),
+            new_flops: 0.0,
+            changed: false,
+            difference: Difference::default(),
+        })
     }
-    let asked: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM sweep_job
-         WHERE sweep_id = (SELECT id FROM sweep WHERE name = ?) AND NOT orphaned",
+
+    /// Stores a piece of the sweep, whose jobs may all be new, or not.
+    async fn store(&mut self, piece: Piece) -> Result<(), StoreError> {
+        let new = insert(self.connection, &piece, self.at, self.priority).await?;
+        let before = self.last;
+        self.last += new;
+        if new == piece.len() {
+            self.new_flops += piece.flops();
+            self.join_new(before).await?;
+        } else {
+            self.share(&piece.asked()).await?;
+        }
+        self.difference.new += new as u64;
+        self.position += piece.len();
+        Ok(())
+    }
+
+    /// Makes the jobs after `before`, all of them new, part of the sweep.
+    async fn join_new(&mut self, before: i64) -> Result<(), StoreError> {
+        let ahead = self.position - before - 1;
+        sqlx::query!(
+            "INSERT INTO member (sweep_id, ordinal, position)
+             SELECT ?1, ordinal, ordinal + ?2 FROM job WHERE ordinal > ?3",
+            self.sweep,
+            ahead,
+            before
+        )
+        .execute(&mut *self.connection)
+        .await
+        .map_err(database("register a sweep's jobs"))?;
+        Ok(())
+    }
+
+    /// Makes jobs part of the sweep of which the study had some already.
+    async fn share(&mut self, asked: &[Asked]) -> Result<(), StoreError> {
+        self.rename(asked).await?;
+        let ids: Vec<&str> = asked.iter().map(|asked| asked.id.as_str()).collect();
+        let known = look_up(self.connection, Some(self.sweep), &ids).await?;
+        let mut members = Vec::with_capacity(known.len());
+        for job in &known {
+            members.push((job.ordinal, self.position + job.place));
+            if job.ordinal > self.last_before {
+                self.new_flops += job.flops;
+            } else {
+                self.difference.count(job.state, 1);
+                self.still_asked += i64::from(job.asked);
+                self.shared.push(job.ordinal);
+            }
+        }
+        let members = json_text("jobs", "a sweep", &members)?;
+        let joined = sqlx::query!(
+            "INSERT INTO member (sweep_id, ordinal, position)
+             SELECT ?, value ->> 0, value ->> 1 FROM json_each(?) WHERE true
+             ON CONFLICT (sweep_id, ordinal) DO UPDATE
+             SET position = excluded.position, orphaned = 0
+             WHERE orphaned OR position <> excluded.position",
+            self.sweep,
+            members
+        )
+        .execute(&mut *self.connection)
+        .await
+        .map_err(database("register a sweep's jobs"))?;
+        self.changed |= joined.rows_affected() > 0;
+        Ok(())
+    }
+
+    /// Gives jobs the labels of this sweep, and its priority if that is higher.
+    async fn rename(&mut self, asked: &[Asked]) -> Result<(), StoreError> {
+        let names: Vec<_> = asked.iter().map(|asked| (&asked.id, &asked.labels)).collect();
+        let names = json_text("labels", "a sweep", &names)?;
+        sqlx::query!(
+            "UPDATE job SET labels = named.value ->> 1, priority = max(priority, ?1),
+                 dataset = named.value ->> 1 ->> '$.dataset',
+                 model = named.value ->> 1 ->> '$.model',
+                 augmentation = named.value ->> 1 ->> '$.augmentation'
+             FROM json_each(?2) AS named
+             WHERE job.id = named.value ->> 0
+               AND (labels <> named.value ->> 1 OR priority < ?1)",
+            self.priority,
+            names
+        )
+        .execute(&mut *self.connection)
+        .await
+        .map_err(database("rename jobs"))?;
+        Ok(())
+    }
+
+    async fn finish(mut self) -> Result<Difference, StoreError> {
+        if self.still_asked < self.asked_before {
+            self.orphan().await?;
+        }
+        self.count_new().await?;
+        if self.changed || self.difference.orphaned > 0 {
+            self.count_again().await?;
+        }
+        self.note().await?;
+        Ok(self.difference)
+    }
+
+    /// Marks the jobs that the sweep asked for until now.
+    async fn orphan(&mut self) -> Result<(), StoreError> {
+        let shared = json_text("jobs", "a sweep", &self.shared)?;
+        let orphaned = sqlx::query!(
+            "UPDATE member SET orphaned = 1
+             WHERE sweep_id = ? AND NOT orphaned AND ordinal <= ?
+               AND ordinal NOT IN (SELECT value FROM json_each(?))",
+            self.sweep,
+            self.last_before,
+            shared
+        )
+        .execute(&mut *self.connection)
+        .await
+        .map_err(database("orphan jobs"))?;
+        self.difference.orphaned = orphaned.rows_affected();
+        Ok(())
+    }
+
+    /// Adds the new jobs to the tally: of the study, and of the sweep.
+    async fn count_new(&mut self) -> Result<(), StoreError> {
+        let (new, state) = (self.difference.new as i64, JobState::Queued.name());
+        if new == 0 {
+            return Ok(());
+        }
+        sqlx::query!(
+            "INSERT INTO tally (sweep_id, state, total, flops) VALUES (0, ?1, ?2, ?3), (?4, ?1, ?2, ?3)
+             ON CONFLICT (sweep_id, state) DO UPDATE
+             SET total = total + excluded.total, flops = flops + excluded.flops",
+            state,
+            new,
+            self.new_flops,
+            self.sweep
+        )
+        .execute(&mut *self.connection)
+        .await
+        .map_err(database("count jobs"))?;
+        Ok(())
+    }
+
+    /// Counts the jobs of the sweep: it shares some, or has lost some.
+    async fn count_again(&mut self) -> Result<(), StoreError> {
+        let fail = database("count jobs");
+        sqlx::query!("DELETE FROM tally WHERE sweep_id = ?", self.sweep)
+            .execute(&mut *self.connection)
+            .await
+            .map_err(&fail)?;
+        sqlx::query!(
+            "INSERT INTO tally (sweep_id, state, total, flops)
+             SELECT sweep_id, state, count(*), sum(flops)
+             FROM member JOIN job ON job.ordinal = member.ordinal
+             WHERE sweep_id = ? AND NOT orphaned GROUP BY state",
+            self.sweep
+        )
+        .execute(&mut *self.connection)
+        .await
+        .map_err(&fail)?;
+        Ok(())
+    }
+
+    async fn note(&mut self) -> Result<(), StoreError> {
+        let Difference { new, shared, orphaned, .. } = self.difference;
+        let reason = format!("{new} jobs new, {shared} shared, {orphaned} no longer asked for");
+        sqlx::query!(
+            "INSERT INTO event (at, sweep_id, actor, what, reason)
+             VALUES (?, ?, 'user', 'registered', ?)",
+            self.at,
+            self.sweep,
+            reason
+        )
+        .execute(&mut *self.connection)
+        .await
+        .map_err(database("write the audit"))?;
+        Ok(())
+    }
+}
+
+/// How many jobs a sweep asks for.
+pub(crate) async fn asked(
+    connection: &mut SqliteConnection,
+    sweep: i64,
+) -> Result<i64, StoreError> {
+    sqlx::query_scalar!(
+        r#"SELECT coalesce(sum(total), 0) AS "total!: i64" FROM tally WHERE sweep_id = ?"#,
+        sweep
     )
-    .bind(sweep)
     .fetch_one(connection)
     .await
-    .map_err(database("count a sweep's jobs"))?;
-    difference.new = total.saturating_sub(difference.shared);
-    difference.orphaned = (asked - still_asked) as u64;
-    Ok(difference)
+    .map_err(database("count a sweep's jobs"))
 }

@@ -1,7 +1,5 @@
 //! The study at a glance: sweeps, counts, what runs, what failed, how fast it goes.
 
-use std::collections::HashSet;
-
 use augreg_protocol::{AttemptKey, FailureKind, JobState};
 use augreg_spec::{JobId, Labels, nearest};
 use sqlx::SqliteConnection;
@@ -108,22 +106,20 @@ impl Store {
     ///
     /// [`StoreError::Database`].
     pub async fn sweeps(&self) -> Result<Vec<SweepSummary>, StoreError> {
-        let rows: Vec<(String, String, i64, i64, i64)> = sqlx::query_as(
-            "SELECT name, text, created, updated,
-                    (SELECT count(*) FROM sweep_job WHERE sweep_id = sweep.id AND NOT orphaned)
-             FROM sweep ORDER BY id",
+        let rows = sqlx::query!(
+            r#"SELECT name, text, created, updated, (
+                   SELECT coalesce(sum(total), 0) FROM tally WHERE sweep_id = sweep.id
+               ) AS "jobs!: i64"
+               FROM sweep ORDER BY id"#
         )
-        .fetch_all(self.readers())
-        .await
-        .map_err(database("read the sweeps"))?;
-        let summary = |(name, text, created, updated, jobs)| SweepSummary {
-            name,
-            text,
-            jobs: as_u64(jobs),
-            created: as_u64(created),
-            updated: as_u64(updated),
-        };
-        Ok(rows.into_iter().map(summary).collect())
+        .map(|row| SweepSummary {
+            name: row.name,
+            text: row.text,
+            jobs: as_u64(row.jobs),
+            created: as_u64(row.created),
+            updated: as_u64(row.updated),
+        });
+        rows.fetch_all(self.readers()).await.map_err(database("read the sweeps"))
     }
 
     /// Jobs by state: of those the sweep asks for, or of the whole study.
@@ -132,32 +128,55 @@ impl Store {
     ///
     /// [`StoreError::UnknownSweep`].
     pub async fn counts(&self, sweep: Option<&str>) -> Result<Counts, StoreError> {
-        let rows: Vec<(String, i64)> =
-            sqlx::query_as("SELECT state, total FROM tally WHERE sweep_id = ?")
-                .bind(self.find(sweep).await?.unwrap_or(WHOLE_STUDY))
-                .fetch_all(self.readers())
-                .await
-                .map_err(database("count jobs"))?;
+        let sweep = self.find(sweep).await?.unwrap_or(WHOLE_STUDY);
+        let rows = sqlx::query!("SELECT state, total FROM tally WHERE sweep_id = ?", sweep)
+            .fetch_all(self.readers())
+            .await
+            .map_err(database("count jobs"))?;
         let mut counts = Counts::default();
-        for (state, count) in rows {
-            counts.0[job_state("a job", &state)? as usize] = as_u64(count);
+        for row in rows {
+            counts.0[job_state("a job", &row.state)? as usize] = as_u64(row.total);
         }
         Ok(counts)
     }
 
-    /// The jobs that have ended, well or not, however many sweeps ask for them.
+    /// The floating-point operations that are left to do: of all jobs together, and of each if there
+    /// are at most `each` in the whole study, else of none.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Database`].
-    pub async fn ended_jobs(&self) -> Result<HashSet<JobId>, StoreError> {
-        let ids: Vec<String> = sqlx::query_scalar(
-            "SELECT id FROM job WHERE state IN ('succeeded', 'failed', 'cancelled')",
+    /// [`StoreError::UnknownSweep`].
+    pub async fn work_left(
+        &self,
+        sweep: Option<&str>,
+        each: u64,
+    ) -> Result<(f64, Vec<f64>), StoreError> {
+        let few = self.counts(None).await?.unfinished() <= each;
+        let id = self.find(sweep).await?;
+        let tally = id.unwrap_or(WHOLE_STUDY);
+        let all = sqlx::query_scalar!(
+            r#"SELECT coalesce(sum(flops), 0.0) AS "flops!: f64" FROM tally
+               WHERE sweep_id = ? AND state IN ('waiting', 'queued', 'running')"#,
+            tally
+        )
+        .fetch_one(self.readers())
+        .await
+        .map_err(database("add up what is left"))?;
+        if !few {
+            return Ok((all, Vec::new()));
+        }
+        let each = sqlx::query_scalar!(
+            "SELECT flops FROM job
+             WHERE state IN ('waiting', 'queued', 'running') AND (?1 IS NULL OR EXISTS (
+                 SELECT 1 FROM member
+                 WHERE sweep_id = ?1 AND member.ordinal = job.ordinal AND NOT orphaned
+             ))",
+            id
         )
         .fetch_all(self.readers())
         .await
-        .map_err(database("read the jobs that have ended"))?;
-        ids.iter().map(|id| job_id(id)).collect()
+        .map_err(database("read what is left"))?;
+        Ok((all, each))
     }
 
     /// The attempts thought to be live, longest running first.
@@ -166,22 +185,26 @@ impl Store {
     ///
     /// [`StoreError::UnknownSweep`].
     pub async fn running(&self, sweep: Option<&str>) -> Result<Vec<RunningAttempt>, StoreError> {
-        let rows: Vec<RunningRow> = sqlx::query_as(
-            "SELECT attempt.job_id, number, slot, device, host, started, steps, labels,
-                    max(coalesce(from_step, 0),
-                        coalesce((SELECT max(first + points - 1) FROM metric_series
-                                  WHERE job_id = job.id AND attempt = attempt.number), 0),
-                        coalesce((SELECT max(step) FROM checkpoint
-                                  WHERE job_id = job.id AND attempt = attempt.number), 0)) AS step
-             FROM attempt JOIN job ON job.id = attempt.job_id
-             WHERE attempt.state = 'running'
-               AND (?1 IS NULL OR EXISTS (
-                   SELECT 1 FROM sweep_job
-                   WHERE sweep_id = ?1 AND sweep_job.job_id = job.id AND NOT orphaned
-               ))
-             ORDER BY started, attempt.job_id",
+        let sweep = self.find(sweep).await?;
+        let rows = sqlx::query_as!(
+            RunningRow,
+            r#"SELECT attempt.job_id, number AS "number!: u32", slot, device, host, started, steps,
+                      labels,
+                      max(coalesce(from_step, 0),
+                          coalesce((SELECT max(first + points - 1) FROM metric_series
+                                    WHERE job_id = job.id AND attempt = attempt.number), 0),
+                          coalesce((SELECT max(step) FROM checkpoint
+                                    WHERE job_id = job.id AND attempt = attempt.number), 0)
+                      ) AS "step!: i64"
+               FROM attempt JOIN job ON job.id = attempt.job_id
+               WHERE attempt.state = 'running'
+                 AND (?1 IS NULL OR EXISTS (
+                     SELECT 1 FROM member
+                     WHERE sweep_id = ?1 AND member.ordinal = job.ordinal AND NOT orphaned
+                 ))
+               ORDER BY started, attempt.job_id"#,
+            sweep
         )
-        .bind(self.find(sweep).await?)
         .fetch_all(self.readers())
         .await
         .map_err(database("read what runs"))?;
@@ -198,50 +221,58 @@ impl Store {
         sweep: Option<&str>,
         limit: u64,
     ) -> Result<Vec<FailedJob>, StoreError> {
-        let rows: Vec<FailedRow> = sqlx::query_as(
-            "SELECT job.id, labels, attempts, failure, message
-             FROM job LEFT JOIN attempt ON attempt.job_id = job.id AND attempt.number = (
-                 SELECT max(number) FROM attempt AS failed
-                 WHERE failed.job_id = job.id AND failed.state = 'failed'
-             )
-             WHERE job.state = 'failed'
-               AND (?1 IS NULL OR EXISTS (
-                   SELECT 1 FROM sweep_job
-                   WHERE sweep_id = ?1 AND sweep_job.job_id = job.id AND NOT orphaned
-               ))
-             ORDER BY ordinal LIMIT ?2",
+        let sweep = self.find(sweep).await?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        // The few to be told of are chosen first: a hundred thousand may have failed.
+        let rows = sqlx::query_as!(
+            FailedRow,
+            r#"SELECT job.id, labels, attempts AS "attempts: u32", failure AS "failure?",
+                      message AS "message?"
+               FROM job LEFT JOIN attempt ON attempt.job_id = job.id AND attempt.number = (
+                   SELECT max(number) FROM attempt AS failed
+                   WHERE failed.job_id = job.id AND failed.state = 'failed'
+               )
+               WHERE ordinal IN (
+                   SELECT ordinal FROM job AS failed
+                   WHERE state = 'failed'
+                     AND (?1 IS NULL OR EXISTS (
+                         SELECT 1 FROM member
+                         WHERE sweep_id = ?1 AND member.ordinal = failed.ordinal AND NOT orphaned
+                     ))
+                   ORDER BY ordinal LIMIT ?2
+               )
+               ORDER BY ordinal"#,
+            sweep,
+            limit
         )
-        .bind(self.find(sweep).await?)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch_all(self.readers())
         .await
         .map_err(database("read what failed"))?;
         rows.into_iter().map(FailedRow::decode).collect()
     }
 
-    /// How fast finished jobs went, by device: the ground of every estimate.
+    /// How fast finished jobs went, by device: the ground of every estimate. Of very many, a
+    /// thousand are looked at: those of the least ids, which is as good as drawn by lot.
     ///
     /// # Errors
     ///
     /// [`StoreError::Database`].
     pub async fn speeds(&self) -> Result<Vec<MeasuredSpeed>, StoreError> {
-        let rows: Vec<(String, i64, f64, f64)> = sqlx::query_as(
-            "SELECT device, count(*), sum(job.flops), sum(result.seconds)
-             FROM result
-             JOIN job ON job.id = result.job_id
-             JOIN attempt ON attempt.job_id = result.job_id AND attempt.number = result.attempt
-             GROUP BY device ORDER BY device",
+        let rows = sqlx::query!(
+            r#"SELECT device, count(*) AS "jobs!: i64", sum(job.flops) AS "flops!: f64",
+                      sum(some.seconds) AS "seconds!: f64"
+               FROM (SELECT job_id, attempt, seconds FROM result ORDER BY job_id LIMIT 1000) AS some
+               JOIN job ON job.id = some.job_id
+               JOIN attempt ON attempt.job_id = some.job_id AND attempt.number = some.attempt
+               GROUP BY device ORDER BY device"#
         )
-        .fetch_all(self.readers())
-        .await
-        .map_err(database("read measured speeds"))?;
-        let speed = |(device, jobs, flops, seconds)| MeasuredSpeed {
-            device,
-            jobs: as_u64(jobs),
-            flops,
-            seconds,
-        };
-        Ok(rows.into_iter().map(speed).collect())
+        .map(|row| MeasuredSpeed {
+            device: row.device,
+            jobs: as_u64(row.jobs),
+            flops: row.flops,
+            seconds: row.seconds,
+        });
+        rows.fetch_all(self.readers()).await.map_err(database("read measured speeds"))
     }
 }
 
@@ -259,15 +290,14 @@ pub(crate) async fn sweep_id(
     connection: &mut SqliteConnection,
     name: &str,
 ) -> Result<i64, StoreError> {
-    let found: Option<i64> = sqlx::query_scalar("SELECT id FROM sweep WHERE name = ?")
-        .bind(name)
+    let found = sqlx::query_scalar!("SELECT id FROM sweep WHERE name = ?", name)
         .fetch_optional(&mut *connection)
         .await
         .map_err(database("find a sweep"))?;
     if let Some(id) = found {
         return Ok(id);
     }
-    let names: Vec<String> = sqlx::query_scalar("SELECT name FROM sweep ORDER BY id")
+    let names = sqlx::query_scalar!("SELECT name FROM sweep ORDER BY id")
         .fetch_all(connection)
         .await
         .map_err(database("read the sweeps"))?;
@@ -280,7 +310,6 @@ fn as_u64(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }
 
-#[derive(sqlx::FromRow)]
 struct RunningRow {
     job_id: String,
     number: u32,
@@ -308,7 +337,6 @@ impl RunningRow {
     }
 }
 
-#[derive(sqlx::FromRow)]
 struct FailedRow {
     id: String,
     labels: String,

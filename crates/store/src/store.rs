@@ -200,7 +200,7 @@ fn writing(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY)
-        .pragma("cache_size", "-65536") // KiB: the index on job ids of a million jobs fits.
+        .pragma("cache_size", "-131072") // KiB: the index on job ids of a million jobs fits.
         .pragma("temp_store", "memory")
         .statement_cache_capacity(STATEMENTS)
         .disable_statement_logging()

@@ -54,12 +54,13 @@ pub const DEFAULT_COLUMNS: [&str; 15] = [
 ];
 
 /// Every documented view.
-pub const VIEWS: [View; 10] = [
+pub const VIEWS: [View; 11] = [
     V_JOBS,
     V_ATTEMPTS,
     V_BOUNDARIES,
     V_DEVICE_TIME,
     V_LEDGER,
+    SWEEP_JOB,
     METRIC,
     V_CURVES,
     V_EPOCHS,
@@ -195,6 +196,18 @@ pub const V_LEDGER: View = View {
         real("device_seconds", "device time they took"),
         real("wasted_seconds", "of it, what later attempts had to repeat"),
         integer("ran_again", "attempts of jobs that had a result: 0 unless something is wrong"),
+    ],
+};
+
+/// Which sweeps ask for which jobs.
+pub const SWEEP_JOB: View = View {
+    name: "sweep_job",
+    row: "a job that a sweep asks for, or once did",
+    columns: &[
+        integer("sweep_id", "the sweep, as in table `sweep`"),
+        text("job_id", "the job"),
+        integer("position", "its place in the sweep's grid, from 0"),
+        integer("orphaned", "1 if the sweep does not ask for it any more, else 0"),
     ],
 };
 

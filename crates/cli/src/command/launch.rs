@@ -8,7 +8,7 @@ use augreg_protocol::{JobState, WhenAbandoned};
 use augreg_scheduler::runtime::{
     Retention, RunError, RunOptions, Stopper, Summary, stop_on_signals,
 };
-use augreg_spec::{Job, JobId, Keep};
+use augreg_spec::{JobId, Keep};
 use augreg_store::{JobQuery, NewSweep, QueryError, Store, Value};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -19,7 +19,7 @@ use crate::args::Global;
 use crate::failure::{Ending, Failure};
 use crate::output;
 use crate::progress::Display;
-use crate::space::Need;
+use crate::space::{Need, Size};
 use crate::study::{self, Owned};
 use crate::sweep_file::{self, Loaded};
 use crate::words::{self, count, duration, time};
@@ -37,6 +37,9 @@ pub(crate) struct LaunchArgs {
     /// Jobs of higher priority run first
     #[arg(long, default_value_t = 0, allow_hyphen_values = true, value_name = "N")]
     priority: i64,
+    /// Only add the sweep's jobs to the study; `augreg resume` runs them
+    #[arg(long)]
+    register_only: bool,
 }
 
 /// How jobs are run. None of it changes a result.
@@ -82,7 +85,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 pub(crate) async fn run(global: &Global, args: &LaunchArgs) -> Result<Ending, Failure> {
     let loaded = sweep_file::load(&args.file)?;
-    if !args.force {
+    if !args.force && !args.register_only {
         check_space(global, args, &loaded).await?;
     }
     let study = study::create(&global.root).await?;
@@ -91,13 +94,17 @@ pub(crate) async fn run(global: &Global, args: &LaunchArgs) -> Result<Ending, Fa
         .register_sweep(NewSweep {
             name: &loaded.sweep.name,
             text: loaded.sweep.text(),
-            jobs: &loaded.expansion.jobs,
+            jobs: &mut loaded.expand()?,
             datasets: &loaded.datasets,
             priority: args.priority,
         })
         .await?;
     if !global.quiet {
         output::say(&format!("{}: {}", loaded.sweep.name, difference_text(&difference)));
+    }
+    if args.register_only {
+        study.store.close().await;
+        return Ok(Ending::Good);
     }
     go_on(study, Some(&loaded.sweep.name), global, &args.run).await
 }
@@ -106,18 +113,21 @@ pub(crate) async fn run(global: &Global, args: &LaunchArgs) -> Result<Ending, Fa
 async fn check_space(global: &Global, args: &LaunchArgs, loaded: &Loaded) -> Result<(), Failure> {
     let slots = augreg_executor::detect(args.run.workers).len();
     let keep = args.run.keep.or(loaded.sweep.keep).unwrap_or_default();
-    let mut jobs: Vec<_> = loaded.expansion.jobs.iter().collect();
-    let need = |jobs: &[&Job]| Need::of(jobs, slots, keep, args.run.reserve);
-    if need(&jobs).check(&global.root).is_ok() {
+    let need =
+        |sizes: &[Size]| Need::of(sizes.iter().copied(), slots, keep, args.run.reserve);
+    let mut sizes: Vec<_> = loaded.expand()?.map(|job| Size::of(&job.spec)).collect();
+    if need(&sizes).check(&global.root).is_ok() {
         return Ok(());
     }
     // Jobs that are done take no more. A study that cannot be read now has none that are.
     if let Ok(store) = Store::open_read_only(&global.root).await {
-        let ended = store.ended_jobs().await?;
+        let mut ids = loaded.expand()?.map(|job| job.id);
+        let ended = |place: usize| sizes[place] = Size::default();
+        store.difference(&loaded.sweep.name, &mut ids, ended).await?;
         store.close().await;
-        jobs.retain(|job| !ended.contains(&job.id));
+        sizes.retain(|size| *size != Size::default());
     }
-    if jobs.is_empty() { Ok(()) } else { need(&jobs).check(&global.root) }
+    if sizes.is_empty() { Ok(()) } else { need(&sizes).check(&global.root) }
 }
 
 /// What stays of finished jobs: what the command says, else whatever any of their sweeps asks for.
@@ -186,7 +196,7 @@ pub(super) async fn go_on(
     for line in pauses_text(&store.pauses().await?, sweep, time).lines() {
         output::say(line);
     }
-    let mut display = Display::new(&store, sweep, global.quiet).await?;
+    let mut display = Display::new(global.quiet);
     let (stopper, stop) = Stopper::new();
     stop_on_signals(&stopper).map_err(Failure::internal)?;
     let observe = |progress| display.observe(progress);

@@ -4,14 +4,14 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use augreg_executor::Slot;
-use augreg_spec::{Axis, Expansion, Grid, Job, JobSpec, Keep, NoopSpec, cost};
+use augreg_spec::{Axis, Expansion, Grid, Job, JobId, JobSpec, Keep, NoopSpec, cost};
 use augreg_store::{Difference, MeasuredSpeed, Store, StoreError};
 use clap::Args;
 
 use crate::args::Global;
 use crate::failure::{Ending, Failure};
 use crate::output;
-use crate::space::{Need, free_below};
+use crate::space::{Need, Size, free_below};
 use crate::sweep_file::{self, Loaded};
 use crate::words::{count, duration, quantity};
 
@@ -43,35 +43,42 @@ const MOST_SHOWN: usize = 100;
 
 pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<Ending, Failure> {
     let loaded = sweep_file::load(&args.file)?;
-    let (difference, todo, speeds) = match Store::open_read_only(&global.root).await {
+    let mut jobs = loaded.expand()?;
+    let mut prices = Prices::default();
+    let mut ids = jobs.by_ref().map(|job| prices.add(&job));
+    let mut ended = Vec::new();
+    let (difference, speeds) = match Store::open_read_only(&global.root).await {
         Ok(store) => {
-            let jobs: Vec<_> = loaded.expansion.jobs.iter().map(|job| job.id).collect();
-            let difference = store.difference(&loaded.sweep.name, &jobs).await?;
-            let ended = store.ended_jobs().await?;
-            let todo =
-                loaded.expansion.jobs.iter().filter(|job| !ended.contains(&job.id)).collect();
-            (difference, todo, store.speeds().await?)
+            let name = &loaded.sweep.name;
+            let difference = store.difference(name, &mut ids, |place| ended.push(place)).await?;
+            (difference, store.speeds().await?)
         }
         Err(StoreError::NoStudy { .. }) => {
-            let all: Vec<_> = loaded.expansion.jobs.iter().collect();
-            (Difference::all_new(all.len() as u64), all, Vec::new())
+            (Difference::all_new(ids.by_ref().count() as u64), Vec::new())
         }
         Err(error) => return Err(error.into()),
     };
+    drop(ids);
+    prices.leave_out(&ended);
     let slots = augreg_executor::detect(args.workers);
     let mut text = heading(&loaded);
     for grid in &loaded.sweep.grids {
         text += &grid_text(grid);
     }
-    text += &format!("\n  {}\n", points(&loaded));
+    let all = difference.new + difference.shared;
+    text += &format!("\n  {}\n", points(&loaded, &jobs, all));
     text += &format!("\n{}\n\n", difference_text(&difference));
-    text += &price(&loaded.expansion, &todo, &slots, &speeds);
+    text += &prices.text(&slots, &speeds);
     let keep = args.keep.or(loaded.sweep.keep).unwrap_or_default();
-    text += &room(&Need::of(&todo, slots.len(), keep, None), &global.root);
-    if args.jobs {
-        text += &list(&loaded.expansion);
-    }
+    let need = Need::of(prices.sizes(), slots.len(), keep, None);
+    text += &room(&need, &global.root);
     output::print(&text)?;
+    if args.jobs {
+        output::print("\n")?;
+        for job in loaded.expand()? {
+            output::print(&line(&job))?;
+        }
+    }
     Ok(Ending::Good)
 }
 
@@ -103,7 +110,7 @@ fn axis_text(axis: &Axis) -> String {
 }
 
 /// The arithmetic from axes to jobs, so that a missing point is seen.
-fn points(loaded: &Loaded) -> String {
+fn points(loaded: &Loaded, gone_through: &Expansion, jobs: u64) -> String {
     let products: Vec<String> = loaded
         .sweep
         .grids
@@ -116,14 +123,14 @@ fn points(loaded: &Loaded) -> String {
         .collect();
     let points: u64 = loaded.sweep.grids.iter().map(Grid::points).sum();
     let mut text = format!("{} = {} points", products.join(" + "), count(points));
-    let Expansion { excluded, merged, jobs } = &loaded.expansion;
-    if *excluded > 0 {
-        text += &format!(", {} excluded", count(*excluded));
+    let (excluded, merged) = (gone_through.excluded(), gone_through.merged());
+    if excluded > 0 {
+        text += &format!(", {} excluded", count(excluded));
     }
-    if *merged > 0 {
-        text += &format!(", {} the same as others", count(*merged));
+    if merged > 0 {
+        text += &format!(", {} the same as others", count(merged));
     }
-    text + &format!(": {} jobs", count(jobs.len() as u64))
+    text + &format!(": {} jobs", count(jobs))
 }
 
 /// The difference to the study, like a diff: what is new, what is shared, what falls away.
@@ -150,21 +157,49 @@ pub(crate) fn difference_text(difference: &Difference) -> String {
     parts.join(", ")
 }
 
-fn price(all: &Expansion, todo: &[&Job], slots: &[Slot], speeds: &[MeasuredSpeed]) -> String {
-    let total: f64 = all.jobs.iter().map(|job| cost(&job.spec).flops).sum();
-    let flops: Vec<f64> = todo.iter().map(|job| cost(&job.spec).flops).collect();
-    let estimate = Estimate::new(slots, speeds);
-    let (seconds, wall) = estimate.seconds(&flops);
-    format!(
-        "compute  {} to do, {} in all\n\
-         time     about {} on {}, {:.2} device-hours ({})\n",
-        quantity(flops.iter().sum(), "FLOP"),
-        quantity(total, "FLOP"),
-        duration(wall),
-        estimate.slots,
-        seconds / 3600.0,
-        estimate.basis,
-    )
+/// What jobs cost: all that a plan keeps of them, since there may be a million.
+#[derive(Default)]
+struct Prices {
+    /// Operations of all.
+    total: f64,
+    /// Operations and size of each; none for those that have come to their end.
+    to_do: Vec<Option<(f64, Size)>>,
+}
+
+impl Prices {
+    fn add(&mut self, job: &Job) -> JobId {
+        let flops = cost(&job.spec).flops;
+        self.total += flops;
+        self.to_do.push(Some((flops, Size::of(&job.spec))));
+        job.id
+    }
+
+    /// Takes out jobs that need not be done any more, by their places.
+    fn leave_out(&mut self, ended: &[usize]) {
+        for &place in ended {
+            self.to_do[place] = None;
+        }
+    }
+
+    fn sizes(&self) -> impl Iterator<Item = Size> {
+        self.to_do.iter().flatten().map(|(_, size)| *size)
+    }
+
+    fn text(&self, slots: &[Slot], speeds: &[MeasuredSpeed]) -> String {
+        let flops: Vec<f64> = self.to_do.iter().flatten().map(|(flops, _)| *flops).collect();
+        let estimate = Estimate::new(slots, speeds);
+        let (seconds, wall) = estimate.seconds(&flops);
+        format!(
+            "compute  {} to do, {} in all\n\
+             time     about {} on {}, {:.2} device-hours ({})\n",
+            quantity(flops.iter().sum(), "FLOP"),
+            quantity(self.total, "FLOP"),
+            duration(wall),
+            estimate.slots,
+            seconds / 3600.0,
+            estimate.basis,
+        )
+    }
 }
 
 fn room(need: &Need, root: &Path) -> String {
@@ -226,33 +261,34 @@ impl Estimate {
         }
         (flops.iter().sum::<f64>() / self.speed, ends.into_iter().fold(0.0, f64::max))
     }
+
+    /// The same of so many jobs that only their sum is known; each is small beside it.
+    pub(crate) fn seconds_of_many(&self, flops: f64) -> (f64, f64) {
+        let seconds = flops / self.speed;
+        (seconds, seconds / self.count as f64)
+    }
 }
 
-fn list(expansion: &Expansion) -> String {
-    let mut text = String::from("\n");
-    for job in &expansion.jobs {
-        let spec = match &job.spec {
-            JobSpec::Pretrain(spec) => spec,
-            JobSpec::Noop(NoopSpec { index, seed }) => {
-                text += &format!("{}  noop  index {index}  seed {seed}\n", job.id);
-                continue;
-            }
-        };
-        let cost = cost(&job.spec);
-        text += &format!(
-            "{}  {}  {}  {}  reg {}  wd {}  lr {}  {} epochs  seed {}  {} steps  {}\n",
-            job.id,
-            job.labels.dataset,
-            job.labels.model,
-            job.labels.augmentation,
-            spec.regularization.dropout,
-            spec.optimizer.weight_decay,
-            spec.optimizer.learning_rate,
-            spec.epochs,
-            spec.seed,
-            spec.steps(),
-            quantity(cost.flops, "FLOP"),
-        );
-    }
-    text
+/// A job on one line.
+fn line(job: &Job) -> String {
+    let spec = match &job.spec {
+        JobSpec::Pretrain(spec) => spec,
+        JobSpec::Noop(NoopSpec { index, seed }) => {
+            return format!("{}  noop  index {index}  seed {seed}\n", job.id);
+        }
+    };
+    format!(
+        "{}  {}  {}  {}  reg {}  wd {}  lr {}  {} epochs  seed {}  {} steps  {}\n",
+        job.id,
+        job.labels.dataset,
+        job.labels.model,
+        job.labels.augmentation,
+        spec.regularization.dropout,
+        spec.optimizer.weight_decay,
+        spec.optimizer.learning_rate,
+        spec.epochs,
+        spec.seed,
+        spec.steps(),
+        quantity(cost(&job.spec).flops, "FLOP"),
+    )
 }

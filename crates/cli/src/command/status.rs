@@ -3,7 +3,7 @@
 use augreg_protocol::JobState;
 use augreg_scheduler::runtime::{StudyLock, free_space};
 use augreg_spec::JobId;
-use augreg_store::{Counts, JobQuery, QueryError, Store, Value};
+use augreg_store::{Counts, Store};
 use clap::Args;
 
 use super::pause::pauses_text;
@@ -25,6 +25,9 @@ const FULL: u64 = 1_000_000;
 
 /// More failures than this are for `augreg query --where state=failed`.
 const FAILURES_SHOWN: u64 = 10;
+
+/// Up to so many jobs, what is left is estimated from each of them; of more, from their sum.
+const FEW: u64 = 10_000;
 
 pub(crate) async fn run(global: &Global, args: &StatusArgs) -> Result<Ending, Failure> {
     let store = Store::open_read_only(&global.root).await?;
@@ -98,31 +101,16 @@ async fn disk_text(store: &Store) -> Result<String, Failure> {
 
 /// What is left to do and how long that takes here, by the speeds of jobs that are done.
 async fn time_left(store: &Store, sweep: Option<&str>) -> Result<String, Failure> {
-    let ends = JobState::ALL.into_iter().filter(|state| state.is_end());
-    let query = JobQuery {
-        sweep: sweep.map(str::to_owned),
-        filters: ends
-            .map(|state| format!("state!={state}").parse())
-            .collect::<Result<_, QueryError>>()?,
-        columns: Some(vec!["flops".to_owned()]),
-        ..JobQuery::default()
-    };
-    let rows = store.query(&query).await?.rows;
-    let flops: Vec<f64> = rows
-        .iter()
-        .filter_map(|row| match row.first() {
-            Some(Value::Real(flops)) => Some(*flops),
-            _ => None,
-        })
-        .collect();
-    if flops.is_empty() {
+    let (all, each) = store.work_left(sweep, FEW).await?;
+    if all <= 0.0 {
         return Ok(String::new());
     }
     let estimate = Estimate::new(&augreg_executor::detect(None), &store.speeds().await?);
-    let (device, wall) = estimate.seconds(&flops);
+    let (device, wall) =
+        if each.is_empty() { estimate.seconds_of_many(all) } else { estimate.seconds(&each) };
     Ok(format!(
         "to do: {}, about {} on {}, {:.2} device-hours ({})\n",
-        quantity(flops.iter().sum(), "FLOP"),
+        quantity(all, "FLOP"),
         duration(wall),
         estimate.slots,
         device / 3600.0,

@@ -143,15 +143,13 @@ async fn register(
     job: &JobDetails,
     source: augreg_spec::DataSource,
 ) -> Result<(), Failure> {
-    let jobs = [Job { id: job.job, spec: job.spec.clone(), labels: job.labels.clone() }];
+    let jobs = &mut std::iter::once(Job::new(job.spec.clone(), job.labels.clone()));
     let named = (job.labels.dataset.clone(), source);
     let fingerprint = job.spec.dataset().map(DatasetIdentity::fingerprint);
     let datasets: BTreeMap<_, _> =
         fingerprint.map(|fingerprint| (fingerprint, named)).into_iter().collect();
     let (name, text, priority) = ("verify-resume", "", 0);
-    again
-        .register_sweep(NewSweep { name, text, jobs: &jobs, datasets: &datasets, priority })
-        .await?;
+    again.register_sweep(NewSweep { name, text, jobs, datasets: &datasets, priority }).await?;
     Ok(())
 }
 

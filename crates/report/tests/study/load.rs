@@ -57,12 +57,13 @@ fn job(augmentation: &str, drop: f64) -> Job {
         seed: 0,
     });
     let [dataset, model, augmentation] = ["fashion", "Mu/7", augmentation].map(str::to_owned);
-    Job { id: spec.id(), spec, labels: Labels { dataset, model, augmentation } }
+    Job::new(spec, Labels { dataset, model, augmentation })
 }
 
 async fn register(store: &Store, name: &str, jobs: &[Job]) {
     let source = DataSource { format: Format::Idx, path: "/data".into() };
     let datasets = BTreeMap::from([(dataset().fingerprint(), ("fashion".to_owned(), source))]);
+    let jobs = &mut jobs.iter().cloned();
     let sweep = NewSweep { name, text: "name = …", jobs, datasets: &datasets, priority: 0 };
     store.register_sweep(sweep).await.expect("registers");
 }

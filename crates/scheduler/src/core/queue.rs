@@ -75,6 +75,14 @@ impl Queue {
         firsts.min_by_key(|(_, rank)| *rank)
     }
 
+    /// The first `most` jobs of the queue, whatever slots they may go to.
+    pub(super) fn upcoming(&self, most: usize) -> Vec<JobId> {
+        let mut ranks: Vec<_> =
+            self.lanes.values().flat_map(|ranks| ranks.iter().take(most)).collect();
+        ranks.sort_unstable();
+        ranks.into_iter().take(most).map(|rank| rank.job).collect()
+    }
+
     /// For which of `free` slots there is a job, `coming` being on their way already. The jobs with
     /// fewest slots to choose from choose first.
     pub(super) fn wanting(

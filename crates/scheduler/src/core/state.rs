@@ -98,6 +98,12 @@ impl Core {
         self.jobs.orphans()
     }
 
+    /// The first `most` jobs of the queue: what will be assigned soon, as things are.
+    #[must_use]
+    pub fn upcoming(&self, most: usize) -> Vec<JobId> {
+        self.jobs.queue().upcoming(most)
+    }
+
     /// How long after the last event there need not be another: a back-off or a time-out is over
     /// then. Never so long that the pause could be taken for a leap of the clock.
     #[must_use]

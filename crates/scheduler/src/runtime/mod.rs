@@ -7,6 +7,7 @@
 //! to recover.
 
 mod arrivals;
+mod briefing;
 mod journals;
 mod late;
 mod lock;

@@ -1,11 +1,8 @@
 //! How a run begins: what the database says is left to do, and what an earlier scheduler left.
 
-use std::collections::HashSet;
-
 use augreg_executor::{Slot, SlotId};
 use augreg_protocol::{AttemptKey, JobState};
-use augreg_spec::JobId;
-use augreg_store::{PendingJob, Store, StoreError};
+use augreg_store::PendingJob;
 
 use crate::core::{Action, Needs, NewJob, Offer};
 
@@ -25,28 +22,11 @@ pub(super) struct Opening {
     pub(super) repairs: Vec<Action>,
 }
 
-/// The jobs to run (true), and those of other sweeps whose attempts an earlier scheduler left
-/// running (false).
-pub(super) async fn load(
-    store: &Store,
-    sweep: Option<&str>,
-) -> Result<Vec<(PendingJob, bool)>, StoreError> {
-    let wanted = store.pending(sweep).await?;
-    let mut jobs: Vec<_> = wanted.into_iter().map(|job| (job, true)).collect();
-    if sweep.is_some() {
-        let ids: HashSet<JobId> = jobs.iter().map(|(job, _)| job.job).collect();
-        let others = store.running_jobs().await?.into_iter();
-        let left = |job: &PendingJob| job.running.is_some() && !ids.contains(&job.job);
-        jobs.extend(others.filter(left).map(|job| (job, false)));
-    }
-    Ok(jobs)
-}
-
 impl Opening {
-    /// What `pending`, as [`load`] found it, comes to.
-    pub(super) fn of(pending: &[(PendingJob, bool)]) -> Self {
+    /// What the jobs that have not ended come to.
+    pub(super) fn of(pending: &[PendingJob]) -> Self {
         let mut opening = Self { new: Vec::with_capacity(pending.len()), ..Self::default() };
-        for (job, wanted) in pending {
+        for job in pending {
             if let Some(running) = &job.running {
                 opening.left.push(AttemptKey { job: job.job, number: running.number });
             } else {
@@ -60,7 +40,7 @@ impl Opening {
                 needs: Needs::default(),
                 attempts: job.attempts,
                 live: job.running.is_some(),
-                wanted: *wanted,
+                wanted: job.wanted,
                 checkpoint: job.checkpoint.unwrap_or(0),
                 losses: job.losses,
                 out_of_memory: job.out_of_memory,

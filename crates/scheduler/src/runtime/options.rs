@@ -94,6 +94,8 @@ pub enum Progress {
     Began {
         /// Jobs to be run.
         jobs: usize,
+        /// What they take together: floating-point operations.
+        flops: f64,
         /// Slots to run them on.
         slots: usize,
     },
@@ -105,6 +107,10 @@ pub enum Progress {
         slot: SlotId,
         /// Steps of the whole job.
         steps: u64,
+        /// Floating-point operations of the whole job.
+        flops: f64,
+        /// What a person calls the job.
+        name: String,
     },
     /// An attempt gets on.
     Beat(Beat),
@@ -121,6 +127,8 @@ pub enum Progress {
         job: JobId,
         /// `succeeded`, `failed` or `cancelled`.
         state: JobState,
+        /// Floating-point operations of the whole job.
+        flops: f64,
         /// Why it failed.
         failure: Option<(FailureKind, String)>,
     },

@@ -6,16 +6,17 @@ use std::time::{Duration, Instant};
 
 use augreg_executor::{Local, LocalOptions, SlotId, WorkerEvent, WorkerReport, detect, program};
 use augreg_protocol::{Assignment, AttemptKey, JobState, ToWorker, with_causes};
-use augreg_spec::{JobId, parameters};
+use augreg_spec::JobId;
 use augreg_store::{Change, PendingJob, Store};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, info, warn};
 
 use super::arrivals::Arrivals;
+use super::briefing::{AHEAD, Briefing};
 use super::journals::News;
 use super::late::{Late, Word, catch_up};
 use super::lock::StudyLock;
-use super::opening::{Opening, load, offer};
+use super::opening::{Opening, offer};
 use super::options::{Progress, RunError, RunOptions, Summary};
 use super::orphans;
 use super::reading::Reading;
@@ -56,7 +57,7 @@ pub async fn run(
     let root = store.root().canonicalize();
     let root = root.map_err(|source| RunError::Root { path: store.root().to_owned(), source })?;
     let succeeded = catch_up(&store).await?;
-    let pending = load(&store, sweep).await?;
+    let pending = store.pending(sweep).await?;
     if pending.is_empty() {
         return Ok(Summary { succeeded, elapsed: began.elapsed(), ..Summary::default() });
     }
@@ -71,7 +72,7 @@ pub async fn run(
     let core = Core::new(options.policy.clone(), local.slots().iter().map(offer));
     let reading = Reading::new(root.clone(), options.journal_interval);
     let reserve = options.reserve.unwrap_or_else(|| {
-        let largest = pending.iter().map(|(job, _)| parameters(&job.spec)).max();
+        let largest = pending.iter().map(|job| job.parameters).max();
         default_reserve(largest.unwrap_or(0), local.slots().len())
     });
     let mut run = Run {
@@ -83,6 +84,7 @@ pub async fn run(
         local,
         reading,
         jobs: HashMap::new(),
+        briefing: Briefing::default(),
         began,
         orphans_seen: began,
         late: Late::new(&root),
@@ -109,6 +111,7 @@ struct Run<F> {
     reading: Reading,
     /// Every open job; emptied as jobs come to their end.
     jobs: HashMap<JobId, PendingJob>,
+    briefing: Briefing,
     began: Instant,
     /// When orphans were looked at last.
     orphans_seen: Instant,
@@ -125,13 +128,14 @@ struct Run<F> {
 
 impl<F: FnMut(Progress) + Send> Run<F> {
     /// Takes in the jobs and whatever an earlier scheduler left behind.
-    async fn begin(&mut self, pending: Vec<(PendingJob, bool)>) -> Result<(), RunError> {
+    async fn begin(&mut self, pending: Vec<PendingJob>) -> Result<(), RunError> {
         let Opening { new, left, repairs } = Opening::of(&pending);
-        self.jobs.extend(pending.into_iter().map(|(job, _)| (job.job, job)));
-        let jobs = new.iter().filter(|job| job.wanted).count();
+        self.jobs.extend(pending.into_iter().map(|job| (job.job, job)));
+        let wanted = || new.iter().filter(|job| job.wanted);
+        let (jobs, flops) = (wanted().count(), wanted().map(|job| job.flops).sum());
         let slots = self.local.slots().len();
         info!(jobs, slots, left_running = left.len(), "the run begins");
-        (self.observe)(Progress::Began { jobs, slots });
+        (self.observe)(Progress::Began { jobs, flops, slots });
 
         let changes: Vec<_> = repairs.iter().filter_map(|action| change(action, &[])).collect();
         self.record(&[], &changes).await?;
@@ -275,6 +279,8 @@ impl<F: FnMut(Progress) + Send> Run<F> {
             changes.extend(actions.iter().filter_map(|a| change(a, slots)));
             self.record(&news, &changes).await?;
             changes.clear();
+            let next = || self.core.upcoming(AHEAD);
+            self.briefing.prepare(&self.store, &actions, next).await?;
             for note in news.drain(..).flat_map(|news| news.notes) {
                 (self.observe)(Progress::Note(note));
             }
@@ -338,8 +344,9 @@ impl<F: FnMut(Progress) + Send> Run<F> {
             None => (None, None),
         };
         if state.is_end() {
-            self.jobs.remove(&job);
-            (self.observe)(Progress::Finished { job, state, failure });
+            self.briefing.forget(job);
+            let flops = self.jobs.remove(&job).map_or(0.0, |job| job.flops);
+            (self.observe)(Progress::Finished { job, state, flops, failure });
         } else if let Some(attempt) = attempt {
             (self.observe)(Progress::Requeued { attempt, failure });
         }
@@ -347,15 +354,17 @@ impl<F: FnMut(Progress) + Send> Run<F> {
 
     fn assign(&mut self, id: SlotId, attempt: AttemptKey) {
         let slot = self.local.slots().iter().find(|slot| slot.id == id);
-        let (Some(job), Some(slot)) = (self.jobs.get(&attempt.job), slot) else {
+        let (Some(work), Some(slot)) = (self.briefing.take(attempt), slot) else {
             // The core hands out only what it was given; should it not, the watch ends the attempt.
             warn!(%attempt, %id, "assigned a job or a slot that does not exist");
             return;
         };
+        let (steps, name) = (work.spec.steps(), work.spec.title(&work.labels));
+        let flops = self.jobs.get(&attempt.job).map_or(0.0, |job| job.flops);
         let assignment = Assignment {
             attempt,
-            spec: job.spec.clone(),
-            source: job.source.clone(),
+            spec: work.spec,
+            source: work.source,
             root: self.root.clone(),
             device: slot.device,
             threads: slot.threads,
@@ -363,10 +372,9 @@ impl<F: FnMut(Progress) + Send> Run<F> {
             when_abandoned: self.options.when_abandoned,
             keep: self.options.keep.of(attempt.job),
         };
-        let steps = job.spec.steps();
         self.reading.assign(id, attempt);
         self.local.send(id, ToWorker::Run(Box::new(assignment)));
-        (self.observe)(Progress::Started { attempt, slot: id, steps });
+        (self.observe)(Progress::Started { attempt, slot: id, steps, flops, name });
     }
 
     fn summary(self) -> Result<Summary, RunError> {

@@ -32,7 +32,7 @@ async fn twenty_jobs_run_once_each_on_two_warm_workers() {
         assert!(details.events.iter().any(|event| event.what == "started"));
     }
     let count = |kind: fn(&Progress) -> bool| seen.iter().filter(|p| kind(p)).count();
-    assert_eq!(count(|p| matches!(p, Progress::Began { jobs: 20, slots: 2 })), 1);
+    assert_eq!(count(|p| matches!(p, Progress::Began { jobs: 20, slots: 2, .. })), 1);
     assert_eq!(count(|p| matches!(p, Progress::Started { .. })), 20);
     assert_eq!(count(|p| matches!(p, Progress::Finished { state: JobState::Succeeded, .. })), 20);
     study.assert_quiet().await;

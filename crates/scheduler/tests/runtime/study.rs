@@ -64,7 +64,8 @@ impl Study {
             |job: &Job| Some((job.spec.dataset()?.fingerprint(), ("d".to_owned(), source.clone())));
         let datasets: BTreeMap<_, _> = jobs.iter().filter_map(named).collect();
         let (text, priority) = ("", 0);
-        let sweep = NewSweep { name, text, jobs: &jobs, datasets: &datasets, priority };
+        let all = &mut jobs.iter().cloned();
+        let sweep = NewSweep { name, text, jobs: all, datasets: &datasets, priority };
         self.store.register_sweep(sweep).await.expect("registers");
         jobs.iter().map(|job| job.id).collect()
     }
@@ -182,5 +183,5 @@ fn job(seed: u64) -> Job {
     });
     let name = |text: &str| text.to_owned();
     let labels = Labels { dataset: name("d"), model: name("m"), augmentation: name("none") };
-    Job { id: spec.id(), spec, labels }
+    Job::new(spec, labels)
 }

@@ -1,13 +1,16 @@
 //! From a sweep and the identities of its data sets to jobs.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::slice;
 
 use super::axis::{Setting, Settings};
 use super::error::SweepErrors;
+use super::grid::Points;
 use super::reader::Mistakes;
 use super::{Grid, Sweep};
 use crate::augmentation::Augmentation;
 use crate::dataset::{DatasetIdentity, SplitName};
+use crate::id::JobId;
 use crate::job::{
     AdamW, Job, JobSpec, Labels, Loss, NoopSpec, PretrainSpec, RECIPE_VERSION, Stage, steps,
 };
@@ -16,15 +19,65 @@ use crate::model::ModelSpec;
 /// The study warms up for this many steps (`big_vision` `configs/vit_i1k.py`).
 const WARMUP_STEPS: u64 = 10_000;
 
-/// The jobs of a sweep.
-#[derive(Debug)]
-pub struct Expansion {
-    /// One job a point, in grid order, each id once.
-    pub jobs: Vec<Job>,
-    /// Points left out by `exclude`.
-    pub excluded: u64,
-    /// Points that were the same job as an earlier one.
-    pub merged: u64,
+/// The jobs of a sweep, made one by one: a sweep may have a million. In grid order, each id once.
+#[derive(Debug, Clone)]
+pub struct Expansion<'a> {
+    sweep: &'a Sweep,
+    datasets: &'a BTreeMap<String, DatasetIdentity>,
+    /// The grids not begun yet.
+    grids: slice::Iter<'a, Grid>,
+    current: Option<(&'a Grid, Points<'a>)>,
+    seen: HashSet<JobId>,
+    /// Of the grids that are done with.
+    excluded: u64,
+    merged: u64,
+}
+
+impl Expansion<'_> {
+    /// Points left out by `exclude`, of those gone through.
+    #[must_use]
+    pub fn excluded(&self) -> u64 {
+        self.excluded + self.current.as_ref().map_or(0, |(_, points)| points.excluded())
+    }
+
+    /// Points that were the same job as an earlier one, of those gone through.
+    #[must_use]
+    pub fn merged(&self) -> u64 {
+        self.merged
+    }
+
+    fn next_point(&mut self) -> Option<(&Grid, Settings)> {
+        loop {
+            if let Some((grid, points)) = &mut self.current {
+                if let Some(point) = points.next() {
+                    return Some((*grid, grid.settings(&point)));
+                }
+                self.excluded += points.excluded();
+            }
+            self.current = self.grids.next().map(|grid| (grid, grid.visit()));
+            self.current.as_ref()?;
+        }
+    }
+}
+
+impl Iterator for Expansion<'_> {
+    type Item = Job;
+
+    fn next(&mut self) -> Option<Job> {
+        loop {
+            let (sweep, datasets) = (self.sweep, self.datasets);
+            let (grid, settings) = self.next_point()?;
+            let job = match grid.stage() {
+                Stage::Pretrain => sweep.job(&settings, datasets),
+                Stage::Noop => Some(noop(&settings)),
+            };
+            let Some(job) = job else { continue };
+            if self.seen.insert(job.id) {
+                return Some(job);
+            }
+            self.merged += 1;
+        }
+    }
 }
 
 impl Sweep {
@@ -34,41 +87,50 @@ impl Sweep {
     ///
     /// Mistakes that only a combination of values shows, such as a patch that does not divide
     /// the resolution.
-    pub fn expand(
-        &self,
-        datasets: &BTreeMap<String, DatasetIdentity>,
-    ) -> Result<Expansion, SweepErrors> {
+    pub fn expand<'a>(
+        &'a self,
+        datasets: &'a BTreeMap<String, DatasetIdentity>,
+    ) -> Result<Expansion<'a>, SweepErrors> {
         let mut mistakes = Mistakes::default();
-        let mut reported = BTreeSet::new();
-        let mut seen = HashSet::new();
-        let mut jobs = Vec::new();
-        let (mut visited, mut merged) = (0, 0);
         for grid in &self.grids {
-            grid.for_each(|point, settings| {
-                visited += 1;
-                let job = match grid.stage() {
-                    Stage::Pretrain => self.job(&settings, datasets),
-                    Stage::Noop => Some(noop(&settings)),
-                };
-                let Some(job) = job else { return };
-                if let JobSpec::Pretrain(spec) = &job.spec
-                    && let Err(error) = spec.model.patches(spec.resolution)
-                {
-                    if reported.insert((settings.model.clone(), settings.resolution)) {
-                        report(grid, point, &settings, &error.to_string(), &mut mistakes);
-                    }
-                } else if seen.insert(job.id) {
-                    jobs.push(job);
-                } else {
-                    merged += 1;
-                }
-            });
+            self.check(grid, &mut mistakes);
         }
         if !mistakes.is_empty() {
             return Err(mistakes.into_errors(self.source.clone()));
         }
-        let points: u64 = self.grids.iter().map(Grid::points).sum();
-        Ok(Expansion { jobs, excluded: points - visited, merged })
+        Ok(Expansion {
+            sweep: self,
+            datasets,
+            grids: self.grids.iter(),
+            current: None,
+            seen: HashSet::new(),
+            excluded: 0,
+            merged: 0,
+        })
+    }
+
+    /// Reports the models of a grid that do not fit a resolution, each pair once.
+    fn check(&self, grid: &Grid, mistakes: &mut Mistakes) {
+        let misfit =
+            |settings: &Settings| self.model(&settings.model)?.patches(settings.resolution).err();
+        let pairs = grid.combinations(&[Setting::Model, Setting::Resolution]);
+        if grid.stage() != Stage::Pretrain || pairs.iter().all(|pair| misfit(pair).is_none()) {
+            return;
+        }
+        // Whether a pair is asked for at all, only the points tell: some may be excluded.
+        let mut reported = BTreeSet::new();
+        for point in grid.visit() {
+            let settings = grid.settings(&point);
+            if let Some(error) = misfit(&settings)
+                && reported.insert((settings.model.clone(), settings.resolution))
+            {
+                report(grid, &point, &settings, &error.to_string(), mistakes);
+            }
+        }
+    }
+
+    fn model(&self, name: &str) -> Option<ModelSpec> {
+        self.models.get(name).copied().or_else(|| ModelSpec::named(name))
     }
 
     fn job(
@@ -77,11 +139,7 @@ impl Sweep {
         datasets: &BTreeMap<String, DatasetIdentity>,
     ) -> Option<Job> {
         let dataset = datasets.get(&settings.dataset)?.clone();
-        let model = self
-            .models
-            .get(&settings.model)
-            .copied()
-            .or_else(|| ModelSpec::named(&settings.model))?;
+        let model = self.model(&settings.model)?;
         let own = self.augmentations.get(&settings.augmentation).copied();
         let mut augmentation = own.or_else(|| Augmentation::preset(&settings.augmentation))?;
         augmentation.crop = settings.crop.unwrap_or(augmentation.crop);
@@ -118,7 +176,7 @@ impl Sweep {
             model: settings.model.clone(),
             augmentation: settings.augmentation.clone(),
         };
-        Some(Job { id: spec.id(), spec, labels })
+        Some(Job::new(spec, labels))
     }
 }
 
@@ -126,7 +184,7 @@ fn noop(settings: &Settings) -> Job {
     let spec = JobSpec::Noop(NoopSpec { index: settings.index, seed: settings.seed });
     let none = || "none".to_owned();
     let labels = Labels { dataset: none(), model: none(), augmentation: none() };
-    Job { id: spec.id(), spec, labels }
+    Job::new(spec, labels)
 }
 
 /// The study's 10,000 steps, but never more than a fifth of the job: what the study itself does

@@ -1,5 +1,6 @@
 //! One stage of a sweep: its axes, its exclusions, and the points they span.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -74,25 +75,31 @@ impl Grid {
         self.axes[at].spans.get(point[at]).cloned()
     }
 
-    /// Calls `visit` with every point that is not excluded; the last axis varies fastest.
-    pub(super) fn for_each(&self, mut visit: impl FnMut(&[usize], Settings)) {
-        let mut point = vec![0; self.axes.len()];
-        loop {
-            if !self.excludes.iter().any(|exclude| exclude.matches(&point)) {
-                let mut settings = Settings::default();
-                for (axis, &i) in self.axes.iter().zip(&point) {
-                    settings.set(axis.setting, &axis.values[i]);
-                }
-                visit(&point, settings);
-            }
-            let Some(axis) =
-                (0..point.len()).rev().find(|&a| point[a] + 1 < self.axes[a].values.len())
-            else {
-                return;
+    /// Every combination of the values of some axes, the others left to the recipe.
+    pub(super) fn combinations(&self, settings: &[Setting]) -> Vec<Settings> {
+        let axes = self.axes.iter().filter(|axis| settings.contains(&axis.setting));
+        axes.fold(vec![Settings::default()], |all, axis| {
+            let with = |value: &AxisValue, mut settings: Settings| {
+                settings.set(axis.setting, value);
+                settings
             };
-            point[axis] += 1;
-            point[axis + 1..].fill(0);
+            let each = all.iter().flat_map(|one| axis.values.iter().map(|v| with(v, one.clone())));
+            each.collect()
+        })
+    }
+
+    /// The points that are not excluded; the last axis varies fastest.
+    pub(super) fn visit(&self) -> Points<'_> {
+        Points { grid: self, next: Some(vec![0; self.axes.len()]), excluded: 0 }
+    }
+
+    /// The settings of a point.
+    pub(super) fn settings(&self, point: &[usize]) -> Settings {
+        let mut settings = Settings::default();
+        for (axis, &i) in self.axes.iter().zip(point) {
+            settings.set(axis.setting, &axis.values[i]);
         }
+        settings
     }
 
     pub(super) fn read(
@@ -139,6 +146,46 @@ impl Grid {
     }
 }
 
+/// Goes from point to point of a grid.
+#[derive(Debug, Clone)]
+pub(super) struct Points<'a> {
+    grid: &'a Grid,
+    /// The point to look at next, by the index of its value on each axis; none after the last.
+    next: Option<Vec<usize>>,
+    /// Points passed over so far.
+    excluded: u64,
+}
+
+impl Points<'_> {
+    /// Points passed over so far because they are excluded.
+    pub(super) fn excluded(&self) -> u64 {
+        self.excluded
+    }
+
+    fn after(&self, mut point: Vec<usize>) -> Option<Vec<usize>> {
+        let sizes = self.grid.axes.iter().map(|axis| axis.values.len());
+        let axis = sizes.zip(&point).rposition(|(size, &i)| i + 1 < size)?;
+        point[axis] += 1;
+        point[axis + 1..].fill(0);
+        Some(point)
+    }
+}
+
+impl Iterator for Points<'_> {
+    type Item = Vec<usize>;
+
+    fn next(&mut self) -> Option<Vec<usize>> {
+        loop {
+            let point = self.next.take()?;
+            self.next = self.after(point.clone());
+            if !self.grid.excludes.iter().any(|exclude| exclude.matches(&point)) {
+                return Some(point);
+            }
+            self.excluded += 1;
+        }
+    }
+}
+
 impl Exclude {
     fn matches(&self, point: &[usize]) -> bool {
         self.0.iter().all(|(axis, values)| values.contains(&point[*axis]))
@@ -169,14 +216,15 @@ fn read_axis(
     mistakes: &mut Mistakes,
 ) -> Option<Axis> {
     let mut axis = Axis { setting, values: Vec::new(), spans: Vec::new() };
+    let mut seen = HashSet::new();
     for item in items(value) {
         let Some(read) = read_value(setting, item, names, mistakes) else { continue };
-        if axis.values.contains(&read) {
-            let message = format!("`{read}` stands twice on axis `{}`", setting.name());
-            mistakes.add(item.span(), message, "again", Some("delete one".into()));
-        } else {
+        if seen.insert(read.to_string()) {
             axis.values.push(read);
             axis.spans.push(item.span());
+        } else {
+            let message = format!("`{read}` stands twice on axis `{}`", setting.name());
+            mistakes.add(item.span(), message, "again", Some("delete one".into()));
         }
     }
     if matches!(value.get_ref(), DeValue::Array(items) if items.is_empty()) {

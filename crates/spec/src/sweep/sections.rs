@@ -66,7 +66,7 @@ pub(super) fn models(
         ];
         section.finish(mistakes);
         if let [Some(width), Some(depth), Some(mlp), Some(heads), Some(patch)] = numbers {
-            let model = ModelSpec { width, depth, mlp, heads, patch };
+            let model = ModelSpec { depth, heads, mlp, patch, width };
             if let Err(error) = model.check() {
                 mistakes.add(at, format!("model `{name}`: {error}"), "this model", None);
             }

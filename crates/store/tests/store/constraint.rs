@@ -104,7 +104,7 @@ async fn nonsense_is_refused_at_the_level_of_sql() {
         "UPDATE job SET model = 'B/16'",
         "UPDATE job SET priority = 'high'",
         "DELETE FROM job",
-        "INSERT INTO sweep_job VALUES (1, 'no such job', 0, 0)",
+        "INSERT INTO member VALUES (1, 77, 0, 0)",
         "INSERT INTO metric_series VALUES ('no such job', 'x', 1, 0, 1, 0.5, NULL)",
         "INSERT INTO dataset VALUES ('f', 'n', 'not json')",
     ] {
@@ -112,7 +112,7 @@ async fn nonsense_is_refused_at_the_level_of_sql() {
     }
 }
 
-/// The tally is kept by triggers: it must say what counting says, whatever happened.
+/// The tally is kept by registrations and by triggers: it must say what counting says, whatever happened.
 #[tokio::test]
 async fn the_tally_says_what_counting_would() {
     let study = Study::with(&jobs(6)).await;
@@ -124,10 +124,10 @@ async fn the_tally_says_what_counting_would() {
     study.register("mini", &jobs(4)).await;
     study.register("mini", &jobs(5)).await;
     study.register("other", &jobs(2)).await;
-    let counted = "SELECT 0 AS sweep_id, state, count(*) FROM job GROUP BY state
+    let counted = "SELECT 0 AS sweep_id, state, count(*), sum(flops) FROM job GROUP BY state
          UNION ALL
-         SELECT sweep_id, state, count(*) FROM sweep_job JOIN job ON id = job_id
+         SELECT sweep_id, state, count(*), sum(flops) FROM sweep_job JOIN job ON id = job_id
          WHERE NOT orphaned GROUP BY sweep_id, state ORDER BY 1, 2";
-    let tally = "SELECT sweep_id, state, total FROM tally WHERE total > 0 ORDER BY 1, 2";
+    let tally = "SELECT sweep_id, state, total, flops FROM tally WHERE total > 0 ORDER BY 1, 2";
     assert_eq!(study.sql(tally).await, study.sql(counted).await);
 }

@@ -43,12 +43,10 @@ async fn fill(connection: &mut SqliteConnection) {
         "INSERT INTO dataset (fingerprint, name, source) VALUES ('f', 'fashion', '{}')",
         "INSERT INTO sweep (name, text, created, updated) VALUES ('old', '', 0, 0)",
         job,
-        "INSERT INTO sweep_job (sweep_id, job_id, position) VALUES (1, ?1, 0)",
         "INSERT INTO attempt (job_id, number, state, executor, slot, device, started, ended) \
          VALUES (?1, 1, 'succeeded', 'local', '0', 'cpu', 0, 1)",
         "INSERT INTO result (job_id, attempt, train_loss, steps, seconds, images_per_second, \
          peak_memory, parameters_sha256) VALUES (?1, 1, 0.5, 4, 1.0, 1.0, 1, 'ab')",
-        "UPDATE job SET state = 'succeeded'",
         "INSERT INTO checkpoint (job_id, step, attempt, at) VALUES (?1, 4, 1, 0)",
         "INSERT INTO event (at, job_id, actor, what, reason) VALUES (0, ?1, 'user', 'x', 'y')",
     ];
@@ -56,15 +54,28 @@ async fn fill(connection: &mut SqliteConnection) {
         let query = sqlx::query(statement).bind(&id);
         query.execute(&mut *connection).await.expect(statement);
     }
-    let has = "SELECT count(*) FROM sqlite_schema WHERE name = 'metric' AND type = 'table'";
-    let old: i64 = sqlx::query_scalar(has).fetch_one(&mut *connection).await.expect("answers");
-    let metric = if old == 1 {
+    let member = if has_table(connection, "sweep_job").await {
+        "INSERT INTO sweep_job (sweep_id, job_id, position) VALUES (1, ?, 0)"
+    } else {
+        "INSERT INTO member (sweep_id, ordinal, position) SELECT 1, ordinal, 0 FROM job WHERE id = ?"
+    };
+    sqlx::query(member).bind(&id).execute(&mut *connection).await.expect("joins the sweep");
+    let state = "UPDATE job SET state = 'succeeded' WHERE id = ?";
+    sqlx::query(state).bind(&id).execute(&mut *connection).await.expect("succeeds");
+    let metric = if has_table(connection, "metric").await {
         "INSERT INTO metric (job_id, name, step, attempt, value) VALUES (?, 'train_loss', 3, 1, 0.1)"
     } else {
         "INSERT INTO metric_series (job_id, name, attempt, first, points, value) \
          VALUES (?, 'train_loss', 1, 3, 1, 0.1)"
     };
     sqlx::query(metric).bind(&id).execute(connection).await.expect("inserts a metric");
+}
+
+async fn has_table(connection: &mut SqliteConnection, name: &str) -> bool {
+    let found = "SELECT count(*) FROM sqlite_schema WHERE name = ? AND type = 'table'";
+    let found: i64 =
+        sqlx::query_scalar(found).bind(name).fetch_one(connection).await.expect("answers");
+    found == 1
 }
 
 #[tokio::test]

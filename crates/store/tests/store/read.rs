@@ -117,8 +117,19 @@ async fn counts_failures_and_speeds_tell_how_a_sweep_stands() {
     assert_eq!((speeds[0].device.as_str(), speeds[0].jobs), ("cuda:1", 2));
     assert!((speeds[0].seconds - 25.0).abs() < 1e-9);
 
-    let ended = study.store.ended_jobs().await.expect("reads");
-    assert_eq!(ended, [grid[0].id, grid[1].id, grid[5].id].into());
+    let mut ended = Vec::new();
+    let ids = &mut grid.iter().map(|job| job.id);
+    study.store.difference("mini", ids, |place| ended.push(place)).await.expect("compares");
+    ended.sort_unstable();
+    assert_eq!(ended, [0, 1, 5]);
+    for (sweep, left) in [(None, 3), (Some("other"), 1)] {
+        let flops = left as f64 * augreg_spec::cost(&grid[0].spec).flops;
+        let (all, each) = study.store.work_left(sweep, 3).await.expect("adds up");
+        assert!((all / flops - 1.0).abs() < 1e-9);
+        assert_eq!(each.len(), left);
+        let (many, none) = study.store.work_left(sweep, 2).await.expect("adds up");
+        assert!((many / all - 1.0).abs() < 1e-9 && none.is_empty());
+    }
     let names: Vec<_> = study.store.sweeps().await.expect("reads");
     assert_eq!(
         names.iter().map(|s| (s.name.as_str(), s.jobs)).collect::<Vec<_>>(),

@@ -1,8 +1,8 @@
 //! Registration: new, shared and orphaned jobs.
 
 use augreg_protocol::JobState;
-use augreg_spec::JobId;
-use augreg_store::{Difference, NewSweep, Store, StoreError};
+use augreg_spec::{Job, JobId, JobSpec, NoopSpec};
+use augreg_store::{Difference, NewSweep, Store, StoreError, Value, Work};
 
 use crate::support::{Study, datasets, job, jobs, text};
 
@@ -14,7 +14,7 @@ fn ids(jobs: &[augreg_spec::Job]) -> Vec<JobId> {
 async fn registering_twice_adds_nothing_and_growth_adds_only_what_is_new() {
     let study = Study::new().await;
     let mut grid = jobs(300);
-    let planned = study.store.difference("mini", &ids(&grid)).await.expect("compares");
+    let planned = study.difference("mini", &grid).await;
     assert_eq!(planned, Difference::all_new(300));
     assert_eq!(study.register("mini", &grid).await, planned);
 
@@ -24,7 +24,7 @@ async fn registering_twice_adds_nothing_and_growth_adds_only_what_is_new() {
     study.finish(grid[0].id, 0.7).await;
     grid.push(job("medium1", 0));
     let grown = Difference { new: 1, shared: 300, done: 1, ..Difference::default() };
-    assert_eq!(study.store.difference("mini", &ids(&grid)).await.expect("compares"), grown);
+    assert_eq!(study.difference("mini", &grid).await, grown);
     assert_eq!(study.register("mini", &grid).await, grown);
     assert_eq!(study.count("job").await, 301);
 }
@@ -62,18 +62,20 @@ async fn a_moved_data_folder_changes_one_path_and_a_new_name_only_the_labels() {
     let mut renamed = jobs(3);
     renamed[1].labels.model = "Micro".to_owned();
     let datasets = datasets("/moved");
-    let sweep =
-        NewSweep { name: "mini", text: "", jobs: &renamed, datasets: &datasets, priority: 7 };
+    let sweep = NewSweep {
+        name: "mini",
+        text: "",
+        jobs: &mut renamed.into_iter(),
+        datasets: &datasets,
+        priority: 7,
+    };
     let difference = study.store.register_sweep(sweep).await.expect("registers");
     assert_eq!(difference.new, 0);
 
+    let work = study.store.work(&ids(&jobs(3))).await.expect("reads");
+    let moved = |work: &Work| work.source.as_ref().is_some_and(|s| s.path.as_os_str() == "/moved");
+    assert!(work.len() == 3 && work.values().all(moved));
     let pending = study.store.pending(None).await.expect("reads");
-    assert!(
-        pending.iter().all(|job| job
-            .source
-            .as_ref()
-            .is_some_and(|source| source.path.as_os_str() == "/moved"))
-    );
     assert!(pending.iter().all(|job| job.priority == 7), "the higher priority counts");
     let models = study.sql("SELECT model FROM v_jobs ORDER BY ordinal").await;
     assert_eq!(models, [[text("R+Mu/7")], [text("Micro")], [text("R+Mu/7")]]);
@@ -83,7 +85,8 @@ async fn a_moved_data_folder_changes_one_path_and_a_new_name_only_the_labels() {
 async fn jobs_whose_data_set_is_missing_are_refused_and_nothing_is_registered() {
     let study = Study::new().await;
     let (jobs, datasets) = (jobs(200), std::collections::BTreeMap::new());
-    let sweep = NewSweep { name: "mini", text: "", jobs: &jobs, datasets: &datasets, priority: 0 };
+    let all = &mut jobs.iter().cloned();
+    let sweep = NewSweep { name: "mini", text: "", jobs: all, datasets: &datasets, priority: 0 };
     let refused = study.store.register_sweep(sweep).await;
     assert!(matches!(refused, Err(StoreError::UnknownDataset { job }) if job == jobs[0].id));
     assert_eq!(study.count("job").await + study.count("sweep").await, 0);
@@ -94,7 +97,8 @@ async fn jobs_whose_data_set_is_missing_are_refused_and_nothing_is_registered() 
 async fn a_registration_given_up_half_way_leaves_the_store_usable() {
     let study = Study::new().await;
     let (many, datasets) = (jobs(20_000), datasets("/data"));
-    let sweep = NewSweep { name: "mini", text: "", jobs: &many, datasets: &datasets, priority: 0 };
+    let many = &mut many.into_iter();
+    let sweep = NewSweep { name: "mini", text: "", jobs: many, datasets: &datasets, priority: 0 };
     let limit = std::time::Duration::from_millis(30);
     let given_up = tokio::time::timeout(limit, study.store.register_sweep(sweep)).await;
     assert!(given_up.is_err(), "20,000 jobs take longer than 30 ms");
@@ -114,6 +118,49 @@ async fn the_id_in_the_database_is_the_hash_of_the_spec_beside_it() {
     }
 }
 
+/// Nothing but the code that registers sees to it.
+#[tokio::test]
+async fn the_columns_of_a_job_say_what_its_spec_and_labels_say() {
+    let mut grid = jobs(2);
+    grid.extend(["none", "strong2"].map(|augmentation| job(augmentation, 7)));
+    let noop = JobSpec::Noop(NoopSpec { index: 1, seed: 5 });
+    grid.push(Job::new(noop, grid[0].labels.clone()));
+    let study = Study::with(&grid).await;
+    let axes = [
+        ("dataset", "labels ->> '$.dataset'"),
+        ("model", "labels ->> '$.model'"),
+        ("augmentation", "labels ->> '$.augmentation'"),
+        ("randaugment_layers", "coalesce(spec ->> '$.augmentation.randaugment.layers', 0)"),
+        ("randaugment_magnitude", "coalesce(spec ->> '$.augmentation.randaugment.magnitude', 0)"),
+        ("mixup", "spec ->> '$.augmentation.mixup'"),
+        ("dropout", "spec ->> '$.regularization.dropout'"),
+        ("stochastic_depth", "spec ->> '$.regularization.stochastic_depth'"),
+        ("weight_decay", "spec ->> '$.optimizer.weight_decay'"),
+        ("learning_rate", "spec ->> '$.optimizer.learning_rate'"),
+        ("epochs", "spec ->> '$.epochs'"),
+        ("batch_size", "spec ->> '$.batch_size'"),
+        ("resolution", "spec ->> '$.resolution'"),
+        ("loss", "spec ->> '$.loss'"),
+        ("precision", "spec ->> '$.precision'"),
+        ("seed", "spec ->> '$.seed'"),
+        ("crop", "spec ->> '$.augmentation.crop'"),
+        ("flip", "spec ->> '$.augmentation.flip'"),
+        ("warmup_steps", "spec ->> '$.optimizer.warmup_steps'"),
+        ("clip_norm", "spec ->> '$.optimizer.clip_norm'"),
+        ("beta1", "spec ->> '$.optimizer.beta1'"),
+        ("beta2", "spec ->> '$.optimizer.beta2'"),
+        ("eps", "spec ->> '$.optimizer.eps'"),
+        ("head_bias", "spec ->> '$.head_bias'"),
+        ("evaluations", "spec ->> '$.evaluations'"),
+    ];
+    for (column, said) in axes {
+        let found = study.sql(&format!("SELECT {column}, {said} FROM job")).await;
+        assert_eq!(found.len(), 5);
+        assert!(found.iter().all(|row| row[0] == row[1]), "{column}: {found:?}");
+        assert!(found.iter().any(|row| row[0] != Value::Null), "{column}");
+    }
+}
+
 #[tokio::test]
 async fn pending_jobs_read_back_as_they_were_registered() {
     let grid = jobs(4);
@@ -121,7 +168,9 @@ async fn pending_jobs_read_back_as_they_were_registered() {
     let reader = Store::open_read_only(study.root()).await.expect("opens");
     let pending = reader.pending(Some("mini")).await.expect("reads");
     assert_eq!(pending.iter().map(|job| job.job).collect::<Vec<_>>(), ids(&grid));
-    assert_eq!(pending[2].spec, grid[2].spec);
+    let work = reader.work(&ids(&grid)).await.expect("reads");
+    assert!(grid.iter().all(|job| work[&job.id].spec == job.spec));
+    assert!(grid.iter().all(|job| work[&job.id].labels == job.labels));
     assert!((pending[2].flops - augreg_spec::cost(&grid[2].spec).flops).abs() < 1.0);
     let unknown = reader.pending(Some("mimi")).await.expect_err("there is none");
     assert_eq!(unknown.to_string(), "the study has no sweep `mimi`, did you mean `mini`?");

@@ -43,8 +43,14 @@ impl Study {
 
     pub(crate) async fn register(&self, name: &str, jobs: &[Job]) -> Difference {
         let datasets = datasets("/data");
+        let jobs = &mut jobs.iter().cloned();
         let sweep = NewSweep { name, text: "name = …", jobs, datasets: &datasets, priority: 0 };
         self.store.register_sweep(sweep).await.expect("registers")
+    }
+
+    pub(crate) async fn difference(&self, name: &str, jobs: &[Job]) -> Difference {
+        let ids = &mut jobs.iter().map(|job| job.id);
+        self.store.difference(name, ids, |_| ()).await.expect("compares")
     }
 
     pub(crate) async fn sql(&self, sql: &str) -> Vec<Vec<Value>> {
@@ -195,7 +201,7 @@ pub(crate) fn job(augmentation: &str, seed: u64) -> Job {
         model: "R+Mu/7".to_owned(),
         augmentation: augmentation.to_owned(),
     };
-    Job { id: spec.id(), spec, labels }
+    Job::new(spec, labels)
 }
 
 /// So many jobs that differ by their seed.

@@ -105,8 +105,8 @@ impl Desk {
             store,
         };
         let broken = |e: augreg_store::StoreError| Violation::new("the study opens", e);
-        let mut pending = load(&desk.store, Some(&world.sweep)).await.map_err(broken)?;
-        for (job, _) in &mut pending {
+        let mut pending = desk.store.pending(Some(&world.sweep)).await.map_err(broken)?;
+        for job in &mut pending {
             world.setting.complete(job, |parent| world.witness.succeeded(parent));
         }
         let Opening { mut new, left, repairs } = Opening::of(&pending);

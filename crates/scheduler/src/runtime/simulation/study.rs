@@ -84,7 +84,8 @@ async fn register(store: &Store, name: &str, seeds: Range<u64>) -> Vec<JobId> {
     let named =
         |job: &Job| Some((job.spec.dataset()?.fingerprint(), ("d".to_owned(), source.clone())));
     let datasets: BTreeMap<_, _> = jobs.iter().filter_map(named).collect();
-    let sweep = NewSweep { name, text: "", jobs: &jobs, datasets: &datasets, priority: 0 };
+    let all = &mut jobs.iter().cloned();
+    let sweep = NewSweep { name, text: "", jobs: all, datasets: &datasets, priority: 0 };
     store.register_sweep(sweep).await.expect("registers");
     jobs.iter().map(|job| job.id).collect()
 }
@@ -128,5 +129,5 @@ fn job(seed: u64) -> Job {
     });
     let name = |text: &str| text.to_owned();
     let labels = Labels { dataset: name("d"), model: name("m"), augmentation: name("none") };
-    Job { id: spec.id(), spec, labels }
+    Job::new(spec, labels)
 }

@@ -1,0 +1,112 @@
+//! The settings of a job that are columns of their own, as SQLite would read them off the spec.
+
+use augreg_spec::JobSpec;
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::Sqlite;
+use sqlx::sqlite::SqliteArguments;
+
+/// An insertion of jobs whose values are being bound.
+pub(crate) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
+
+/// One value a column, in the order of the schema; none where a stage has no such setting.
+#[derive(Default)]
+pub(crate) struct Axes {
+    randaugment_layers: u32,
+    randaugment_magnitude: u32,
+    mixup: Option<f64>,
+    dropout: Option<f64>,
+    stochastic_depth: Option<f64>,
+    weight_decay: Option<f64>,
+    learning_rate: Option<f64>,
+    epochs: Option<f64>,
+    batch_size: Option<u32>,
+    resolution: Option<u32>,
+    loss: Option<String>,
+    precision: Option<String>,
+    seed: Option<i64>,
+    crop: Option<String>,
+    flip: Option<bool>,
+    warmup_steps: Option<i64>,
+    clip_norm: Option<f64>,
+    beta1: Option<f64>,
+    beta2: Option<f64>,
+    eps: Option<f64>,
+    head_bias: Option<f64>,
+    evaluations: Option<u32>,
+}
+
+impl Axes {
+    pub(crate) fn of(spec: &JobSpec) -> Self {
+        match spec {
+            JobSpec::Noop(spec) => Self { seed: integer(spec.seed), ..Self::default() },
+            JobSpec::Pretrain(spec) => {
+                let randaugment = spec.augmentation.randaugment;
+                Self {
+                    randaugment_layers: randaugment.map_or(0, |randaugment| randaugment.layers),
+                    randaugment_magnitude: randaugment
+                        .map_or(0, |randaugment| randaugment.magnitude),
+                    mixup: Some(spec.augmentation.mixup),
+                    dropout: Some(spec.regularization.dropout),
+                    stochastic_depth: Some(spec.regularization.stochastic_depth),
+                    weight_decay: Some(spec.optimizer.weight_decay),
+                    learning_rate: Some(spec.optimizer.learning_rate),
+                    epochs: Some(spec.epochs),
+                    batch_size: Some(spec.batch_size),
+                    resolution: Some(spec.resolution),
+                    loss: name(&spec.loss),
+                    precision: name(&spec.precision),
+                    seed: integer(spec.seed),
+                    crop: name(&spec.augmentation.crop),
+                    flip: Some(spec.augmentation.flip),
+                    warmup_steps: integer(spec.optimizer.warmup_steps),
+                    clip_norm: Some(spec.optimizer.clip_norm),
+                    beta1: Some(spec.optimizer.beta1),
+                    beta2: Some(spec.optimizer.beta2),
+                    eps: Some(spec.optimizer.eps),
+                    head_bias: Some(spec.head_bias),
+                    evaluations: Some(spec.evaluations),
+                }
+            }
+        }
+    }
+
+    pub(crate) fn bind(self, query: Query) -> Query {
+        query
+            .bind(self.randaugment_layers)
+            .bind(self.randaugment_magnitude)
+            .bind(self.mixup)
+            .bind(self.dropout)
+            .bind(self.stochastic_depth)
+            .bind(self.weight_decay)
+            .bind(self.learning_rate)
+            .bind(self.epochs)
+            .bind(self.batch_size)
+            .bind(self.resolution)
+            .bind(self.loss)
+            .bind(self.precision)
+            .bind(self.seed)
+            .bind(self.crop)
+            .bind(self.flip)
+            .bind(self.warmup_steps)
+            .bind(self.clip_norm)
+            .bind(self.beta1)
+            .bind(self.beta2)
+            .bind(self.eps)
+            .bind(self.head_bias)
+            .bind(self.evaluations)
+    }
+}
+
+/// None for a number beyond SQLite's: only the spec can tell it.
+fn integer(number: u64) -> Option<i64> {
+    i64::try_from(number).ok()
+}
+
+/// What a word is called in the spec.
+fn name(word: &impl Serialize) -> Option<String> {
+    match serde_json::to_value(word) {
+        Ok(Value::String(name)) => Some(name),
+        _ => None,
+    }
+}
