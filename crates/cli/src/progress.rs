@@ -78,7 +78,7 @@ impl Display {
                 self.line(&format!("{} jobs on {slots} worker{plural}", count(jobs as u64)));
             }
             Progress::Started { attempt, steps, flops, name, .. } => {
-                self.start(attempt, steps, flops, name);
+                self.start(attempt, steps, flops, &name);
             }
             Progress::Beat(beat) => self.beat(&beat),
             Progress::Requeued { attempt, failure } => {
@@ -108,7 +108,7 @@ impl Display {
         self.total.finish_and_clear();
     }
 
-    fn start(&mut self, attempt: AttemptKey, steps: u64, flops: f64, name: String) {
+    fn start(&mut self, attempt: AttemptKey, steps: u64, flops: f64, name: &str) {
         let bar = self.bars.insert_before(&self.total, ProgressBar::new(steps));
         bar.set_style(style("  {bar:24.cyan/dim} {percent:>3} %  {prefix}  {msg:.dim}"));
         let name = format!("{}  {name}", attempt.job.short());

@@ -124,8 +124,8 @@ pub(crate) struct NewJobs<'a> {
 const NO_DATASET: &str = "none";
 
 impl<'a> NewJobs<'a> {
-    pub(crate) fn of(sweep: NewSweep<'a>) -> Self {
-        Self { jobs: sweep.jobs, datasets: sweep.datasets, last: None }
+    pub(crate) fn of(NewSweep { jobs, datasets, .. }: NewSweep<'a>) -> Self {
+        Self { jobs, datasets, last: None }
     }
 
     /// The next piece; empty after the last.

@@ -14,7 +14,7 @@ use augreg_store::{Change, Store};
 use super::super::arrivals::is_about_work;
 use super::super::journals::News;
 use super::super::late::{Late, Word};
-use super::super::opening::{Opening, load};
+use super::super::opening::Opening;
 use super::super::orphans;
 use super::super::reading::Reading;
 use super::super::record::{change, write};
