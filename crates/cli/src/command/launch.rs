@@ -113,8 +113,7 @@ pub(crate) async fn run(global: &Global, args: &LaunchArgs) -> Result<Ending, Fa
 async fn check_space(global: &Global, args: &LaunchArgs, loaded: &Loaded) -> Result<(), Failure> {
     let slots = augreg_executor::detect(args.run.workers).len();
     let keep = args.run.keep.or(loaded.sweep.keep).unwrap_or_default();
-    let need =
-        |sizes: &[Size]| Need::of(sizes.iter().copied(), slots, keep, args.run.reserve);
+    let need = |sizes: &[Size]| Need::of(sizes.iter().copied(), slots, keep, args.run.reserve);
     let mut sizes: Vec<_> = loaded.expand()?.map(|job| Size::of(&job.spec)).collect();
     if need(&sizes).check(&global.root).is_ok() {
         return Ok(());
