@@ -145,7 +145,8 @@ impl Store {
     }
 
     fn new(root: &Path, path: &Path, writer: Option<Writer>) -> Self {
-        let pool = SqlitePoolOptions::new().max_connections(READERS);
+        // A connection to a file does not go away, and to ask it costs as much as a small question.
+        let pool = SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false);
         let live = pool.clone().connect_lazy_with(reading(path, false));
         // Used once each: what such a connection has cached is not looked at again.
         let still = pool

@@ -21,7 +21,7 @@ use super::options::{Progress, RunError, RunOptions, Summary};
 use super::orphans;
 use super::reading::Reading;
 use super::record::{change, persist};
-use super::requests::{Asked, Requests};
+use super::requests::{Asked, Requests, cancel_what_waits};
 use super::space::{Space, default_reserve};
 use super::stop::{StopListener, Urgency};
 use crate::core::{Action, AttemptEnd, Core, Event, Finish, Millis};
@@ -57,6 +57,7 @@ pub async fn run(
     let root = store.root().canonicalize();
     let root = root.map_err(|source| RunError::Root { path: store.root().to_owned(), source })?;
     let succeeded = catch_up(&store).await?;
+    cancel_what_waits(&store).await?;
     let pending = store.pending(sweep).await?;
     if pending.is_empty() {
         return Ok(Summary { succeeded, elapsed: began.elapsed(), ..Summary::default() });
@@ -229,7 +230,14 @@ impl<F: FnMut(Progress) + Send> Run<F> {
         let (ours, others): (Vec<_>, Vec<_>) =
             cancel.into_iter().partition(|job| self.jobs.contains_key(job));
         if !others.is_empty() {
-            self.store.set_cancelled(&others, "asked for by `augreg cancel`").await?;
+            match self.store.set_cancelled(&others, "asked for by `augreg cancel`").await {
+                Ok(_) => {}
+                // A full disk stops no run; it is tried again.
+                Err(error) if error.is_busy() || error.is_disk_full() => {
+                    self.requests.ask_again(&others);
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(ours.into_iter().map(|job| Event::Cancel { job }).chain(pauses).collect())
     }
