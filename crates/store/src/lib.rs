@@ -21,6 +21,7 @@ mod entries;
 mod error;
 mod filter;
 mod ingest;
+mod insertion;
 mod late;
 mod ledger;
 mod new_jobs;
