@@ -22,6 +22,7 @@ mod error;
 mod filter;
 mod ingest;
 mod late;
+mod lately;
 mod ledger;
 mod new_jobs;
 mod pause;
