@@ -2,18 +2,20 @@
 //!
 //! One JSON object a line: `{"crc":…,"entry":{…}}`, where `crc` is the CRC-32 of the entry's bytes
 //! as written. A line is the unit of truth: a last line that was torn by a crash is not there. What
-//! a result or checkpoint rests on is fsynced; all else is only written through to the file.
+//! a result or checkpoint rests on is fsynced, see [`Durability`]; all else is only written through
+//! to the file.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+use crate::durability::Durability;
 use crate::message::{AttemptKey, Device};
 
 /// Version of the journal's format.
@@ -173,8 +175,8 @@ impl JournalEvent {
         matches!(self, Self::Succeeded(_) | Self::Failed { .. } | Self::Stopped { .. })
     }
 
-    /// Whether the entry, and all before it, must survive a power cut before the worker goes on:
-    /// results and checkpoints. What else is lost with the machine, a later attempt does again.
+    /// Whether the entry is a result or a checkpoint: it, and all before it, must survive a power cut
+    /// before the worker goes on, unless the attempt was brief, see [`Durability`].
     #[must_use]
     pub fn is_durable(&self) -> bool {
         self.is_terminal() || matches!(self, Self::Checkpoint { .. })
@@ -248,6 +250,8 @@ pub struct JournalWriter {
     path: PathBuf,
     file: File,
     attempt: AttemptKey,
+    created: Instant,
+    durability: Durability,
     next: u64,
     /// Bytes of whole lines.
     length: u64,
@@ -271,23 +275,33 @@ impl JournalWriter {
             std::fs::create_dir_all(folder).map_err(fail)?;
         }
         let file = OpenOptions::new().append(true).create_new(true).open(path).map_err(fail)?;
-        let (path, line) = (path.to_owned(), Vec::new());
-        let (next, length, unsynced, torn) = (0, 0, false, false);
-        Ok(Self { path, file, attempt, next, length, line, unsynced, torn })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            attempt,
+            created: Instant::now(),
+            durability: Durability::default(),
+            next: 0,
+            length: 0,
+            line: Vec::new(),
+            unsynced: false,
+            torn: false,
+        })
     }
 
-    /// Appends one entry; synced to disk, with all before it, if it is a result or a checkpoint.
+    /// Appends one entry; synced to disk, with all before it, if it is a result or a checkpoint of an
+    /// attempt that is not [brief](crate::BRIEF).
     ///
     /// # Errors
     ///
     /// [`JournalError::Io`], for instance on a full disk. The entry is not there then, or not synced;
     /// [`Self::retry`] tries to bring it there, and the next append gives it up.
     pub fn append(&mut self, event: JournalEvent) -> Result<(), JournalError> {
-        let durable = event.is_durable();
+        let unsynced = self.durability.needs_sync(&event, self.created.elapsed());
         let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
         let entry = Entry { v: JOURNAL_VERSION, attempt: self.attempt, seq: self.next, at, event };
         self.line = encode(&entry).map_err(|e| self.fail("encode", e.into()))?;
-        self.unsynced = durable;
+        self.unsynced = unsynced;
         self.retry()
     }
 

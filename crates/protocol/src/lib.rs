@@ -6,12 +6,14 @@
 //! layout of a job's folder through [`RunFolder`]. Neither processes nor the database live here.
 
 mod cause;
+mod durability;
 mod folder;
 mod journal;
 mod message;
 mod state;
 
 pub use cause::with_causes;
+pub use durability::{BRIEF, Durability};
 pub use folder::RunFolder;
 pub use journal::{
     Entry, FailureKind, JOURNAL_VERSION, JournalError, JournalEvent, JournalReader, JournalWriter,
