@@ -23,6 +23,7 @@ mod filter;
 mod ingest;
 mod insertion;
 mod late;
+mod lately;
 mod ledger;
 mod new_jobs;
 mod pause;
