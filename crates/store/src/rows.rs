@@ -19,12 +19,6 @@ pub(crate) fn repeated(insert: &str, rows: usize) -> String {
     format!("{}{all}{}", &insert[..begin], &insert[end..])
 }
 
-/// `(?, ?), (?, ?)`: the parameters of `rows` rows of `columns` columns.
-pub(crate) fn values(rows: usize, columns: usize) -> String {
-    let row = format!("({})", vec!["?"; columns].join(", "));
-    vec![row; rows].join(", ")
-}
-
 pub(crate) fn job_id(text: &str) -> Result<JobId, StoreError> {
     text.parse().map_err(decode("the id", &text))
 }
