@@ -11,12 +11,6 @@ use serde::de::DeserializeOwned;
 use crate::StoreError;
 use crate::error::decode;
 
-/// `(?, ?), (?, ?)`: the parameters of `rows` rows of `columns` columns.
-pub(crate) fn values(rows: usize, columns: usize) -> String {
-    let row = format!("({})", vec!["?"; columns].join(", "));
-    vec![row; rows].join(", ")
-}
-
 pub(crate) fn job_id(text: &str) -> Result<JobId, StoreError> {
     text.parse().map_err(decode("the id", &text))
 }

@@ -182,15 +182,11 @@ impl<F: FnMut(Progress) + Send> Run<F> {
     async fn handle(&mut self, wake: Wake) -> Result<(), RunError> {
         match wake {
             Wake::Tick => {
-                for attempt in self.reading.assigned() {
-                    if let (Some(news), events) = self.reading.glance(attempt) {
-                        self.turn(vec![news], events).await?;
-                    }
-                }
-                let mut events = vec![Event::Tick];
+                let (news, mut events) = self.reading.glance();
+                events.push(Event::Tick);
                 events.extend(self.space.look());
                 events.append(&mut self.requested().await?);
-                self.turn(Vec::new(), events).await?;
+                self.turn(news, events).await?;
                 if self.orphans_seen.elapsed() >= 5 * TICK {
                     self.orphans_seen = Instant::now();
                     for attempt in self.core.orphans() {

@@ -195,15 +195,12 @@ impl Desk {
             Wake::Report(slot, report) => self.listen(world, slot, report).await,
             Wake::Event(event) => self.turn(world, Vec::new(), vec![event]).await,
             Wake::Tick => {
-                for attempt in self.reading.assigned() {
-                    if let (Some(news), events) = self.reading.glance(attempt) {
-                        self.turn(world, vec![news], events).await?;
-                    }
-                    if self.stalled.is_some() {
-                        return Ok(());
-                    }
+                let (news, mut events) = self.reading.glance();
+                events.push(Event::Tick);
+                self.turn(world, news, events).await?;
+                if self.stalled.is_some() {
+                    return Ok(());
                 }
-                self.turn(world, Vec::new(), vec![Event::Tick]).await?;
                 self.ticks += 1;
                 if self.ticks.is_multiple_of(5) {
                     let orphans = self.core.orphans();
