@@ -1,5 +1,6 @@
 //! The numbers behind the core's decisions, and the back-off they give. No state.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use augreg_protocol::AttemptKey;
@@ -44,12 +45,16 @@ pub struct Policy {
     /// How much work a worker is given beyond the attempt it is at, by how long its last one took:
     /// with jobs of milliseconds it need not wait for the next. Nothing where jobs take longer.
     pub ahead: Duration,
+    /// Jobs that a worker runs before it is replaced; without it, as many as there are.
+    pub recycle_after: Option<NonZeroU32>,
+    /// A worker that holds more bytes of memory than this after a job is replaced.
+    pub worker_memory: Option<u64>,
     /// Seed of the jitter.
     pub seed: u64,
 }
 
-/// Attempts handed to a worker ahead of time at the most.
-const MOST_AHEAD: u128 = 16;
+/// What an attempt is taken to last that took no millisecond.
+const QUICKEST: Duration = Duration::from_micros(200);
 
 impl Default for Policy {
     fn default() -> Self {
@@ -71,6 +76,8 @@ impl Default for Policy {
             at_once: Duration::from_secs(10),
             trials: 10,
             ahead: Duration::from_millis(25),
+            recycle_after: None,
+            worker_memory: None,
             seed: 0,
         }
     }
@@ -96,7 +103,7 @@ impl Policy {
 
     /// How many attempts a worker is to have ahead of time whose last one took so long.
     pub(super) fn depth(&self, took: Duration) -> usize {
-        (self.ahead.as_millis() / took.as_millis().max(1)).min(MOST_AHEAD) as usize
+        (self.ahead.as_micros() / took.max(QUICKEST).as_micros()) as usize
     }
 
     /// The delay before the next start on a slot after `failed` starts in a row: doubles, no jitter.

@@ -24,6 +24,7 @@ use super::record::{change, persist};
 use super::requests::{Asked, Requests, cancel_what_waits};
 use super::space::{Space, default_reserve};
 use super::stop::{StopListener, Urgency};
+use super::tidy::Tidy;
 use crate::core::{Action, AttemptEnd, Core, Event, Finish, Millis};
 
 /// How often time is looked at: timeouts and back-offs are this exact.
@@ -78,6 +79,7 @@ pub async fn run(
     });
     let mut run = Run {
         space: Space::new(root.clone(), reserve),
+        tidy: Tidy::new(&store, options.keep.clone()).await?,
         store,
         options,
         stop: stop.clone(),
@@ -123,6 +125,7 @@ struct Run<F> {
     succeeded_before: usize,
     requests: Requests,
     space: Space,
+    tidy: Tidy,
     finish: Option<Finish>,
     observe: F,
 }
@@ -173,27 +176,25 @@ impl<F: FnMut(Progress) + Send> Run<F> {
             };
             self.handle(wake).await?;
         }
+        self.tidy.finish();
         Ok(())
     }
 
     async fn handle(&mut self, wake: Wake) -> Result<(), RunError> {
         match wake {
             Wake::Tick => {
-                for attempt in self.reading.assigned() {
-                    if let (Some(news), events) = self.reading.glance(attempt) {
-                        self.turn(vec![news], events).await?;
-                    }
-                }
-                let mut events = vec![Event::Tick];
+                let (news, mut events) = self.reading.glance();
+                events.push(Event::Tick);
                 events.extend(self.space.look());
                 events.append(&mut self.requested().await?);
-                self.turn(Vec::new(), events).await?;
+                self.turn(news, events).await?;
                 if self.orphans_seen.elapsed() >= 5 * TICK {
                     self.orphans_seen = Instant::now();
                     for attempt in self.core.orphans() {
                         self.see_orphan(attempt).await?;
                     }
                 }
+                self.tidy.look();
                 if self.late_seen.elapsed() >= 10 * TICK {
                     self.late_seen = Instant::now();
                     let words = self.late.look(&self.store).await?;
@@ -213,6 +214,7 @@ impl<F: FnMut(Progress) + Send> Run<F> {
                     match &report {
                         WorkerReport::Beat(beat) => (self.observe)(Progress::Beat(beat.clone())),
                         WorkerReport::NoRoom { why, .. } => self.space.missed(why),
+                        WorkerReport::Ended { .. } => all_events.extend(self.memory(slot)),
                         _ => {}
                     }
                     let (news, mut events) = self.reading.report(slot, report);
@@ -222,6 +224,12 @@ impl<F: FnMut(Progress) + Send> Run<F> {
                 self.turn(all_news, all_events).await
             }
         }
+    }
+
+    /// What memory the worker on a slot holds, where that matters.
+    fn memory(&self, slot: SlotId) -> Option<Event> {
+        self.options.policy.worker_memory?;
+        self.local.resident(slot).map(|bytes| Event::Resident { slot, bytes })
     }
 
     /// What people have asked for lately. Jobs that are not this run's are cancelled right here.
@@ -285,10 +293,11 @@ impl<F: FnMut(Progress) + Send> Run<F> {
                 events.drain(..).flat_map(|event| self.core.handle(now, event)).collect();
             let slots = self.local.slots();
             changes.extend(actions.iter().filter_map(|a| change(a, slots)));
-            self.record(&news, &changes).await?;
-            changes.clear();
+            // Before they are said to run: of a newer augreg's jobs none can be.
             let next = || self.core.upcoming(AHEAD);
             self.briefing.prepare(&self.store, &actions, next).await?;
+            self.record(&news, &changes).await?;
+            changes.clear();
             for note in news.drain(..).flat_map(|news| news.notes) {
                 (self.observe)(Progress::Note(note));
             }
@@ -353,7 +362,12 @@ impl<F: FnMut(Progress) + Send> Run<F> {
         };
         if state.is_end() {
             self.briefing.forget(job);
-            let flops = self.jobs.remove(&job).map_or(0.0, |job| job.flops);
+            let ended = self.jobs.remove(&job);
+            let trained = ended.as_ref().is_some_and(|job| job.parameters > 0);
+            if state == JobState::Succeeded && trained {
+                self.tidy.succeeded(job);
+            }
+            let flops = ended.map_or(0.0, |job| job.flops);
             (self.observe)(Progress::Finished { job, state, flops, failure });
         } else if let Some(attempt) = attempt {
             (self.observe)(Progress::Requeued { attempt, failure });

@@ -7,6 +7,7 @@ mod late;
 mod laws;
 mod pauses;
 mod properties;
+mod recycling;
 mod retries;
 mod slots;
 mod storms;

@@ -164,19 +164,15 @@ impl Desk {
             Wake::Report(slot, report) => self.listen(world, slot, report).await,
             Wake::Event(event) => self.turn(world, Vec::new(), vec![event]).await,
             Wake::Tick => {
-                for attempt in self.reading.assigned() {
-                    if let (Some(news), events) = self.reading.glance(attempt) {
-                        self.turn(world, vec![news], events).await?;
-                    }
-                    if self.stalled.is_some() {
-                        return Ok(());
-                    }
-                }
-                let mut events = vec![Event::Tick];
+                let (news, mut events) = self.reading.glance();
+                events.push(Event::Tick);
                 let now = self.instant(world);
                 events.extend(self.space.look_at(now, |_| Ok(world.disk.free())));
                 events.append(&mut self.requested(world).await?);
-                self.turn(world, Vec::new(), events).await?;
+                self.turn(world, news, events).await?;
+                if self.stalled.is_some() {
+                    return Ok(());
+                }
                 self.ticks += 1;
                 if self.ticks.is_multiple_of(5) {
                     let orphans = self.core.orphans();
@@ -316,6 +312,9 @@ impl Desk {
         changes: Vec<Change>,
         actions: Vec<Action>,
     ) -> Result<(), Halt> {
+        let next = || self.core.upcoming(AHEAD);
+        let briefed = self.briefing.prepare(&self.store, &actions, next).await;
+        briefed.map_err(|e| Violation::new("what workers are told can be read", e))?;
         let writes = !changes.is_empty() || news.iter().any(|news| !news.entries.is_empty());
         if writes && !world.disk.takes_rows() {
             world.seen.count("a write waited for room");
@@ -328,9 +327,6 @@ impl Desk {
             order_holds(world, &self.held, &before, &actions)?;
             world.may_crash("the scheduler died after a write")?;
         }
-        let next = || self.core.upcoming(AHEAD);
-        let briefed = self.briefing.prepare(&self.store, &actions, next).await;
-        briefed.map_err(|e| Violation::new("what workers are told can be read", e))?;
         self.tell(world, &actions);
         for action in actions {
             self.perform(world, action)?;
