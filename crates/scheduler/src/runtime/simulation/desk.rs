@@ -346,8 +346,9 @@ impl Desk {
     ) -> Result<BTreeMap<JobId, Row>, Halt> {
         let written = write(&self.store, news, changes).await;
         written.map_err(|e| Violation::new("the database takes what is decided", e))?;
-        // Entries alone change little, and the next look sees them too.
-        if changes.is_empty() && !world.draws.chance(0.2) {
+        // Entries and lines of the audit alone change little, and the next look sees them too.
+        let decides = changes.iter().any(|change| !matches!(change, Change::Event { .. }));
+        if !decides && !world.draws.chance(0.2) {
             return Ok(BTreeMap::new());
         }
         Ok(world.look().await?)
