@@ -3,6 +3,7 @@
 //! The tests beside this file are about what a person sees and keeps: exit codes, rows, hashes.
 //! They run the real worker in real processes; `cargo build --workspace` has to come first.
 
+pub mod memory_group;
 pub mod small_disk;
 
 use std::collections::BTreeMap;
@@ -131,6 +132,18 @@ impl Study {
         ran
     }
 
+    /// Runs `augreg` with another program as its worker, and waits for it.
+    ///
+    /// # Panics
+    ///
+    /// If the binary is not built.
+    #[must_use]
+    pub fn with_worker(&self, worker: &str, args: &[&str]) -> Ran {
+        let mut command = self.command(args);
+        command.env("AUGREG_WORKER", worker);
+        command.output().expect("run `cargo build --workspace` first").into()
+    }
+
     /// Starts `augreg` without waiting.
     ///
     /// # Panics
@@ -183,6 +196,26 @@ impl Study {
             (row["job_id"].clone(), row["parameters_sha256"].clone())
         };
         rows.into_iter().map(pair).collect()
+    }
+
+    /// Changes the database behind augreg's back.
+    ///
+    /// # Panics
+    ///
+    /// If that fails.
+    pub fn tamper(&self, sql: &str) {
+        use sqlx::{ConnectOptions, Connection};
+        let path = self.root().join("augreg.db");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).foreign_keys(false);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let mut connection = options.connect().await.expect("opens");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+                .execute(&mut connection)
+                .await
+                .expect("changes");
+            connection.close().await.expect("closes");
+        });
     }
 
     /// Waits until a query has a row.

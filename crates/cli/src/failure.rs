@@ -130,6 +130,25 @@ pub(crate) fn advice(kind: io::ErrorKind) -> &'static str {
     }
 }
 
+/// What to do about a database that cannot be read any more.
+const MEND: &str = "nothing that was trained is lost: journals and checkpoints below `runs/` are as they \
+    were. Move `augreg.db`, `augreg.db-wal` and `augreg.db-shm` to another folder and launch the same \
+    sweep files again: a new database takes in what the journals say, and only the rest is run. What \
+    people had decided (cancelled jobs, pauses) is in the old file alone: `sqlite3 augreg.db .recover` \
+    prints what of it can be read";
+
+/// What to do about a study's database, where there is something to be done.
+pub(crate) fn advice_on_store(error: &StoreError) -> Option<&'static str> {
+    match error {
+        error if error.is_damaged() => Some(MEND),
+        StoreError::NewerJob { .. } => Some(
+            "use the augreg that registered it, or take it out with `augreg cancel`; \
+             jobs of other sweeps can be run by name: `augreg resume SWEEP`",
+        ),
+        _ => None,
+    }
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let help = match &error {
@@ -151,6 +170,7 @@ impl From<StoreError> for Failure {
                 error,
                 StoreError::Newer { .. } | StoreError::Older { .. } | StoreError::NotAStudy { .. }
             );
+        let help = help.or(advice_on_store(&error));
         let report = advised(error, help);
         if is_request { Self::Request(report) } else { Self::Broken(report) }
     }

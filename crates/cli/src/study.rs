@@ -19,7 +19,8 @@ pub(crate) struct Owned {
 /// Takes a study, or makes one.
 pub(crate) async fn create(root: &Path) -> Result<Owned, Failure> {
     match look(root).await {
-        Ok(()) | Err(StoreError::NoStudy { .. }) => {}
+        // An empty one learns from the journals.
+        Ok(()) | Err(StoreError::NoStudy { .. } | StoreError::Emptied { .. }) => {}
         Err(error) => return Err(error.into()),
     }
     std::fs::create_dir_all(root)

@@ -171,6 +171,13 @@ impl Local {
         }
     }
 
+    /// Bytes of memory that the worker on a slot holds; none if there is none, or the system does not
+    /// say.
+    #[must_use]
+    pub fn resident(&self, id: SlotId) -> Option<u64> {
+        self.workers.get(&id)?.resident()
+    }
+
     /// Kills the worker on a slot, and whatever it started. [`WorkerReport::Gone`] follows.
     pub fn kill(&self, id: SlotId) {
         if let Some(worker) = self.workers.get(&id) {

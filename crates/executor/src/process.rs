@@ -40,6 +40,8 @@ pub(crate) struct Handle {
     /// Emptied by the writing task; holds a few assignments and a stop at most.
     lines: mpsc::UnboundedSender<ToWorker>,
     kill: Arc<Notify>,
+    /// None if it was gone before it could be asked.
+    pid: Option<u32>,
 }
 
 impl Handle {
@@ -50,6 +52,11 @@ impl Handle {
 
     pub(crate) fn kill(&self) {
         self.kill.notify_one();
+    }
+
+    /// Bytes of its memory that are resident; none if it is gone, or the system does not say.
+    pub(crate) fn resident(&self) -> Option<u64> {
+        resident(self.pid?)
     }
 }
 
@@ -64,8 +71,9 @@ pub(crate) fn supervise(
 ) -> Handle {
     let (lines, receiver) = mpsc::unbounded_channel();
     let kill = Arc::new(Notify::new());
+    let pid = child.id();
     tokio::spawn(watch(slot, child, log, receiver, Arc::clone(&kill), events));
-    Handle { lines, kill }
+    Handle { lines, kill, pid }
 }
 
 async fn watch(
@@ -295,6 +303,14 @@ fn out_of_memory_kills() -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
 }
 
+/// Bytes of a process's memory that are resident.
+fn resident(pid: u32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
 /// The same, as it was a moment ago: to ask the kernel takes it a while.
 fn recent_out_of_memory_kills() -> Option<u64> {
     static LAST: Mutex<Option<(Instant, Option<u64>)>> = Mutex::new(None);
@@ -342,6 +358,16 @@ fn in_words(status: ExitStatus) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_memory_of_a_process_is_what_it_has_touched() {
+        let me = std::process::id();
+        let before = resident(me).expect("Linux tells");
+        let held = vec![1u8; 64 << 20];
+        let after = resident(me).expect("Linux tells");
+        assert!(after >= before + (60 << 20), "{before} {after} {}", held.len());
+        assert_eq!(resident(u32::MAX), None);
+    }
 
     #[test]
     fn of_many_beats_the_first_and_then_the_newest_are_passed_on() {

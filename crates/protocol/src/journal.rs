@@ -305,11 +305,21 @@ impl JournalWriter {
         self.retry()
     }
 
-    /// Tries again what [`Self::append`] could not do; nothing if it could.
+    /// Syncs all entries to disk.
     ///
     /// # Errors
     ///
-    /// As [`Self::append`].
+    /// [`JournalError::Io`]; [`Self::retry`] tries again.
+    pub fn sync(&mut self) -> Result<(), JournalError> {
+        self.unsynced = true;
+        self.retry()
+    }
+
+    /// Tries again what [`Self::append`] or [`Self::sync`] could not do; nothing if they could.
+    ///
+    /// # Errors
+    ///
+    /// As theirs.
     pub fn retry(&mut self) -> Result<(), JournalError> {
         if !self.line.is_empty() {
             self.write().map_err(|source| self.fail("append to", source))?;

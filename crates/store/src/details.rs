@@ -134,6 +134,21 @@ impl Store {
         }
     }
 
+    /// The state of a job, whether or not its spec can be read.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::UnknownJob`].
+    pub async fn state(&self, job: JobId) -> Result<JobState, StoreError> {
+        let id = job.to_string();
+        let state = sqlx::query_scalar!("SELECT state FROM job WHERE id = ?", id)
+            .fetch_optional(self.readers())
+            .await
+            .map_err(database("read a job's state"))?
+            .ok_or_else(|| StoreError::UnknownJob { prefix: id.clone() })?;
+        job_state(&id, &state)
+    }
+
     /// All about one job.
     ///
     /// # Errors

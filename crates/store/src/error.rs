@@ -32,12 +32,21 @@ pub enum StoreError {
         /// What SQLite said.
         source: sqlx::Error,
     },
+    /// The database is shorter than it says itself.
+    #[error("the database `{path}` is damaged: it has lost its end", path = path.display())]
+    CutOff {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The database holds nothing, and yet there are jobs.
+    #[error("the database `{path}` is empty, but jobs have run below `runs/`", path = path.display())]
+    Emptied {
+        /// The file.
+        path: PathBuf,
+    },
     /// The database was not closed in order, and looking it over found damage.
     #[error(
-        "the database `{path}` was not closed in order and is damaged: {finding}; \
-         nothing was changed. Keep a copy of it and of `augreg.db-wal`, then save what can be read: \
-         `sqlite3 augreg.db .recover | sqlite3 mended.db`. What every attempt did is in the \
-         journals below `runs/`",
+        "the database `{path}` was not closed in order and is damaged: {finding}; nothing was changed",
         path = path.display()
     )]
     Unsound {
@@ -164,6 +173,17 @@ pub enum StoreError {
         /// The job.
         job: augreg_spec::JobId,
     },
+    /// A job that an augreg of this version cannot run.
+    #[error(
+        "job {job} cannot be run by augreg {version}: its spec is of a newer one, or damaged ({why})",
+        version = env!("CARGO_PKG_VERSION")
+    )]
+    NewerJob {
+        /// The job's id.
+        job: String,
+        /// What is not understood.
+        why: String,
+    },
     /// A row holds something this build cannot read.
     #[error("failed to read {what} of `{row}` from the database")]
     Decode {
@@ -195,6 +215,13 @@ impl StoreError {
     #[must_use]
     pub fn is_busy(&self) -> bool {
         matches!(self.code(), Some(5 | 6)) // SQLITE_BUSY, SQLITE_LOCKED
+    }
+
+    /// Whether SQLite found the file damaged, or no database at all.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        matches!(self, Self::Unsound { .. } | Self::CutOff { .. } | Self::Emptied { .. })
+            || matches!(self.code(), Some(11 | 26)) // SQLITE_CORRUPT, SQLITE_NOTADB
     }
 
     fn code(&self) -> Option<i32> {

@@ -1,5 +1,6 @@
 //! Opening a study's database: whose it is, of which version, for reading or for writing.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,7 +80,7 @@ impl Store {
     pub async fn look(root: &Path) -> Result<(), StoreError> {
         match inspect(&existing(root)?).await? {
             Some(_) => Ok(()),
-            None => Err(StoreError::NoStudy { path: root.to_owned() }),
+            None => Err(nothing(root)),
         }
     }
 
@@ -93,7 +94,7 @@ impl Store {
         let path = existing(root)?;
         let known = known_version();
         match inspect(&path).await? {
-            None => return Err(StoreError::NoStudy { path: root.to_owned() }),
+            None => return Err(nothing(root)),
             Some(found) if found < known => return Err(StoreError::Older { path, found, known }),
             Some(_) => {}
         }
@@ -110,7 +111,7 @@ impl Store {
     pub async fn open(root: &Path) -> Result<Self, StoreError> {
         let path = existing(root)?;
         if inspect(&path).await?.is_none() {
-            return Err(StoreError::NoStudy { path: root.to_owned() });
+            return Err(nothing(root));
         }
         Self::open_for_writing(root, &path).await
     }
@@ -139,7 +140,7 @@ impl Store {
         let path = existing(root)?;
         let known = known_version();
         match inspect(&path).await? {
-            None => Err(StoreError::NoStudy { path: root.to_owned() }),
+            None => Err(nothing(root)),
             Some(found) if found < known => Err(StoreError::Older { path, found, known }),
             Some(_) => Ok(Self::new(root, &path, None)),
         }
@@ -189,6 +190,16 @@ fn existing(root: &Path) -> Result<PathBuf, StoreError> {
         Ok(()) => Err(StoreError::NotAStudy { path }),
         Err(Errno::NOENT) => Err(StoreError::NoStudy { path: root.to_owned() }),
         Err(error) => Err(StoreError::Unreadable { path, source: error.into() }),
+    }
+}
+
+/// What to say of a database without a table.
+fn nothing(root: &Path) -> StoreError {
+    let jobs = std::fs::read_dir(root.join("runs")).is_ok_and(|mut jobs| jobs.next().is_some());
+    if jobs {
+        StoreError::Emptied { path: root.join("augreg.db") }
+    } else {
+        StoreError::NoStudy { path: root.to_owned() }
     }
 }
 
@@ -252,6 +263,10 @@ fn known_version() -> i64 {
 /// The schema version of a file that calls itself `augreg.db`; none if it holds no table yet.
 /// Looks without touching: a file that is not ours stays as it is.
 async fn inspect(path: &Path) -> Result<Option<i64>, StoreError> {
+    // Else it is found out when a page is asked for that is not there, or never.
+    if !has_log(path) && is_cut_off(path) {
+        return Err(StoreError::CutOff { path: path.to_owned() });
+    }
     let fail = |source| cannot_open(path, source);
     let mut connection = reading(path, !has_log(path)).connect().await.map_err(fail)?;
     let version = schema_version(path, &mut connection).await;
@@ -293,6 +308,25 @@ async fn schema_version(
         return Err(StoreError::Newer { path: path.to_owned(), found, known });
     }
     Ok(Some(found))
+}
+
+/// Whether the file is shorter than its own header says. What cannot be read is left to SQLite.
+fn is_cut_off(path: &Path) -> bool {
+    let read = || {
+        let mut header = [0; 100];
+        let mut file = std::fs::File::open(path)?;
+        file.read_exact(&mut header)?;
+        Ok::<_, std::io::Error>((header, file.metadata()?.len()))
+    };
+    let Ok((header, length)) = read() else { return false };
+    let number = |at: usize| header[at..at + 4].iter().fold(0, |n, byte| n << 8 | u64::from(*byte));
+    let page = match number(14) & 0xffff {
+        1 => 65_536,
+        page => page,
+    };
+    // The count of pages holds only if whoever wrote the file last knew of it.
+    let holds = header.starts_with(b"SQLite format 3\0") && number(24) == number(92);
+    holds && length < number(28) * page
 }
 
 fn cannot_open(path: &Path, source: sqlx::Error) -> StoreError {

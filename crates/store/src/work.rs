@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use augreg_spec::{DataSource, JobId, JobSpec, Labels};
+use augreg_spec::{DataSource, JobId, JobSpec, Labels, RECIPE_VERSION};
 
 use crate::error::database;
 use crate::rows::{job_id, json, json_text};
@@ -24,7 +24,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Decode`] for a job of a newer augreg.
+    /// [`StoreError::NewerJob`].
     pub async fn work(&self, jobs: &[JobId]) -> Result<HashMap<JobId, Work>, StoreError> {
         let ids = json_text("ids", "a request", &jobs)?;
         let rows = sqlx::query!(
@@ -40,7 +40,7 @@ impl Store {
         rows.into_iter()
             .map(|row| {
                 let work = Work {
-                    spec: json("the spec", &row.id, &row.spec)?,
+                    spec: spec(&row.id, &row.spec)?,
                     source: json("where its data set lies", &row.id, &row.source)?,
                     labels: json("the labels", &row.id, &row.labels)?,
                 };
@@ -65,5 +65,18 @@ impl Store {
         .map_err(database("read where a data set lies"))?;
         let source = source.ok_or_else(|| StoreError::UnknownJob { prefix: id.clone() })?;
         json("where its data set lies", &id, &source)
+    }
+}
+
+/// A spec that this augreg knows how to run. One of another recipe would train differently.
+fn spec(id: &str, text: &str) -> Result<JobSpec, StoreError> {
+    let newer = |why| StoreError::NewerJob { job: id.to_owned(), why };
+    let spec = serde_json::from_str(text).map_err(|error| newer(error.to_string()))?;
+    match &spec {
+        JobSpec::Pretrain(pretrain) if pretrain.recipe != RECIPE_VERSION => {
+            let (found, known) = (pretrain.recipe, RECIPE_VERSION);
+            Err(newer(format!("recipe {found}, this one trains by recipe {known}")))
+        }
+        _ => Ok(spec),
     }
 }

@@ -23,7 +23,7 @@ pub(crate) fn place(device: Device) -> Result<tch::Device, Failure> {
             let count = tch::Cuda::device_count();
             if i64::from(index) >= count {
                 let message = format!("there is no device cuda:{index}; libtorch sees {count}");
-                return Err(Failure::new(FailureKind::Bug, message));
+                return Err(Failure::new(FailureKind::Lost, message));
             }
             Ok(tch::Device::Cuda(index as usize))
         }
@@ -67,6 +67,7 @@ mod tests {
     #[test]
     fn a_device_that_is_not_there_is_named() {
         let failure = place(Device::Cuda(999)).expect_err("nobody has a thousand");
+        assert_eq!(failure.kind, FailureKind::Lost, "the job can go on elsewhere");
         assert!(failure.message.contains("cuda:999"), "{}", failure.message);
     }
 }

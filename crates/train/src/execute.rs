@@ -29,6 +29,13 @@ pub trait Host {
     /// [`JournalError`] if the journal cannot be written.
     fn journal(&mut self, event: JournalEvent) -> Result<(), JournalError>;
 
+    /// Brings all that was journalled so far to the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError`] if that cannot be done.
+    fn sync(&mut self) -> Result<(), JournalError>;
+
     /// Passes on a sign of life. May be lost.
     fn beat(&mut self, beat: Beat);
 

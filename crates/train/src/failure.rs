@@ -22,19 +22,58 @@ impl Failure {
         Self { kind, message: message.into() }
     }
 
-    /// What a caught panic says: libtorch's errors arrive as panics, and some mean no memory.
+    /// What a caught panic says: libtorch's errors arrive as panics.
     pub(crate) fn of_panic(payload: &(dyn Any + Send)) -> Self {
         let text = payload.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
         let text = text.unwrap_or("a panic without a message");
-        let memory = ["out of memory", "can't allocate memory", "not enough memory"];
-        if memory.iter().any(|sign| text.contains(sign)) {
-            Self::new(FailureKind::OutOfMemory, first_lines(text))
+        let says = |signs: &[&str]| signs.iter().any(|sign| text.contains(sign));
+        let lines = first_lines(text);
+        if says(&NO_MEMORY) {
+            Self::new(FailureKind::OutOfMemory, lines)
+        } else if says(&["CUDA", "CUBLAS", "CUDNN", "NVML"]) && says(&LOST_DEVICE) {
+            let text = format!("the device is lost to this worker, which leaves: {lines}");
+            Self::new(FailureKind::Lost, text)
         } else {
-            Self::new(FailureKind::Bug, first_lines(text))
+            Self::new(FailureKind::Bug, lines)
         }
     }
 }
+
+/// What libtorch says when host or device have no memory left.
+const NO_MEMORY: [&str; 5] = [
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+];
+
+/// What libtorch says of a device that is gone, or on which something went so wrong that the driver
+/// fails every further call of the process: the texts of CUDA's errors that only a new process gets
+/// over.
+const LOST_DEVICE: [&str; 20] = [
+    "an illegal memory access was encountered",
+    "an illegal instruction was encountered",
+    "unspecified launch failure",
+    "device-side assert triggered",
+    "the launch timed out and was terminated",
+    "misaligned address",
+    "invalid program counter",
+    "hardware stack error",
+    "operation not supported on global/shared address space",
+    "uncorrectable ECC error encountered",
+    "uncorrectable NVLink error detected during the execution",
+    "all CUDA-capable devices are busy or unavailable",
+    "no CUDA-capable device is detected",
+    "context is destroyed",
+    "driver shutting down",
+    "CUDA error: unknown error", // What a GPU that has fallen off the bus gives.
+    "fallen off the bus",
+    "GPU is lost",
+    "CUBLAS_STATUS_EXECUTION_FAILED",
+    "CUDNN_STATUS_EXECUTION_FAILED",
+];
 
 /// libtorch appends its C++ stack to messages; a person reads the first lines.
 fn first_lines(text: &str) -> String {
@@ -73,6 +112,59 @@ mod tests {
     fn panicked(f: impl FnOnce() + std::panic::UnwindSafe) -> Failure {
         let payload = std::panic::catch_unwind(f).expect_err("panics");
         Failure::of_panic(payload.as_ref())
+    }
+
+    /// As libtorch 2.x words them; tch hands them on with libtorch's C++ stack.
+    #[test]
+    fn what_libtorch_says_of_a_gpu_decides_what_becomes_of_job_and_worker() {
+        const ASYNCHRONOUS: &str = "\\nCUDA kernel errors might be asynchronously reported at some \
+             other API call, so the stacktrace below might be incorrect.\\nFor debugging consider \
+             passing CUDA_LAUNCH_BLOCKING=1\\nCompile with `TORCH_USE_CUDA_DSA` to enable \
+             device-side assertions.\\n\\nException raised from c10_cuda_check_implementation";
+        let lost = [
+            "CUDA error: an illegal memory access was encountered",
+            "CUDA error: unspecified launch failure",
+            "CUDA error: device-side assert triggered",
+            "CUDA error: uncorrectable ECC error encountered",
+            "CUDA error: the launch timed out and was terminated",
+            "CUDA error: misaligned address",
+            "CUDA error: all CUDA-capable devices are busy or unavailable",
+            "CUDA error: unknown error",
+            "CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm( handle, opa, opb)`",
+            "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED",
+        ];
+        let memory = [
+            "CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 23.69 GiB",
+            "CUDA error: out of memory",
+            "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+            "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate \
+             memory: you tried to allocate 4503599627370496 bytes. Error code 12",
+        ];
+        // The device is as good as before.
+        let bug = [
+            "CUDA error: invalid argument",
+            "CUDA error: no kernel image is available for execution on the device",
+            "The size of tensor a (5) must match the size of tensor b (7)",
+            "misaligned address of a letter",
+        ];
+        for (texts, kind) in [
+            (&lost[..], FailureKind::Lost),
+            (&memory, FailureKind::OutOfMemory),
+            (&bug, FailureKind::Bug),
+        ] {
+            for text in texts {
+                let more = if text.contains("CUDA error") { ASYNCHRONOUS } else { "" };
+                let said =
+                    format!("called `Result::unwrap()` on an `Err` value: Torch(\"{text}{more}");
+                let failure = Failure::of_panic(&said);
+                let message = &failure.message;
+                assert_eq!(failure.kind, kind, "{text}");
+                assert!(
+                    message.contains(text) && !message.contains("Exception raised"),
+                    "{message}"
+                );
+            }
+        }
     }
 
     #[test]

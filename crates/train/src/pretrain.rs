@@ -327,10 +327,12 @@ impl Job<'_> {
         patiently(self.host, || save_parameters(path, job, specs, step, &values))
     }
 
-    /// Writes what resume needs. Losses are settled first, so that nothing diverged is ever saved.
+    /// Writes what resume needs. Losses are settled first, so that nothing diverged is ever saved,
+    /// and what was measured is on disk first: the next attempt does not measure it again.
     fn checkpoint(&mut self) -> Result<(), Failure> {
         self.trainer.losses.settle()?;
         self.journal_losses()?;
+        self.host.sync()?;
         let state = TrainingState {
             evaluated: self.evaluated,
             best_val: self.best_val,

@@ -70,6 +70,29 @@ fn a_job_stopped_anywhere_and_resumed_ends_with_the_same_bytes() {
     }
 }
 
+/// A machine that dies between the two would else leave a checkpoint of steps that nothing measured.
+#[test]
+fn what_was_measured_is_on_disk_before_the_checkpoint_that_lies_beyond_it() {
+    let mut study = Study::of(spec());
+    study.assignment.checkpoint_seconds = 1e-3;
+    let (_, host) = study.finish_seen();
+    let mut before = None;
+    let mut events = host.events.iter().enumerate();
+    for (synced, holds) in &host.syncs {
+        assert_eq!(*holds, before, "the checkpoint before this one is still in place");
+        let (at, step) = events
+            .find_map(|(at, event)| match event {
+                JournalEvent::Checkpoint { step } => Some((at, *step)),
+                _ => None,
+            })
+            .expect("a checkpoint follows each sync");
+        assert_eq!(at, *synced, "nothing was journalled since");
+        before = Some(step);
+    }
+    assert!(host.syncs.len() > 5, "{:?}", host.syncs);
+    assert_eq!(before, Some(60));
+}
+
 #[test]
 fn the_loss_of_every_step_is_kept_however_long_the_job() {
     let mut long = spec();

@@ -18,17 +18,29 @@ use crate::log::Redirected;
 use crate::outbox::Outbox;
 use crate::room;
 
-/// Executes an attempt and tells the scheduler that it is over, whatever came of it.
+/// What is known of an attempt's end when it is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Concluded {
+    /// Its journal says it.
+    Recorded,
+    /// Its journal says it, and that the device is lost to this process.
+    DeviceLost,
+    /// Its journal could not be written.
+    Unrecorded,
+}
+
+/// Executes an attempt and tells the scheduler that it is over, whatever came of it. Returns whether
+/// the worker is good for another.
 pub(crate) fn run(
     assignment: &Assignment,
     leave: &Leave,
     outbox: &mut Outbox,
     datasets: &mut DatasetCache,
-) {
+) -> bool {
     let attempt = assignment.attempt;
     let _span = info_span!("attempt", %attempt).entered();
     let folder = RunFolder::new(&assignment.root, attempt.job);
-    let mut recorded = false;
+    let mut concluded = Concluded::Unrecorded;
     match create_journal(assignment, &folder, leave, outbox) {
         Ok(journal) => {
             let log = Redirected::to(&folder.log(attempt.number));
@@ -36,15 +48,19 @@ pub(crate) fn run(
                 warn!("the attempt's log could not be opened: {error}");
             }
             let mut process = Process { assignment, journal, outbox, leave };
-            recorded = journalled(&mut process, &folder, datasets);
+            concluded = journalled(&mut process, &folder, datasets);
         }
         // Without a journal there is nothing to say what was done, so nothing is done.
         Err(error) => error!("the attempt cannot begin: {}", with_causes(&error)),
     }
-    // One that is to leave and cannot say how its attempt ended just leaves, which says that.
-    if recorded || !leave.requested() {
-        outbox.send(&FromWorker::Ended { attempt });
+    match concluded {
+        // Whoever says that it is free is given the next attempt, which would fail.
+        Concluded::DeviceLost => return false,
+        // One that is to leave and cannot say how its attempt ended just leaves, which says that.
+        Concluded::Unrecorded if leave.requested() => {}
+        _ => outbox.send(&FromWorker::Ended { attempt }),
     }
+    true
 }
 
 fn create_journal(
@@ -64,8 +80,12 @@ fn create_journal(
     }
 }
 
-/// Executes an attempt under the job's lock and journals how it ended. Returns whether it could.
-fn journalled(process: &mut Process<'_>, folder: &RunFolder, datasets: &mut DatasetCache) -> bool {
+/// Executes an attempt under the job's lock and journals how it ended.
+fn journalled(
+    process: &mut Process<'_>,
+    folder: &RunFolder,
+    datasets: &mut DatasetCache,
+) -> Concluded {
     let end = match take_lock(process, folder) {
         Ok(lock) => {
             let end = execute(process.assignment, process, datasets);
@@ -120,8 +140,12 @@ fn failed(kind: FailureKind, message: String) -> End {
 
 /// Journals the end; once a success is on disk, the state to resume from is no longer needed, nor are
 /// parameters that nobody wants to keep.
-/// Returns whether the end is there.
-fn conclude(process: &mut Process<'_>, folder: &RunFolder, end: End, _lock: Option<File>) -> bool {
+fn conclude(
+    process: &mut Process<'_>,
+    folder: &RunFolder,
+    end: End,
+    _lock: Option<File>,
+) -> Concluded {
     let event = match end {
         End::Stopped { step } if process.leave.by_host() => JournalEvent::Failed {
             kind: FailureKind::Preempted,
@@ -138,15 +162,16 @@ fn conclude(process: &mut Process<'_>, folder: &RunFolder, end: End, _lock: Opti
         _ => info!("succeeded"),
     }
     let succeeded = matches!(event, JournalEvent::Succeeded(_));
+    let lost = matches!(event, JournalEvent::Failed { kind: FailureKind::Lost, .. });
     if let Err(error) = process.journal(event) {
         error!("the attempt's end could not be journalled: {}", with_causes(&error));
-        return false;
+        return Concluded::Unrecorded;
     }
     if succeeded {
         let keep = process.assignment.keep;
         let done =
-            [(true, folder.latest()), (!keep.best(), folder.best()), (!keep.last(), folder.last())];
+            [(!keep.best(), folder.best()), (!keep.last(), folder.last()), (true, folder.latest())];
         done.iter().filter(|(useless, _)| *useless).for_each(|(_, path)| remove(path));
     }
-    true
+    if lost { Concluded::DeviceLost } else { Concluded::Recorded }
 }

@@ -17,6 +17,20 @@ pub(crate) struct Process<'a> {
     pub(crate) leave: &'a Leave,
 }
 
+impl Process<'_> {
+    /// Goes on with what the journal could not do for want of room, until it could or it is time to
+    /// leave.
+    fn patiently(&mut self, mut done: Result<(), JournalError>) -> Result<(), JournalError> {
+        while let Err(error) = &done
+            && error.is_disk_full()
+            && self.wait_for_room(&with_causes(error))
+        {
+            done = self.journal.retry();
+        }
+        done
+    }
+}
+
 impl Host for Process<'_> {
     fn started(&mut self, step: u64) -> Result<(), JournalError> {
         let uname = rustix::system::uname();
@@ -31,14 +45,13 @@ impl Host for Process<'_> {
     }
 
     fn journal(&mut self, event: JournalEvent) -> Result<(), JournalError> {
-        let mut written = self.journal.append(event);
-        while let Err(error) = &written
-            && error.is_disk_full()
-            && self.wait_for_room(&with_causes(error))
-        {
-            written = self.journal.retry();
-        }
-        written
+        let written = self.journal.append(event);
+        self.patiently(written)
+    }
+
+    fn sync(&mut self) -> Result<(), JournalError> {
+        let synced = self.journal.sync();
+        self.patiently(synced)
     }
 
     fn beat(&mut self, beat: Beat) {

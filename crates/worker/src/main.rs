@@ -49,7 +49,11 @@ fn main() -> ExitCode {
     outbox.hello(); // From here on signals and assignments are heard.
     let mut datasets = DatasetCache::default();
     while let Wake::Run(assignment) = inbox.next() {
-        attempt::run(&assignment, inbox.leave(), &mut outbox, &mut datasets);
+        let is_good = attempt::run(&assignment, inbox.leave(), &mut outbox, &mut datasets);
+        if !is_good {
+            tracing::error!("leaving: the device cannot be used in this process any more");
+            return ExitCode::FAILURE;
+        }
         if inbox.leave().requested() {
             break;
         }

@@ -44,7 +44,7 @@ pub(crate) async fn run(global: &Global, args: &CancelArgs) -> Result<Ending, Fa
     let left =
         if busy.is_some() { wait(&store, &asked).await? } else { open(&store, &asked).await? };
     for job in asked.iter().filter(|job| !left.contains(job)) {
-        let state = store.job(*job).await?.state;
+        let state = store.state(*job).await?;
         output::print(&job.to_string())?;
         output::say(&format!("{} is {state}", job.short()));
     }
@@ -59,7 +59,7 @@ pub(crate) async fn run(global: &Global, args: &CancelArgs) -> Result<Ending, Fa
         });
     }
     for job in jobs.iter().filter(|job| !asked.contains(job)) {
-        output::say(&format!("{} had {} already", job.short(), store.job(*job).await?.state));
+        output::say(&format!("{} had {} already", job.short(), store.state(*job).await?));
     }
     store.close().await;
     Ok(Ending::Good)

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use augreg_protocol::{JobState, WhenAbandoned};
+use augreg_scheduler::core::Policy;
 use augreg_scheduler::runtime::{
-    Retention, RunError, RunOptions, Stopper, Summary, stop_on_signals,
+    Adopted, Retention, RunError, RunOptions, Stopper, Summary, adopt, stop_on_signals,
 };
 use augreg_spec::{JobId, Keep};
 use augreg_store::{JobQuery, NewSweep, QueryError, Store, Value};
@@ -16,7 +18,7 @@ use clap::{Args, ValueEnum};
 use super::pause::pauses_text;
 use super::plan::difference_text;
 use crate::args::Global;
-use crate::failure::{Ending, Failure};
+use crate::failure::{Ending, Failure, advice_on_store};
 use crate::output;
 use crate::progress::Display;
 use crate::space::{Need, Size};
@@ -58,6 +60,18 @@ pub(crate) struct RunArgs {
     /// Without it, what the next checkpoints need, and 200MB at least
     #[arg(long, value_name = "SIZE", value_parser = words::size)]
     reserve: Option<u64>,
+    /// Replace a worker by a new process after so many jobs; without it, workers stay
+    #[arg(long, value_name = "N")]
+    recycle_after: Option<NonZeroU32>,
+    /// Replace a worker that holds more memory than this after a job, such as 8GB
+    #[arg(long, value_name = "SIZE", value_parser = words::size)]
+    worker_memory: Option<u64>,
+    /// A worker that gives no sign of life for so many seconds is killed, its job tried again
+    #[arg(long, default_value_t = 120.0, value_name = "SECONDS", value_parser = seconds)]
+    heartbeat_timeout: f64,
+    /// A worker that makes no step for so many seconds is killed, its job tried again
+    #[arg(long, default_value_t = 1800.0, value_name = "SECONDS", value_parser = seconds)]
+    step_timeout: f64,
     /// Which parameters of finished jobs stay; without it, what their sweep files say
     #[arg(long, value_name = "WHAT", value_parser = keep())]
     keep: Option<Keep>,
@@ -78,9 +92,12 @@ enum Abandoned {
     Finish,
 }
 
+/// No time that a person means is longer: a year, in seconds.
+const LONGEST: f64 = 31_557_600.0;
+
 fn seconds(text: &str) -> Result<f64, String> {
-    let valid = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds > 0.0);
-    valid.ok_or_else(|| "a number of seconds above 0".to_owned())
+    let valid = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0 && *seconds <= LONGEST);
+    valid.ok_or_else(|| "a number of seconds above 0, and of a year at most".to_owned())
 }
 
 pub(crate) async fn run(global: &Global, args: &LaunchArgs) -> Result<Ending, Failure> {
@@ -102,11 +119,34 @@ pub(crate) async fn run(global: &Global, args: &LaunchArgs) -> Result<Ending, Fa
     if !global.quiet {
         output::say(&format!("{}: {}", loaded.sweep.name, difference_text(&difference)));
     }
+    if difference.new > 0 || store_is_new(&study.store).await? {
+        take_in_journals(&study.store).await?;
+    }
     if args.register_only {
         study.store.close().await;
         return Ok(Ending::Good);
     }
     go_on(study, Some(&loaded.sweep.name), global, &args.run).await
+}
+
+/// Whether no job was ever tried, as far as the database knows.
+async fn store_is_new(store: &Store) -> Result<bool, Failure> {
+    Ok(store.sql("SELECT 1 FROM attempt LIMIT 1").await?.rows.is_empty())
+}
+
+/// What is there of the sweep's jobs though the database does not know it is not done again.
+async fn take_in_journals(store: &Store) -> Result<(), Failure> {
+    let Adopted { attempts, succeeded } = adopt(store).await?;
+    if attempts > 0 {
+        output::say(&format!(
+            "the database did not know {} attempts that left journals below `{}`: they are taken in, \
+             {} jobs have their results",
+            count(attempts as u64),
+            store.root().join("runs").display(),
+            count(succeeded as u64),
+        ));
+    }
+    Ok(())
 }
 
 /// Refuses a sweep that the disk is too small for.
@@ -190,6 +230,13 @@ pub(super) async fn go_on(
         },
         reserve: args.reserve,
         keep: retention(&store, args.keep).await?,
+        policy: Policy {
+            heartbeat_timeout: Duration::from_secs_f64(args.heartbeat_timeout),
+            step_timeout: Duration::from_secs_f64(args.step_timeout),
+            recycle_after: args.recycle_after,
+            worker_memory: args.worker_memory,
+            ..Policy::default()
+        },
         ..RunOptions::default()
     };
     for line in pauses_text(&store.pauses().await?, sweep, time).lines() {
@@ -239,13 +286,16 @@ fn summary_text(summary: &Summary, what: &str) -> String {
     text
 }
 
+const GO_ON: &str = "`augreg resume` goes on when it is mended";
+
 pub(super) fn failure(error: RunError) -> Failure {
     let help = match &error {
         RunError::NoWorker { .. } => {
             "try `augreg-worker --version`; `scripts/setup` and `scripts/build` mend it"
         }
         RunError::Program(_) => "`scripts/build` builds it",
-        _ => "`augreg resume` goes on when it is mended",
+        RunError::Store(error) => advice_on_store(error).unwrap_or(GO_ON),
+        RunError::Root { .. } => GO_ON,
     };
     Failure::broken(error, Some(help))
 }

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::cancel::by;
 use crate::args::Global;
 use crate::failure::{Ending, Failure};
 use crate::output;
@@ -27,7 +28,7 @@ pub(crate) async fn run(global: &Global, args: &RetryArgs) -> Result<Ending, Fai
     if let Some(sweep) = &args.sweep {
         jobs = store.failed_jobs(Some(sweep)).await?;
     }
-    let queued = store.requeue_failed(&jobs, "asked for by `augreg retry`").await?;
+    let queued = store.requeue_failed(&jobs, &by("augreg retry")).await?;
     store.close().await;
     for job in &queued {
         output::print(&job.to_string())?;

@@ -47,6 +47,10 @@ pub(crate) async fn run(global: &Global, args: &StatusArgs) -> Result<Ending, Fa
     text += &pauses_text(&store.pauses().await?, sweep, time);
     text += &disk_text(&store).await?;
     text += &time_left(&store, sweep).await?;
+    let since = StudyLock::holder(store.root()).map_or(0, |holder| holder.since);
+    for (at, why) in store.slots_given_up().await?.into_iter().filter(|(at, _)| *at >= since) {
+        text += &format!("{}  {why}\n", time(at));
+    }
     let now = now();
     let running = store.running(sweep).await?;
     if !running.is_empty() {

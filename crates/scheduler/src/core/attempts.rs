@@ -23,6 +23,7 @@ impl Core {
         let rank = self.jobs.rank(attempt.job);
         let found = slot.and_then(|id| {
             self.slots.change(id, |slot| {
+                slot.served += 1;
                 let busy = match &slot.seat {
                     Seat::Busy(busy) if busy.attempt == attempt => busy.clone(),
                     // Its journal was read before those of the attempts that came first.
@@ -76,6 +77,7 @@ impl Core {
             let slots = self.fits.left();
             let turn = self.breaker.ended(times, attempt, &judged, (slots, &self.policy));
             self.turn(turn);
+            self.recycle_used(slot);
         }
     }
 

@@ -1,5 +1,6 @@
 //! The numbers behind the core's decisions, and the back-off they give. No state.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use augreg_protocol::AttemptKey;
@@ -44,6 +45,10 @@ pub struct Policy {
     /// How much work a worker is given beyond the attempt it is at, by how long its last one took:
     /// with jobs of milliseconds it need not wait for the next. Nothing where jobs take longer.
     pub ahead: Duration,
+    /// Jobs that a worker runs before it is replaced; without it, as many as there are.
+    pub recycle_after: Option<NonZeroU32>,
+    /// A worker that holds more bytes of memory than this after a job is replaced.
+    pub worker_memory: Option<u64>,
     /// Seed of the jitter.
     pub seed: u64,
 }
@@ -71,6 +76,8 @@ impl Default for Policy {
             at_once: Duration::from_secs(10),
             trials: 10,
             ahead: Duration::from_millis(25),
+            recycle_after: None,
+            worker_memory: None,
             seed: 0,
         }
     }

@@ -79,6 +79,8 @@ pub(super) struct Slot {
     /// Attempts the worker was handed ahead of time: it takes them up one after the other.
     pub(super) ahead: VecDeque<AttemptKey>,
     pub(super) pace: Option<Pace>,
+    /// Attempts that its worker has ended.
+    pub(super) served: u32,
     /// Starts in a row that failed.
     pub(super) failed_starts: u32,
     /// Set from the moment the worker is told to leave until it is gone.
@@ -122,7 +124,7 @@ impl Slot {
         let seat = Seat::Empty { not_before: Millis(0) };
         let (leaving, drain, sorted) = (None, None, Sorted::default());
         let (ahead, pace) = (VecDeque::new(), None);
-        Self { seat, ahead, pace, failed_starts: 0, leaving, drain, sorted }
+        Self { seat, ahead, pace, served: 0, failed_starts: 0, leaving, drain, sorted }
     }
 
     pub(super) fn has_worker(&self) -> bool {
@@ -142,6 +144,7 @@ impl Slot {
         };
         self.leaving = None;
         self.pace = None;
+        self.served = 0;
     }
 
     /// The attempt of the worker is over: the next, if it was handed one, is under way.
@@ -153,9 +156,13 @@ impl Slot {
     }
 
     /// How many attempts its worker is to have ahead of time. It is given more only when half of
-    /// them are taken up, so that many are written at once.
+    /// them are taken up, so that many are written at once; never more than it may run.
     pub(super) fn depth(&self, policy: &Policy) -> usize {
-        let depth = self.pace.map_or(0, |pace| policy.depth(pace.took));
+        let left = policy.recycle_after.map_or(u32::MAX, |most| {
+            // The one it is at counts.
+            most.get().saturating_sub(self.served).saturating_sub(1)
+        });
+        let depth = self.pace.map_or(0, |pace| policy.depth(pace.took)).min(left as usize);
         if self.ahead.len() > depth / 2 { self.ahead.len() } else { depth }
     }
 

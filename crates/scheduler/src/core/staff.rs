@@ -126,6 +126,25 @@ impl Core {
         self.let_go(id);
     }
 
+    /// Replaces the worker on a slot if it has run as many jobs as one may.
+    pub(super) fn recycle_used(&mut self, id: SlotId) {
+        let served = self.slots.get(id).map_or(0, |slot| slot.served);
+        if self.policy.recycle_after.is_some_and(|most| served >= most.get()) {
+            self.recycle(id, &format!("it has run {served} jobs"));
+        }
+    }
+
+    /// Replaces the worker on a slot if it holds more memory than one may.
+    pub(super) fn resident(&mut self, id: SlotId, bytes: u64) {
+        if let Some(most) = self.policy.worker_memory.filter(|most| bytes > *most) {
+            let [holds, most] = [bytes, most].map(|bytes| bytes as f64 / 1e6);
+            self.recycle(
+                id,
+                &format!("it holds {holds:.0} MB of memory, {most:.0} MB are allowed"),
+            );
+        }
+    }
+
     /// The worker on a slot gets nothing more, and no other takes its place; unless there are jobs
     /// that fit no other slot.
     pub(super) fn quarantine(&mut self, id: SlotId) {

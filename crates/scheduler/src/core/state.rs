@@ -152,6 +152,7 @@ impl Core {
             Event::WorkerReady { slot } => self.worker_ready(slot),
             Event::StartFailed { slot, why, hopeless } => self.start_failed(slot, why, hopeless),
             Event::WorkerFree { slot } => self.worker_free(slot),
+            Event::Resident { slot, bytes } => self.resident(slot, bytes),
             Event::WorkerGone { slot, why, out_of_memory } => {
                 self.worker_gone(slot, &why, out_of_memory);
             }

@@ -102,6 +102,13 @@ pub enum Event {
         /// Its slot.
         slot: SlotId,
     },
+    /// How much memory the worker on a slot holds after an attempt. Told before that it is free.
+    Resident {
+        /// Its slot.
+        slot: SlotId,
+        /// Bytes.
+        bytes: u64,
+    },
     /// The worker on a slot is no more.
     WorkerGone {
         /// Its slot.

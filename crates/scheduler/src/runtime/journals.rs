@@ -139,7 +139,10 @@ impl Journal {
         let ended = news.entries.last().is_some_and(|entry| entry.event.is_terminal());
         let damage = damage.filter(|_| !ended);
         let over = ended || damage.is_some();
-        news.events.extend(damage.map(|why| Event::Untrusted { attempt, why }));
+        news.events.extend(damage.map(|why| {
+            let kept = "what it says before is kept, the job goes on from its checkpoint";
+            Event::Untrusted { attempt, why: format!("{why}; {kept}") }
+        }));
         (news, over)
     }
 

@@ -104,9 +104,18 @@ impl Late {
 ///
 /// [`StoreError`].
 pub async fn catch_up(store: &Store) -> Result<usize, StoreError> {
+    catch_up_with(store, BEFORE / TOGETHER).await
+}
+
+/// [`catch_up`], with however many there are.
+pub(super) async fn catch_up_with_all(store: &Store) -> Result<usize, StoreError> {
+    catch_up_with(store, u32::MAX).await
+}
+
+async fn catch_up_with(store: &Store, rounds: u32) -> Result<usize, StoreError> {
     let mut core = Core::new(Policy::default(), []);
     let mut late = Late::new(store.root());
-    for _ in 0..BEFORE / TOGETHER {
+    for _ in 0..rounds {
         let left = late.next(store).await?;
         // One that is said to run is the run's to see to.
         let open = left.iter().filter(|left| left.state != JobState::Running);

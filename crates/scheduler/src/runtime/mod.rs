@@ -6,6 +6,7 @@
 //! have left a journal, and the journals know the rest: a start is a crash's recovery with nothing
 //! to recover.
 
+mod adopt;
 mod arrivals;
 mod briefing;
 mod journals;
@@ -22,7 +23,9 @@ mod run;
 mod simulation;
 mod space;
 mod stop;
+mod tidy;
 
+pub use adopt::{Adopted, adopt};
 pub use late::catch_up;
 pub use lock::{Holder, LockError, StudyLock};
 pub use options::{Progress, Retention, RunError, RunOptions, Summary};

@@ -24,6 +24,7 @@ use super::record::{change, persist};
 use super::requests::{Asked, Requests};
 use super::space::{Space, default_reserve};
 use super::stop::{StopListener, Urgency};
+use super::tidy::Tidy;
 use crate::core::{Action, AttemptEnd, Core, Event, Finish, Millis};
 
 /// How often time is looked at: timeouts and back-offs are this exact.
@@ -77,6 +78,7 @@ pub async fn run(
     });
     let mut run = Run {
         space: Space::new(root.clone(), reserve),
+        tidy: Tidy::new(&store, options.keep.clone()).await?,
         store,
         options,
         stop: stop.clone(),
@@ -122,6 +124,7 @@ struct Run<F> {
     succeeded_before: usize,
     requests: Requests,
     space: Space,
+    tidy: Tidy,
     finish: Option<Finish>,
     observe: F,
 }
@@ -172,6 +175,7 @@ impl<F: FnMut(Progress) + Send> Run<F> {
             };
             self.handle(wake).await?;
         }
+        self.tidy.finish();
         Ok(())
     }
 
@@ -189,6 +193,7 @@ impl<F: FnMut(Progress) + Send> Run<F> {
                         self.see_orphan(attempt).await?;
                     }
                 }
+                self.tidy.look();
                 if self.late_seen.elapsed() >= 10 * TICK {
                     self.late_seen = Instant::now();
                     let words = self.late.look(&self.store).await?;
@@ -208,6 +213,7 @@ impl<F: FnMut(Progress) + Send> Run<F> {
                     match &report {
                         WorkerReport::Beat(beat) => (self.observe)(Progress::Beat(beat.clone())),
                         WorkerReport::NoRoom { why, .. } => self.space.missed(why),
+                        WorkerReport::Ended { .. } => all_events.extend(self.memory(slot)),
                         _ => {}
                     }
                     let (news, mut events) = self.reading.report(slot, report);
@@ -217,6 +223,12 @@ impl<F: FnMut(Progress) + Send> Run<F> {
                 self.turn(all_news, all_events).await
             }
         }
+    }
+
+    /// What memory the worker on a slot holds, where that matters.
+    fn memory(&self, slot: SlotId) -> Option<Event> {
+        self.options.policy.worker_memory?;
+        self.local.resident(slot).map(|bytes| Event::Resident { slot, bytes })
     }
 
     /// What people have asked for lately. Jobs that are not this run's are cancelled right here.
@@ -273,10 +285,11 @@ impl<F: FnMut(Progress) + Send> Run<F> {
                 events.drain(..).flat_map(|event| self.core.handle(now, event)).collect();
             let slots = self.local.slots();
             changes.extend(actions.iter().filter_map(|a| change(a, slots)));
-            self.record(&news, &changes).await?;
-            changes.clear();
+            // Before they are said to run: of a newer augreg's jobs none can be.
             let next = || self.core.upcoming(AHEAD);
             self.briefing.prepare(&self.store, &actions, next).await?;
+            self.record(&news, &changes).await?;
+            changes.clear();
             for note in news.drain(..).flat_map(|news| news.notes) {
                 (self.observe)(Progress::Note(note));
             }
@@ -341,7 +354,12 @@ impl<F: FnMut(Progress) + Send> Run<F> {
         };
         if state.is_end() {
             self.briefing.forget(job);
-            let flops = self.jobs.remove(&job).map_or(0.0, |job| job.flops);
+            let ended = self.jobs.remove(&job);
+            let trained = ended.as_ref().is_some_and(|job| job.parameters > 0);
+            if state == JobState::Succeeded && trained {
+                self.tidy.succeeded(job);
+            }
+            let flops = ended.map_or(0.0, |job| job.flops);
             (self.observe)(Progress::Finished { job, state, flops, failure });
         } else if let Some(attempt) = attempt {
             (self.observe)(Progress::Requeued { attempt, failure });

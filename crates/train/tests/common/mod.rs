@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use augreg_data::identify;
 use augreg_protocol::{
@@ -92,7 +92,8 @@ impl Study {
 
     /// Executes the next attempt, which is told to stop when asked `patience` times.
     pub(crate) fn attempt(&mut self, patience: u32) -> (End, Recorder) {
-        let mut host = Recorder { patience: Cell::new(patience), ..Recorder::default() };
+        let latest = Some(self.run_folder().latest());
+        let mut host = Recorder { patience: Cell::new(patience), latest, ..Recorder::default() };
         let end = execute(&self.assignment, &mut host, &mut DatasetCache::default());
         self.assignment.attempt.number += 1;
         (end, host)
@@ -117,6 +118,9 @@ pub(crate) struct Recorder {
     pub(crate) started: Vec<u64>,
     pub(crate) events: Vec<JournalEvent>,
     pub(crate) beats: Vec<Beat>,
+    /// At each sync of the journal: the events before it, and the step of the checkpoint on disk.
+    pub(crate) syncs: Vec<(usize, Option<u64>)>,
+    latest: Option<PathBuf>,
     patience: Cell<u32>,
 }
 
@@ -128,6 +132,12 @@ impl Host for Recorder {
 
     fn journal(&mut self, event: JournalEvent) -> Result<(), JournalError> {
         self.events.push(event);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), JournalError> {
+        let holds = self.latest.as_deref().and_then(checkpointed);
+        self.syncs.push((self.events.len(), holds));
         Ok(())
     }
 
@@ -159,4 +169,11 @@ impl Recorder {
         };
         self.events.iter().flat_map(points).collect()
     }
+}
+
+/// The step in the metadata of a checkpoint.
+fn checkpointed(path: &Path) -> Option<u64> {
+    let bytes = std::fs::read(path).ok()?;
+    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).ok()?;
+    header.metadata().as_ref()?.get("step")?.parse().ok()
 }

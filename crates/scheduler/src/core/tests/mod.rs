@@ -6,6 +6,7 @@ mod dependencies;
 mod late;
 mod pauses;
 mod properties;
+mod recycling;
 mod retries;
 mod slots;
 mod storms;
