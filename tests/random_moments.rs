@@ -206,13 +206,12 @@ impl Sweep {
         }
         let runs = self.study.root().join("runs");
         for job in folders(&runs) {
-            let journals: Vec<_> = (1..)
-                .map(|number| job.join(format!("attempt-{number}/journal.jsonl")))
-                .take_while(|journal| journal.parent().is_some_and(Path::exists))
-                .collect();
+            let mut attempts = folders(&job);
+            attempts.retain(|path| number(path).is_some());
+            attempts.sort_by_key(|path| number(path));
             let mut next = checkpointed(&job.join("checkpoint/latest.safetensors"));
-            for journal in journals.iter().rev() {
-                let began = self.tear_journal(journal, next);
+            for attempt in attempts.iter().rev() {
+                let began = self.tear_journal(&attempt.join("journal.jsonl"), next);
                 next = began.or(next);
             }
             self.tear_checkpoint(&job.join("checkpoint"));
@@ -301,6 +300,11 @@ fn folders(of: &Path) -> Vec<PathBuf> {
         entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
     folders.sort();
     folders
+}
+
+/// The number of the attempt whose folder this is.
+fn number(path: &Path) -> Option<u32> {
+    path.file_name()?.to_str()?.strip_prefix("attempt-")?.parse().ok()
 }
 
 fn name(path: &Path) -> String {
