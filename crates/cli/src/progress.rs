@@ -1,11 +1,15 @@
-//! What a person sees while a sweep runs: on a terminal a bar for every running job and one for the
-//! whole, elsewhere a plain line for every job that ends. All of it goes to standard error.
+//! What a person sees while a sweep runs: on a terminal a bar for every running job that there is room
+//! for and one for the whole, elsewhere a plain line for every job that ends. All of it goes to standard
+//! error.
+//!
+//! News come by the hundred a second, and no eye follows: they are noted as they come, and drawn twice a
+//! second. What would not be seen is not made: no bar for a job that takes milliseconds.
 
-use std::collections::HashMap;
-use std::io::IsTerminal;
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
-use augreg_protocol::{AttemptKey, Beat, FailureKind, JobState};
+use augreg_protocol::{Beat, FailureKind, JobState};
 use augreg_scheduler::runtime::Progress;
 use augreg_spec::JobId;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -13,28 +17,42 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::output;
 use crate::words::{count, duration};
 
+/// Times a second that bars are drawn.
+const DRAWN: u8 = 2;
+/// Between two drawings. An attempt that has lasted as long gets a bar.
+const PAUSE: Duration = Duration::from_millis(1000 / DRAWN as u64);
+/// Lines of a terminal that does not say how many it has.
+const LINES: u16 = 24;
+
 /// An attempt that runs.
 struct Run {
     /// How its job is called on a line.
     name: String,
     /// What its job takes.
+    steps: u64,
     flops: f64,
-    bar: ProgressBar,
     since: Instant,
+    /// Its last sign of life, until it is drawn.
+    beat: Option<Beat>,
     /// Share of the job that is done, and that was done when the attempt began.
     share: f64,
     first_share: Option<f64>,
+    /// None if it is too early for one, there is no room, or no terminal.
+    bar: Option<ProgressBar>,
 }
 
 /// The display of one launch or resume.
 pub(crate) struct Display {
-    running: HashMap<AttemptKey, Run>,
+    /// By job: none runs twice at once.
+    running: BTreeMap<JobId, Run>,
     bars: MultiProgress,
     total: ProgressBar,
     /// On a terminal, and not asked to be quiet.
     live: bool,
     quiet: bool,
     began: Instant,
+    /// When the bars were drawn last.
+    drawn: Instant,
     ended: usize,
     failed: usize,
     all: usize,
@@ -47,20 +65,26 @@ pub(crate) struct Display {
 impl Display {
     /// Prepares the display of a run that has not begun.
     pub(crate) fn new(quiet: bool) -> Self {
-        let live = !quiet && std::io::stderr().is_terminal();
-        let target = if live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let live = !quiet && io::stderr().is_terminal();
+        let target = if live {
+            ProgressDrawTarget::stderr_with_hz(DRAWN)
+        } else {
+            ProgressDrawTarget::hidden()
+        };
         let bars = MultiProgress::with_draw_target(target);
         let total = bars.add(ProgressBar::new(0));
         total.set_style(style("{bar:30.green/dim} {pos}/{len} jobs  {msg}"));
+        let now = Instant::now();
         Self {
             flops_all: 0.0,
             all: 0,
-            running: HashMap::new(),
+            running: BTreeMap::new(),
             bars,
             total,
             live,
             quiet,
-            began: Instant::now(),
+            began: now,
+            drawn: now,
             ended: 0,
             failed: 0,
             flops_ended: 0.0,
@@ -78,12 +102,22 @@ impl Display {
                 self.line(&format!("{} jobs on {slots} worker{plural}", count(jobs as u64)));
             }
             Progress::Started { attempt, steps, flops, name, .. } => {
-                self.start(attempt, steps, flops, &name);
+                let run = Run {
+                    name: format!("{}  {name}", attempt.job.short()),
+                    steps,
+                    flops,
+                    since: Instant::now(),
+                    beat: None,
+                    share: 0.0,
+                    first_share: None,
+                    bar: None,
+                };
+                self.running.insert(attempt.job, run);
             }
-            Progress::Beat(beat) => self.beat(&beat),
+            Progress::Beat(beat) => self.beat(beat),
             Progress::Requeued { attempt, failure } => {
                 let name = self.name(attempt.job);
-                self.stop(attempt);
+                self.stop(attempt.job, false);
                 if let Some((kind, message)) = failure {
                     let why = first_line(&message);
                     self.line(&format!("retry  {name}  after {}: {why}", kind.name()));
@@ -97,42 +131,38 @@ impl Display {
             }
             Progress::Note(note) => self.line(&note),
         }
-        self.refresh();
+        if self.live && self.drawn.elapsed() >= PAUSE {
+            self.drawn = Instant::now();
+            self.draw();
+        }
     }
 
     /// Takes the bars away.
     pub(crate) fn close(&self) {
-        for run in self.running.values() {
-            run.bar.finish_and_clear();
+        for bar in self.running.values().filter_map(|run| run.bar.as_ref()) {
+            bar.finish_and_clear();
         }
         self.total.finish_and_clear();
     }
 
-    fn start(&mut self, attempt: AttemptKey, steps: u64, flops: f64, name: &str) {
-        let bar = self.bars.insert_before(&self.total, ProgressBar::new(steps));
-        bar.set_style(style("  {bar:24.cyan/dim} {percent:>3} %  {prefix}  {msg:.dim}"));
-        let name = format!("{}  {name}", attempt.job.short());
-        bar.set_prefix(name.clone());
-        let since = Instant::now();
-        let run = Run { name, flops, bar, since, share: 0.0, first_share: None };
-        self.running.insert(attempt, run);
-    }
-
-    fn beat(&mut self, beat: &Beat) {
-        let Some(run) = self.running.get_mut(&beat.attempt) else { return };
-        run.bar.set_message(beat.loss.map_or("evaluating".to_owned(), |loss| {
-            format!("loss {loss:.3}  {:.0} images/s", beat.images_per_second)
-        }));
-        run.bar.set_position(beat.step);
+    fn beat(&mut self, beat: Beat) {
+        let Some(run) = self.running.get_mut(&beat.attempt.job) else { return };
         run.share = beat.step as f64 / beat.steps.max(1) as f64;
         run.first_share.get_or_insert(run.share);
+        run.beat = Some(beat);
     }
 
     /// An attempt is over; the seconds it took.
-    fn stop(&mut self, attempt: AttemptKey) -> Option<Duration> {
-        let run = self.running.remove(&attempt)?;
-        run.bar.finish_and_clear();
-        self.flops_here += run.flops * (run.share - run.first_share.unwrap_or(run.share));
+    fn stop(&mut self, job: JobId, succeeded: bool) -> Option<Duration> {
+        let mut run = self.running.remove(&job)?;
+        if succeeded {
+            run.share = 1.0;
+        }
+        if let Some(bar) = &run.bar {
+            bar.finish_and_clear();
+            self.bars.remove(bar);
+        }
+        self.flops_here += run.flops_here();
         Some(run.since.elapsed())
     }
 
@@ -144,38 +174,50 @@ impl Display {
         failure: Option<(FailureKind, String)>,
     ) {
         let name = self.name(job);
-        let attempt = self.running.keys().find(|attempt| attempt.job == job).copied();
-        if let Some(run) = attempt.and_then(|attempt| self.running.get_mut(&attempt))
-            && state == JobState::Succeeded
-        {
-            run.share = 1.0;
-        }
-        let took = attempt.and_then(|attempt| self.stop(attempt));
+        let took = self.stop(job, state == JobState::Succeeded);
         self.ended += 1;
         self.flops_ended += flops;
-        self.total.set_position(self.ended as u64);
-        let took = took.map_or(String::new(), |took| format!("  {}", duration(took.as_secs_f64())));
-        let place = format!("[{:>width$}/{}]", self.ended, self.all, width = digits(self.all));
+        let place = || format!("[{:>width$}/{}]", self.ended, self.all, width = digits(self.all));
         match failure {
             Some((kind, message)) if state == JobState::Failed => {
-                self.failed += 1;
                 let why = first_line(&message);
-                self.line(&format!("{place} failed  {name}  {}: {why}", kind.name()));
+                let text = format!("{} failed  {name}  {}: {why}", place(), kind.name());
+                self.failed += 1;
+                self.line(&text);
             }
-            _ if !self.live => self.line(&format!("{place} {state}  {name}{took}")),
+            _ if !self.live && !self.quiet => {
+                let took = took
+                    .map_or(String::new(), |took| format!("  {}", duration(took.as_secs_f64())));
+                self.line(&format!("{} {state}  {name}{took}", place()));
+            }
             _ => {}
         }
     }
 
-    fn refresh(&self) {
-        if !self.live {
-            return;
+    /// Brings the bars up to date.
+    fn draw(&mut self) {
+        // One line for the whole, one for the cursor.
+        let lines = rustix::termios::tcgetwinsize(io::stderr()).map_or(LINES, |size| size.ws_row);
+        let mut room = usize::from(if lines == 0 { LINES } else { lines }.saturating_sub(2));
+        for run in self.running.values_mut() {
+            if run.bar.is_none() && (room == 0 || run.since.elapsed() < PAUSE) {
+                continue;
+            }
+            room = room.saturating_sub(1);
+            let bar = run.bar.get_or_insert_with(|| {
+                let bar = self.bars.insert_before(&self.total, ProgressBar::new(run.steps));
+                bar.set_style(style("  {bar:24.cyan/dim} {percent:>3} %  {prefix}  {msg:.dim}"));
+                bar.set_prefix(run.name.clone());
+                bar
+            });
+            if let Some(beat) = run.beat.take() {
+                bar.set_position(beat.step);
+                bar.set_message(beat.loss.map_or("evaluating".to_owned(), |loss| {
+                    format!("loss {loss:.3}  {:.0} images/s", beat.images_per_second)
+                }));
+            }
         }
-        let here: f64 = self
-            .running
-            .values()
-            .map(|run| run.flops * (run.share - run.first_share.unwrap_or(run.share)))
-            .sum();
+        let here: f64 = self.running.values().map(Run::flops_here).sum();
         let elapsed = self.began.elapsed().as_secs_f64();
         let speed = (self.flops_here + here) / elapsed.max(1e-3);
         let left = self.flops_all - self.flops_ended - here;
@@ -186,12 +228,12 @@ impl Display {
         if self.failed > 0 {
             text += &format!(", {} failed", self.failed);
         }
+        self.total.set_position(self.ended as u64);
         self.total.set_message(text);
     }
 
     fn name(&self, job: JobId) -> String {
-        let run = self.running.iter().find(|(attempt, _)| attempt.job == job);
-        run.map_or_else(|| job.short(), |(_, run)| run.name.clone())
+        self.running.get(&job).map_or_else(|| job.short(), |run| run.name.clone())
     }
 
     fn line(&self, text: &str) {
@@ -204,6 +246,13 @@ impl Display {
         } else {
             output::say(text);
         }
+    }
+}
+
+impl Run {
+    /// Work done in this attempt.
+    fn flops_here(&self) -> f64 {
+        self.flops * (self.share - self.first_share.unwrap_or(self.share))
     }
 }
 

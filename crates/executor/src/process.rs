@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use augreg_protocol::{FromWorker, ToWorker};
@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::sync::{Notify, mpsc};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 use tracing::{debug, warn};
 
 use crate::local::{WorkerEvent, WorkerReport};
@@ -27,8 +27,12 @@ const LONGEST_LINE: u64 = 1 << 20;
 /// How long the rest of a dead worker's output is waited for. Only a process that it started and
 /// that kept the pipe can make it last.
 const DRAIN: Duration = Duration::from_secs(1);
-/// How often the kernel's count of out-of-memory kills is looked at while a worker runs.
+/// How often the kernel's count of out-of-memory kills is looked at while workers run.
 const MEMORY_WATCH: Duration = Duration::from_secs(1);
+/// How often a worker's beats are passed on: of those in between, the newest.
+const BEATS: Duration = Duration::from_millis(500);
+/// How a beat begins. One that begins otherwise is passed on as it comes.
+const BEAT: &[u8] = b"{\"type\":\"beat\"";
 
 /// A running worker, or one that was. Dropping it closes the worker's standard input.
 #[derive(Debug)]
@@ -163,6 +167,35 @@ struct Listener {
     kills_before: Option<u64>,
 }
 
+/// A worker's beats, which it may send far more often than anybody wants to know.
+#[derive(Default)]
+struct Beats {
+    /// The newest line that was not passed on; empty if there is none.
+    kept: Vec<u8>,
+    /// When one was passed on last.
+    passed: Option<Instant>,
+}
+
+impl Beats {
+    /// When the one that is kept is to be passed on; none if there is none.
+    fn due(&self) -> Option<Instant> {
+        self.passed.filter(|_| !self.kept.is_empty()).map(|passed| passed + BEATS)
+    }
+
+    /// Takes a line, and gives back the one that is to be passed on now, if any.
+    fn take(&mut self, line: &mut Vec<u8>) -> Option<Vec<u8>> {
+        std::mem::swap(&mut self.kept, line);
+        let due = self.passed.is_none_or(|passed| passed.elapsed() >= BEATS);
+        if due { self.pass() } else { None }
+    }
+
+    /// The one that is kept, to be passed on.
+    fn pass(&mut self) -> Option<Vec<u8>> {
+        self.passed = Some(Instant::now());
+        Some(std::mem::take(&mut self.kept)).filter(|kept| !kept.is_empty())
+    }
+}
+
 impl Listener {
     /// Passes on what the worker says until it closes its output or is refused.
     async fn listen(mut self, stdout: Option<ChildStdout>) -> Heard {
@@ -170,55 +203,92 @@ impl Listener {
         let Some(stdout) = stdout else { return heard };
         let mut reader = BufReader::new(stdout);
         let mut line = Vec::new();
-        let mut looked = Instant::now();
+        let mut beats = Beats::default();
         loop {
-            line.clear();
-            match (&mut reader).take(LONGEST_LINE).read_until(b'\n', &mut line).await {
-                Ok(0) => return heard,
+            let mut limited = (&mut reader).take(LONGEST_LINE);
+            let read = limited.read_until(b'\n', &mut line);
+            let read = match beats.due() {
+                None => read.await,
+                Some(due) => {
+                    if let Ok(read) = timeout_at(due.into(), read).await {
+                        read
+                    } else {
+                        // What was read of a line stays in it.
+                        self.pass(beats.pass().as_deref());
+                        continue;
+                    }
+                }
+            };
+            match read {
+                Ok(0) if line.is_empty() => break,
                 Ok(_) => {}
                 Err(error) => {
                     warn!(slot = %self.slot, %error, "failed to read from a worker");
+                    break;
+                }
+            }
+            heard.kills_before = recent_out_of_memory_kills();
+            if line.starts_with(BEAT) {
+                self.pass(beats.take(&mut line).as_deref());
+            } else {
+                // What it says now comes after what it said before.
+                self.pass(beats.pass().as_deref());
+                if !self.hear(&line, &mut heard).await {
                     return heard;
                 }
             }
-            if looked.elapsed() >= MEMORY_WATCH {
-                looked = Instant::now();
-                heard.kills_before = out_of_memory_kills();
-            }
-            match serde_json::from_slice(&line) {
-                Ok(FromWorker::Hello { version, .. }) if version != env!("CARGO_PKG_VERSION") => {
-                    let ours = env!("CARGO_PKG_VERSION");
-                    let why = format!(
-                        "the worker is version {version}, augreg is version {ours}; build both \
-                         together with `scripts/build`"
-                    );
-                    heard.refused = Some(why);
-                    self.kill.notify_one();
-                    return heard;
-                }
-                Ok(FromWorker::Hello { pid, .. }) => {
-                    heard.hello = true;
-                    self.tell(WorkerReport::Ready { pid }).await;
-                }
-                Ok(FromWorker::Ended { attempt }) => {
-                    self.tell(WorkerReport::Ended { attempt }).await;
-                }
-                Ok(FromWorker::Beat(beat)) => {
-                    // A beat that finds the scheduler busy is worth less than the worker's time.
-                    let report = WorkerReport::Beat(beat);
-                    let _ = self.events.try_send(WorkerEvent { slot: self.slot, report });
-                }
-                Ok(FromWorker::NoRoom { attempt, why }) => {
-                    let report = WorkerReport::NoRoom { attempt, why };
-                    let _ = self.events.try_send(WorkerEvent { slot: self.slot, report });
-                }
-                Err(error) => {
-                    let text = String::from_utf8_lossy(&line);
-                    let text: String = text.trim_end().chars().take(200).collect();
-                    warn!(slot = %self.slot, %error, text, "ignored what a worker said");
-                }
-            }
+            line.clear();
         }
+        self.pass(beats.pass().as_deref());
+        heard
+    }
+
+    /// Passes a beat on.
+    fn pass(&self, line: Option<&[u8]>) {
+        let Some(line) = line else { return };
+        match serde_json::from_slice(line) {
+            Ok(FromWorker::Beat(beat)) => self.mention(WorkerReport::Beat(beat)),
+            Ok(_) => {}
+            Err(error) => self.ignore(line, &error),
+        }
+    }
+
+    /// Passes on what is no beat. False if the worker is not to be listened to any more.
+    async fn hear(&mut self, line: &[u8], heard: &mut Heard) -> bool {
+        match serde_json::from_slice(line) {
+            Ok(FromWorker::Hello { version, .. }) if version != env!("CARGO_PKG_VERSION") => {
+                let ours = env!("CARGO_PKG_VERSION");
+                let why = format!(
+                    "the worker is version {version}, augreg is version {ours}; build both \
+                     together with `scripts/build`"
+                );
+                heard.refused = Some(why);
+                self.kill.notify_one();
+                return false;
+            }
+            Ok(FromWorker::Hello { pid, .. }) => {
+                heard.hello = true;
+                self.tell(WorkerReport::Ready { pid }).await;
+            }
+            Ok(FromWorker::Ended { attempt }) => self.tell(WorkerReport::Ended { attempt }).await,
+            Ok(FromWorker::Beat(beat)) => self.mention(WorkerReport::Beat(beat)),
+            Ok(FromWorker::NoRoom { attempt, why }) => {
+                self.mention(WorkerReport::NoRoom { attempt, why });
+            }
+            Err(error) => self.ignore(line, &error),
+        }
+        true
+    }
+
+    /// Tells what is worth less than the worker's time, should the scheduler be busy.
+    fn mention(&self, report: WorkerReport) {
+        let _ = self.events.try_send(WorkerEvent { slot: self.slot, report });
+    }
+
+    fn ignore(&self, line: &[u8], error: &serde_json::Error) {
+        let text = String::from_utf8_lossy(line);
+        let text: String = text.trim_end().chars().take(200).collect();
+        warn!(slot = %self.slot, %error, text, "ignored what a worker said");
     }
 
     async fn tell(&mut self, report: WorkerReport) {
@@ -239,6 +309,20 @@ fn resident(pid: u32) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes * 1024)
+}
+
+/// The same, as it was a moment ago: to ask the kernel takes it a while.
+fn recent_out_of_memory_kills() -> Option<u64> {
+    static LAST: Mutex<Option<(Instant, Option<u64>)>> = Mutex::new(None);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    match *last {
+        Some((at, kills)) if at.elapsed() < MEMORY_WATCH => kills,
+        _ => {
+            let kills = out_of_memory_kills();
+            *last = Some((Instant::now(), kills));
+            kills
+        }
+    }
 }
 
 /// An exit status as a clause: `exited with code 3`, `was killed by signal 9 (SIGKILL)`.
@@ -283,6 +367,17 @@ mod tests {
         let after = resident(me).expect("Linux tells");
         assert!(after >= before + (60 << 20), "{before} {after} {}", held.len());
         assert_eq!(resident(u32::MAX), None);
+    }
+
+    #[test]
+    fn of_many_beats_the_first_and_then_the_newest_are_passed_on() {
+        let mut beats = Beats::default();
+        let mut take = |text: &str| beats.take(&mut text.as_bytes().to_vec());
+        assert_eq!(take("1").as_deref(), Some(b"1".as_slice()));
+        assert_eq!([take("2"), take("3")], [None, None]);
+        assert!(beats.due().is_some_and(|due| due <= Instant::now() + BEATS));
+        assert_eq!(beats.pass().as_deref(), Some(b"3".as_slice()));
+        assert_eq!((beats.due(), beats.pass()), (None, None));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -362,19 +362,26 @@ fn encode(entry: &Entry) -> serde_json::Result<Vec<u8>> {
 pub struct JournalReader {
     path: PathBuf,
     offset: u64,
+    halted: bool,
 }
 
 impl JournalReader {
     /// Reads `path` from byte `offset`, 0 for the beginning. The file need not exist yet.
     #[must_use]
     pub fn new(path: PathBuf, offset: u64) -> Self {
-        Self { path, offset }
+        Self { path, offset, halted: false }
     }
 
     /// Where the next reading begins: after the last whole line.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// Whether the last reading stopped before a whole line that does not hold up: the next names it.
+    #[must_use]
+    pub fn is_halted(&self) -> bool {
+        self.halted
     }
 
     /// The whole entries written since the last call. A torn last line waits for its rest.
@@ -384,34 +391,46 @@ impl JournalReader {
     /// [`JournalError::Damaged`] if a whole line does not hold up; entries before it were
     /// returned by earlier calls or are returned by calling again after the error is dealt with.
     pub fn read(&mut self) -> Result<Vec<Entry>, JournalError> {
-        let fail = |source| JournalError::Io { action: "read", path: self.path.clone(), source };
-        let mut file = match File::open(&self.path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(fail(error)),
-        };
-        file.seek(SeekFrom::Start(self.offset)).map_err(fail)?;
-        let mut reader = BufReader::new(file);
+        self.halted = false;
         let mut entries = Vec::new();
-        let mut line = Vec::new();
-        let mut offset = self.offset;
-        loop {
-            line.clear();
-            let read = reader.read_until(b'\n', &mut line).map_err(fail)?;
+        let written = self.written().map_err(|source| JournalError::Io {
+            action: "read",
+            path: self.path.clone(),
+            source,
+        })?;
+        for line in written.split_inclusive(|byte| *byte == b'\n') {
             if line.last() != Some(&b'\n') {
                 break;
             }
-            match decode(&line) {
+            match decode(line) {
                 Ok(entry) => entries.push(entry),
-                Err(_) if !entries.is_empty() => break,
+                Err(_) if !entries.is_empty() => {
+                    self.halted = true;
+                    break;
+                }
                 Err(reason) => {
-                    return Err(JournalError::Damaged { path: self.path.clone(), offset, reason });
+                    let (path, offset) = (self.path.clone(), self.offset);
+                    return Err(JournalError::Damaged { path, offset, reason });
                 }
             }
-            offset += read as u64;
+            self.offset += line.len() as u64;
         }
-        self.offset = offset;
         Ok(entries)
+    }
+
+    /// All that follows the offset; nothing if there is no file.
+    fn written(&self) -> io::Result<Vec<u8>> {
+        let mut file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        if self.offset > 0 {
+            file.seek(SeekFrom::Start(self.offset))?;
+        }
+        let mut written = Vec::new();
+        file.read_to_end(&mut written)?;
+        Ok(written)
     }
 }
 

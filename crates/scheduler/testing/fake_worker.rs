@@ -26,8 +26,10 @@ struct Orders {
     version: Option<String>,
     /// Leave before the hello with these last words.
     last_words: Option<String>,
-    /// What to do in a job's first, second, … attempt; after the last: succeed.
+    /// What to do in a job's first, second, … attempt.
     jobs: BTreeMap<String, Vec<Act>>,
+    /// What to do in all others.
+    otherwise: Act,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -43,6 +45,8 @@ enum Act {
     Work,
     /// Beat for ever, whatever is said.
     Insist,
+    /// Report like one that trains, but ten times a second, until told to leave.
+    Train,
     /// Talk nonsense, then succeed.
     Garble,
     /// Leave nonsense in the journal.
@@ -88,7 +92,8 @@ fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
     while let Ok(ToWorker::Run(assignment)) = lines.recv() {
         let acts = orders.jobs.get(&assignment.attempt.job.to_string());
         let act = acts.and_then(|acts| acts.get(assignment.attempt.number as usize - 1));
-        let leave = attempt(&assignment, act.copied().unwrap_or_default(), &lines)?;
+        let act = act.copied().unwrap_or(orders.otherwise);
+        let leave = attempt(&assignment, act, &lines)?;
         say(&FromWorker::Ended { attempt: assignment.attempt })?;
         if leave {
             break;
@@ -145,6 +150,7 @@ fn attempt(
                 }
             }
         }
+        Act::Train => return train(&mut journal, assignment, lines),
         Act::Garble => {
             let mut out = io::stdout().lock();
             out.write_all(b"nonsense\n\xff\xfe\n{\"type\":\"unheard-of\"}\n")?;
@@ -176,6 +182,35 @@ fn attempt(
         proof: None,
     }))?;
     Ok(false)
+}
+
+/// Ten steps a second: a beat each, and once a second what was measured at them. Begins at some moment
+/// of its own, so that many of them do not speak in chorus.
+fn train(
+    journal: &mut JournalWriter,
+    assignment: &Assignment,
+    lines: &Receiver<ToWorker>,
+) -> Result<bool, Box<dyn std::error::Error>> {
+    const STEP: Duration = Duration::from_millis(100);
+    const STEPS: u64 = 1_000_000;
+    let attempt = assignment.attempt;
+    thread::sleep(STEP * (std::process::id() % 100) / 100);
+    for step in 2.. {
+        thread::sleep(STEP);
+        if !matches!(lines.try_recv(), Err(TryRecvError::Empty)) {
+            journal.append(JournalEvent::Checkpoint { step })?;
+            journal.append(JournalEvent::Stopped { step })?;
+            return Ok(true);
+        }
+        let (loss, images_per_second) = (Some(1.0 / step as f64), 1000.0);
+        say(&FromWorker::Beat(Beat { attempt, step, steps: STEPS, loss, images_per_second }))?;
+        if step % 10 == 1 {
+            let values: Vec<_> = (step - 9..=step).map(|step| 1.0 / step as f32).collect();
+            let name = "train_loss".to_owned();
+            journal.append(JournalEvent::Series { name, first: step - 9, values })?;
+        }
+    }
+    Ok(true)
 }
 
 fn fail(

@@ -2,12 +2,8 @@
 
 use augreg_spec::JobSpec;
 use serde::Serialize;
-use serde_json::Value;
-use sqlx::Sqlite;
-use sqlx::sqlite::SqliteArguments;
 
-/// An insertion of jobs whose values are being bound.
-pub(crate) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
+use crate::Value;
 
 /// One value a column, in the order of the schema; none where a stage has no such setting.
 #[derive(Default)]
@@ -71,30 +67,31 @@ impl Axes {
         }
     }
 
-    pub(crate) fn bind(self, query: Query) -> Query {
-        query
-            .bind(self.randaugment_layers)
-            .bind(self.randaugment_magnitude)
-            .bind(self.mixup)
-            .bind(self.dropout)
-            .bind(self.stochastic_depth)
-            .bind(self.weight_decay)
-            .bind(self.learning_rate)
-            .bind(self.epochs)
-            .bind(self.batch_size)
-            .bind(self.resolution)
-            .bind(self.loss)
-            .bind(self.precision)
-            .bind(self.seed)
-            .bind(self.crop)
-            .bind(self.flip)
-            .bind(self.warmup_steps)
-            .bind(self.clip_norm)
-            .bind(self.beta1)
-            .bind(self.beta2)
-            .bind(self.eps)
-            .bind(self.head_bias)
-            .bind(self.evaluations)
+    pub(crate) fn values(self) -> [Value; 22] {
+        [
+            self.randaugment_layers.into(),
+            self.randaugment_magnitude.into(),
+            self.mixup.into(),
+            self.dropout.into(),
+            self.stochastic_depth.into(),
+            self.weight_decay.into(),
+            self.learning_rate.into(),
+            self.epochs.into(),
+            self.batch_size.into(),
+            self.resolution.into(),
+            self.loss.into(),
+            self.precision.into(),
+            self.seed.into(),
+            self.crop.into(),
+            self.flip.map(u32::from).into(),
+            self.warmup_steps.into(),
+            self.clip_norm.into(),
+            self.beta1.into(),
+            self.beta2.into(),
+            self.eps.into(),
+            self.head_bias.into(),
+            self.evaluations.into(),
+        ]
     }
 }
 
@@ -106,7 +103,7 @@ fn integer(number: u64) -> Option<i64> {
 /// What a word is called in the spec.
 fn name(word: &impl Serialize) -> Option<String> {
     match serde_json::to_value(word) {
-        Ok(Value::String(name)) => Some(name),
+        Ok(serde_json::Value::String(name)) => Some(name),
         _ => None,
     }
 }

@@ -5,8 +5,7 @@ use std::collections::HashSet;
 use augreg_protocol::{AttemptKey, AttemptState, Device, FailureKind, JobState};
 use augreg_spec::JobId;
 
-use crate::StoreError;
-use crate::batch::Batch;
+use crate::batch::{Batch, Kind};
 
 /// One change to the study. Times are milliseconds since 1970, UTC.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,93 +64,32 @@ pub enum Change {
     },
 }
 
-impl Change {
-    /// The job it is about.
-    pub(crate) fn job(&self) -> Option<JobId> {
-        match self {
-            Self::JobState { job, .. } => Some(*job),
-            Self::AttemptStarted { attempt, .. }
-            | Self::AttemptEnded { attempt, .. }
-            | Self::Settled { attempt } => Some(attempt.job),
-            Self::Event { job, .. } => *job,
-        }
-    }
-}
-
-/// Adds the statements that make a change. `ended` are attempts that end in the same write because
-/// their journals say so.
+/// Adds the rows that make a change. `ended` are attempts that end in the same write because their
+/// journals say so.
 pub(crate) fn plan(change: &Change, ended: &HashSet<AttemptKey>, batch: &mut Batch) {
     match change {
-        Change::JobState { job, state } => {
-            let job = job.to_string();
-            batch
-                .add(
-                    "change a job's state",
-                    "UPDATE job SET state = ? WHERE id = ?",
-                    [state.name().into(), job.as_str().into()],
-                )
-                .or(StoreError::UnknownJob { prefix: job });
-        }
-        Change::AttemptStarted { attempt, executor, slot, device, at } => {
-            batch.add(
-                "start an attempt",
-                "INSERT INTO attempt (job_id, number, state, executor, slot, device, started)
-                 VALUES (?, ?, 'running', ?, ?, ?, ?)",
-                [
-                    attempt.job.to_string().into(),
-                    attempt.number.into(),
-                    executor.as_str().into(),
-                    slot.as_str().into(),
-                    device.to_string().into(),
-                    (*at).into(),
-                ],
-            );
+        Change::JobState { job, state } => batch.add(*job, Kind::Move, &(job, state.name())),
+        Change::AttemptStarted {
+            attempt: AttemptKey { job, number },
+            executor,
+            slot,
+            device,
+            at,
+        } => {
+            let row = (job, number, executor, slot, device.to_string(), at);
+            batch.add(*job, Kind::Start, &row);
         }
         Change::AttemptEnded { attempt, .. } if ended.contains(attempt) => {}
-        Change::AttemptEnded { attempt, state, failure, at } => {
+        Change::AttemptEnded { attempt: AttemptKey { job, number }, state, failure, at } => {
             let (kind, message) = failure.as_ref().map(|(kind, text)| (kind.name(), text)).unzip();
-            batch
-                .add(
-                    "end an attempt",
-                    "UPDATE attempt SET
-                         failure = iif(state = 'running', ?, failure),
-                         message = iif(state = 'running', ?, message),
-                         ended = coalesce(ended, ?),
-                         given_up = iif(state = 'running', 1, given_up),
-                         state = iif(state = 'running', ?, state)
-                     WHERE job_id = ? AND number = ?",
-                    [
-                        kind.into(),
-                        message.map(String::as_str).into(),
-                        (*at).into(),
-                        state.name().into(),
-                        attempt.job.to_string().into(),
-                        attempt.number.into(),
-                    ],
-                )
-                .or(StoreError::UnknownAttempt { attempt: *attempt });
+            let row = (job, number, state.name(), kind, message, at);
+            batch.add(*job, Kind::GiveUp, &row);
         }
-        Change::Settled { attempt } => {
-            batch.add(
-                "settle an attempt that was given up",
-                "UPDATE attempt SET given_up = 0 WHERE job_id = ? AND number = ?",
-                [attempt.job.to_string().into(), attempt.number.into()],
-            );
+        Change::Settled { attempt: AttemptKey { job, number } } => {
+            batch.add(*job, Kind::Settle, &(job, number));
         }
         Change::Event { job, attempt, actor, what, reason, at } => {
-            batch.add(
-                "write the audit",
-                "INSERT INTO event (at, job_id, attempt, actor, what, reason)
-                 VALUES (?, ?, ?, ?, ?, ?)",
-                [
-                    (*at).into(),
-                    job.map(|job| job.to_string()).into(),
-                    (*attempt).into(),
-                    actor.as_str().into(),
-                    what.as_str().into(),
-                    reason.as_str().into(),
-                ],
-            );
+            batch.event(&(at, job, attempt, actor, what, reason));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Journals enter the database, each entry exactly once.
 
 use augreg_protocol::{AttemptKey, Entry};
-use sqlx::{Row, SqliteConnection};
+use sqlx::SqliteConnection;
 use std::collections::{HashMap, HashSet};
 
 use crate::batch::Batch;
@@ -87,11 +87,12 @@ impl Store {
     ///
     /// [`StoreError::UnknownAttempt`].
     pub async fn journal_offset(&self, attempt: AttemptKey) -> Result<u64, StoreError> {
-        sqlx::query_scalar::<_, i64>(
+        let job = attempt.job.to_string();
+        sqlx::query_scalar!(
             "SELECT journal_offset FROM attempt WHERE job_id = ? AND number = ?",
+            job,
+            attempt.number
         )
-        .bind(attempt.job.to_string())
-        .bind(attempt.number)
         .fetch_optional(self.readers())
         .await
         .map_err(database("read a journal's offset"))?
@@ -117,34 +118,31 @@ pub(crate) async fn look_up(
     if unknown.is_empty() {
         return Ok(());
     }
-    let rows = sqlx::query(
-        "SELECT job_id, number, next_seq FROM json_each(?) AS part
-         CROSS JOIN attempt ON job_id = part.value ->> 0 AND number = part.value ->> 1",
+    let unknown = json_text("attempts", "a write", &unknown)?;
+    let rows = sqlx::query!(
+        r#"SELECT job_id, number AS "number!: u32", next_seq FROM json_each(?) AS part
+           CROSS JOIN attempt ON job_id = part.value ->> 0 AND number = part.value ->> 1"#,
+        unknown
     )
-    .bind(json_text("attempts", "a write", &unknown)?)
     .fetch_all(connection)
     .await
     .map_err(database("find attempts"))?;
     for row in &rows {
-        let fail = || database("find attempts");
-        let job = job_id(row.try_get("job_id").map_err(fail())?)?;
-        let number = row.try_get("number").map_err(fail())?;
-        let next: i64 = row.try_get("next_seq").map_err(fail())?;
-        expected.insert(AttemptKey { job, number }, next as u64);
+        let attempt = AttemptKey { job: job_id(&row.job_id)?, number: row.number };
+        expected.insert(attempt, row.next_seq as u64);
     }
     Ok(())
 }
 
-/// Adds the statements of a write, or none if it makes no sense.
+/// Adds the rows of a write, or none if it makes no sense.
 pub(crate) fn plan(
     write: &Write,
     expected: &mut Expected,
     batch: &mut Batch,
 ) -> Result<Ingested, StoreError> {
     let mut ingested = Ingested::default();
-    let mut own = Batch::default();
-    let mut ended = HashSet::new();
     let mut reached = Expected::new();
+    let mut parts = Vec::with_capacity(write.journals.len());
     for part in &write.journals {
         let attempt = part.attempt;
         let next = reached.get(&attempt).or_else(|| expected.get(&attempt));
@@ -153,17 +151,17 @@ pub(crate) fn plan(
         ingested.skipped += (part.entries.len() - new.len()) as u64;
         ingested.new += new.len() as u64;
         reached.insert(attempt, first + new.len() as u64);
-        if entries::plan(part, new, first, &mut own)? {
-            ended.insert(attempt);
+        parts.push((part, new, first));
+    }
+    // From here on nothing can be wrong with it but what the schema finds.
+    let mut ended = HashSet::new();
+    for (part, new, first) in parts {
+        if entries::plan(part, new, first, batch) {
+            ended.insert(part.attempt);
         }
     }
-    let mut subject = None;
     for change in &write.changes {
-        if subject != Some(change.job()) {
-            subject = Some(change.job());
-            own.unit();
-        }
-        change::plan(change, &ended, &mut own);
+        change::plan(change, &ended, batch);
         match change {
             Change::AttemptStarted { attempt, .. } => _ = reached.insert(*attempt, 0),
             Change::AttemptEnded { attempt, .. } => _ = ended.insert(*attempt),
@@ -171,8 +169,9 @@ pub(crate) fn plan(
         }
     }
     expected.extend(reached);
-    expected.retain(|attempt, _| !ended.contains(attempt));
-    batch.append(own);
+    for attempt in &ended {
+        expected.remove(attempt);
+    }
     Ok(ingested)
 }
 

@@ -21,6 +21,7 @@ mod entries;
 mod error;
 mod filter;
 mod ingest;
+mod insertion;
 mod late;
 mod lately;
 mod ledger;

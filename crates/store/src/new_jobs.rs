@@ -1,76 +1,26 @@
 //! Jobs on their way into the database: made ready a piece at a time, and inserted if they are new.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use augreg_protocol::JobState;
-use augreg_spec::{Cost, DataSource, DatasetIdentity, Job, cost};
-use sqlx::SqliteConnection;
+use augreg_spec::{DataSource, DatasetIdentity, Job, cost};
 
-use crate::axes::{Axes, Query};
-use crate::checked::checked;
+use crate::axes::Axes;
 use crate::difference::Asked;
-use crate::error::database;
-use crate::rows::{json_text, repeated};
+use crate::insertion::{PIECE, Row};
+use crate::rows::json_text;
 use crate::{NewSweep, StoreError};
 
-/// Jobs of a piece. A trip to SQLite costs more than a row, and SQLite's own cost per row stops
-/// falling here.
-const PIECE: usize = 256;
-
-/// `OR FAIL`: what was inserted before need not be taken back by SQLite; the transaction is given up.
-#[rustfmt::skip]
-const ONE_JOB: &str = checked!(
-    "INSERT OR FAIL INTO job (
-         id, state, stage, priority, dataset_fingerprint, steps, parameters, flops, created, labels,
-         spec, dataset, model, augmentation, randaugment_layers, randaugment_magnitude, mixup,
-         dropout, stochastic_depth, weight_decay, learning_rate, epochs, batch_size, resolution,
-         loss, precision, seed, crop, flip, warmup_steps, clip_norm, beta1, beta2, eps, head_bias,
-         evaluations
-     )
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-             ?, ?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (id) DO NOTHING",
-    _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _,
-    _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _
-);
-
-static MANY_JOBS: LazyLock<String> = LazyLock::new(|| repeated(ONE_JOB, PIECE));
-
 /// A job on its way to become a row.
-struct Row {
-    job: Job,
-    fingerprint: String,
-    cost: Cost,
-    labels: String,
-}
-
-impl Row {
-    /// Binds its values, in the order of [`ONE_JOB`].
-    fn bind(&self, query: Query, at: i64, priority: i64) -> Query {
-        let Job { id, spec, labels, .. } = &self.job;
-        let query = query
-            .bind(id.to_string())
-            .bind(JobState::Queued.name())
-            .bind(spec.stage().name())
-            .bind(priority)
-            .bind(&self.fingerprint)
-            .bind(spec.steps() as i64)
-            .bind(self.cost.parameters as i64)
-            .bind(self.cost.flops)
-            .bind(at)
-            .bind(&self.labels)
-            .bind(self.job.canonical())
-            .bind(&labels.dataset)
-            .bind(&labels.model)
-            .bind(&labels.augmentation);
-        Axes::of(spec).bind(query)
-    }
+pub(crate) struct NewJob {
+    asked: Asked,
+    flops: f64,
+    pub(crate) row: Row,
 }
 
 /// Consecutive jobs of a sweep.
 #[derive(Default)]
-pub(crate) struct Piece(Vec<Row>);
+pub(crate) struct Piece(Vec<NewJob>);
 
 impl Piece {
     pub(crate) fn is_empty(&self) -> bool {
@@ -82,38 +32,19 @@ impl Piece {
     }
 
     pub(crate) fn flops(&self) -> f64 {
-        self.0.iter().map(|row| row.cost.flops).sum()
+        self.0.iter().map(|job| job.flops).sum()
     }
 
-    pub(crate) fn asked(&self) -> Vec<Asked> {
-        let asked = |row: &Row| Asked { id: row.job.id.to_string(), labels: row.labels.clone() };
-        self.0.iter().map(asked).collect()
+    /// Takes the rows apart from what is asked for.
+    pub(crate) fn split(self) -> (Vec<Row>, Vec<Asked>) {
+        self.0.into_iter().map(|job| (job.row, job.asked)).unzip()
     }
-}
-
-/// Inserts those jobs that the study does not have. Returns how many those were.
-pub(crate) async fn insert(
-    connection: &mut SqliteConnection,
-    piece: &Piece,
-    at: i64,
-    priority: i64,
-) -> Result<i64, StoreError> {
-    let (sql, size) =
-        if piece.0.len() == PIECE { (MANY_JOBS.as_str(), PIECE) } else { (ONE_JOB, 1) };
-    let mut inserted = 0;
-    for rows in piece.0.chunks(size) {
-        let mut query = sqlx::query(sql);
-        for row in rows {
-            query = row.bind(query, at, priority);
-        }
-        let done = query.execute(&mut *connection).await.map_err(database("register jobs"))?;
-        inserted += done.rows_affected() as i64;
-    }
-    Ok(inserted)
 }
 
 /// Makes pieces of a sweep's jobs.
 pub(crate) struct NewJobs<'a> {
+    at: i64,
+    priority: i64,
     jobs: &'a mut (dyn Iterator<Item = Job> + Send),
     datasets: &'a BTreeMap<String, (String, DataSource)>,
     /// Neighbours in a grid mostly share their data set, and hashing one costs more than a row.
@@ -124,8 +55,8 @@ pub(crate) struct NewJobs<'a> {
 const NO_DATASET: &str = "none";
 
 impl<'a> NewJobs<'a> {
-    pub(crate) fn of(NewSweep { jobs, datasets, .. }: NewSweep<'a>) -> Self {
-        Self { jobs, datasets, last: None }
+    pub(crate) fn of(NewSweep { jobs, datasets, priority, .. }: NewSweep<'a>, at: i64) -> Self {
+        Self { at, priority, jobs, datasets, last: None }
     }
 
     /// The next piece; empty after the last.
@@ -134,12 +65,12 @@ impl<'a> NewJobs<'a> {
         while piece.0.len() < PIECE
             && let Some(job) = self.jobs.next()
         {
-            piece.0.push(self.row(job)?);
+            piece.0.push(self.new_job(job)?);
         }
         Ok(piece)
     }
 
-    fn row(&mut self, job: Job) -> Result<Row, StoreError> {
+    fn new_job(&mut self, job: Job) -> Result<NewJob, StoreError> {
         let fingerprint = match job.spec.dataset() {
             None => NO_DATASET.to_owned(),
             Some(dataset) => {
@@ -150,8 +81,26 @@ impl<'a> NewJobs<'a> {
                 fingerprint
             }
         };
-        let (cost, labels) = (cost(&job.spec), json_text("labels", "a job", &job.labels)?);
-        Ok(Row { job, fingerprint, cost, labels })
+        let (cost, names) = (cost(&job.spec), json_text("labels", "a job", &job.labels)?);
+        let id = job.id.to_string();
+        let mut row: Row = vec![
+            id.clone().into(),
+            JobState::Queued.name().into(),
+            job.spec.stage().name().into(),
+            self.priority.into(),
+            fingerprint.into(),
+            job.spec.steps().into(),
+            cost.parameters.into(),
+            cost.flops.into(),
+            self.at.into(),
+            names.clone().into(),
+            job.canonical().into(),
+            job.labels.dataset.into(),
+            job.labels.model.into(),
+            job.labels.augmentation.into(),
+        ];
+        row.extend(Axes::of(&job.spec).values());
+        Ok(NewJob { asked: Asked { id, labels: names }, flops: cost.flops, row })
     }
 
     fn fingerprint(&mut self, dataset: &DatasetIdentity) -> String {

@@ -3,7 +3,7 @@
 use augreg_spec::nearest;
 use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteColumn, SqliteRow};
 use sqlx::{
     AssertSqlSafe, Column as _, Executor, QueryBuilder, Row, SqlSafeStr, Sqlite, SqliteConnection,
     Statement, TypeInfo, ValueRef,
@@ -129,11 +129,26 @@ fn push_operand(sql: &mut QueryBuilder<Sqlite>, operand: &Operand) {
 
 async fn answer(connection: &mut SqliteConnection, sql: &str) -> Result<Rows, QueryError> {
     let sql = AssertSqlSafe(sql.to_owned()).into_sql_str();
-    // Prepared first: an answer without rows has columns too.
-    let statement = connection.prepare(sql).await.map_err(database("answer a query"))?;
-    let columns = statement.columns().iter().map(|column| column.name().to_owned()).collect();
-    let rows = collect(statement.query().fetch(connection)).await?;
+    let mut found = sqlx::query(sql.clone()).fetch(&mut *connection);
+    let mut rows = Vec::new();
+    let mut columns = Vec::new();
+    while let Some(row) = found.try_next().await.map_err(database("answer a query"))? {
+        if rows.is_empty() {
+            columns = names_of(row.columns());
+        }
+        rows.push(values(&row)?);
+    }
+    drop(found);
+    if rows.is_empty() {
+        // An answer without rows has columns too.
+        let statement = connection.prepare(sql).await.map_err(database("answer a query"))?;
+        columns = names_of(statement.columns());
+    }
     Ok(Rows { columns, rows })
+}
+
+fn names_of(columns: &[SqliteColumn]) -> Vec<String> {
+    columns.iter().map(|column| column.name().to_owned()).collect()
 }
 
 /// Turns rows into values as they arrive: SQLite's own copies take far more memory.

@@ -11,20 +11,6 @@ use serde::de::DeserializeOwned;
 use crate::StoreError;
 use crate::error::decode;
 
-/// An `INSERT … VALUES (?, …)` of one row made one of `rows` rows.
-pub(crate) fn repeated(insert: &str, rows: usize) -> String {
-    let begin = insert.find("VALUES (").map_or(0, |at| at + "VALUES ".len());
-    let end = insert[begin..].find(')').map_or(insert.len(), |at| begin + at + 1);
-    let all = vec![&insert[begin..end]; rows].join(", ");
-    format!("{}{all}{}", &insert[..begin], &insert[end..])
-}
-
-/// `(?, ?), (?, ?)`: the parameters of `rows` rows of `columns` columns.
-pub(crate) fn values(rows: usize, columns: usize) -> String {
-    let row = format!("({})", vec!["?"; columns].join(", "));
-    vec![row; rows].join(", ")
-}
-
 pub(crate) fn job_id(text: &str) -> Result<JobId, StoreError> {
     text.parse().map_err(decode("the id", &text))
 }

@@ -28,8 +28,9 @@ const READERS: u32 = 4;
 /// Rows that SQLite's thread may be ahead of ours: long answers then need few switches between them.
 const ROW_BUFFER: usize = 256;
 
-/// Kinds of pieces in which writes are handed to SQLite, see [`batch`](crate::batch): more than occur.
-const STATEMENTS: usize = 256;
+/// Pages in the log (32 MB) at which SQLite brings them into the database, which takes two syncs: not at
+/// every few hundred jobs.
+const CHECKPOINT: &str = "8192";
 
 /// How long to wait for another process's write, far longer than any of ours takes.
 const BUSY: Duration = Duration::from_secs(30);
@@ -146,7 +147,8 @@ impl Store {
     }
 
     fn new(root: &Path, path: &Path, writer: Option<Writer>) -> Self {
-        let pool = SqlitePoolOptions::new().max_connections(READERS);
+        // A connection to a file does not go away, and to ask it costs as much as a small question.
+        let pool = SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false);
         let live = pool.clone().connect_lazy_with(reading(path, false));
         // Used once each: what such a connection has cached is not looked at again.
         let still = pool
@@ -213,7 +215,7 @@ fn writing(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(BUSY)
         .pragma("cache_size", "-131072") // KiB: the index on job ids of a million jobs fits.
         .pragma("temp_store", "memory")
-        .statement_cache_capacity(STATEMENTS)
+        .pragma("wal_autocheckpoint", CHECKPOINT)
         .disable_statement_logging()
 }
 

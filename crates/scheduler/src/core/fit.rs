@@ -98,6 +98,12 @@ impl Fits {
         self.slots(class) > usize::from(self.fits(class, slot))
     }
 
+    /// Whether a slot is not given up.
+    #[cfg(test)]
+    pub(super) fn has(&self, slot: SlotId) -> bool {
+        self.kind_of.contains_key(&slot)
+    }
+
     /// How many slots are not given up.
     pub(super) fn left(&self) -> usize {
         self.kinds.iter().map(|kind| kind.slots).sum()

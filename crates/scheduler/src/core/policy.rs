@@ -53,8 +53,8 @@ pub struct Policy {
     pub seed: u64,
 }
 
-/// Attempts handed to a worker ahead of time at the most.
-const MOST_AHEAD: u128 = 16;
+/// What an attempt is taken to last that took no millisecond.
+const QUICKEST: Duration = Duration::from_micros(200);
 
 impl Default for Policy {
     fn default() -> Self {
@@ -103,7 +103,7 @@ impl Policy {
 
     /// How many attempts a worker is to have ahead of time whose last one took so long.
     pub(super) fn depth(&self, took: Duration) -> usize {
-        (self.ahead.as_millis() / took.as_millis().max(1)).min(MOST_AHEAD) as usize
+        (self.ahead.as_micros() / took.max(QUICKEST).as_micros()) as usize
     }
 
     /// The delay before the next start on a slot after `failed` starts in a row: doubles, no jitter.

@@ -120,6 +120,12 @@ impl Core {
             && self.jobs.queue().first(slot, &self.fits).is_some()
     }
 
+    /// Whether a slot is not given up.
+    #[cfg(test)]
+    pub(crate) fn has_slot(&self, slot: SlotId) -> bool {
+        self.fits.has(slot)
+    }
+
     /// Takes in one event at a time and answers with what is to be done, in order.
     ///
     /// Only the differences between the times of events matter, and neither one that is negative nor
@@ -212,8 +218,8 @@ impl Core {
     /// What follows from an event, or from time.
     fn follow_up(&mut self) {
         self.watch();
-        self.rest();
         self.dispatch();
+        self.rest();
         self.start_workers();
         self.tell_unfit();
         self.wind_up();

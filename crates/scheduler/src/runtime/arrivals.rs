@@ -1,11 +1,23 @@
 //! What workers say, several words at a time: what has arrived by the time the loop is free is
 //! decided together and written in one transaction.
 
+use std::thread;
+use std::time::Duration;
+
 use augreg_executor::{WorkerEvent, WorkerReport};
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep_until};
 
 /// Words taken together at the most: bounds how long the first waits.
-const TOGETHER: usize = 256;
+const TOGETHER: usize = 1024;
+
+/// Words about work are taken in at most this often: in a flood of them, many are written together. One
+/// that comes alone is taken in at once.
+const PACE: Duration = Duration::from_millis(10);
+
+/// After signs of life alone, nobody is in a hurry.
+const LULL: Duration = Duration::from_millis(40);
 
 /// The words of workers that have not been taken in.
 #[derive(Debug)]
@@ -13,23 +25,32 @@ pub(super) struct Arrivals {
     events: mpsc::Receiver<WorkerEvent>,
     /// One that had to wait for the next time.
     next: Option<WorkerEvent>,
+    /// When words were taken last.
+    taken: Instant,
+    /// Whether those were signs of life, all of them.
+    only_beats: bool,
 }
 
 impl Arrivals {
     pub(super) fn new(events: mpsc::Receiver<WorkerEvent>) -> Self {
-        Self { events, next: None }
+        Self { events, next: None, taken: Instant::now(), only_beats: false }
     }
 
     /// Waits for a word and takes those that came with it, if they can be taken in
     /// [together](is_about_work). Nothing is lost if the waiting is given up.
     pub(super) async fn take(&mut self) -> Vec<WorkerEvent> {
-        let first = match self.next.take() {
-            Some(event) => event,
+        if self.only_beats {
+            self.lull().await;
+        }
+        if self.next.is_none() {
+            self.next = self.events.recv().await;
+        }
+        if self.next.as_ref().is_some_and(|event| is_about_work(&event.report)) {
+            sleep_until(self.taken + PACE).await;
+        }
+        let Some(first) = self.next.take() else {
             // The executor holds a sender, so the channel is never closed.
-            None => match self.events.recv().await {
-                Some(event) => event,
-                None => std::future::pending().await,
-            },
+            return std::future::pending().await;
         };
         let more = is_about_work(&first.report);
         let mut taken = vec![first];
@@ -43,7 +64,17 @@ impl Arrivals {
             }
             taken.push(event);
         }
+        self.taken = Instant::now();
+        self.only_beats = taken.iter().all(|event| matches!(event.report, WorkerReport::Beat(_)));
         taken
+    }
+
+    /// Sleeps a moment, and the thread with it: else every line of every worker would wake it, where
+    /// all that arrive meanwhile are read at once. What there is to do is done before.
+    async fn lull(&mut self) {
+        yield_now().await;
+        self.only_beats = false;
+        thread::sleep(LULL.saturating_sub(self.taken.elapsed()));
     }
 }
 

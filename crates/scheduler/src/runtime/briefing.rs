@@ -10,7 +10,7 @@ use augreg_store::{Store, StoreError, Work};
 use crate::core::Action;
 
 /// Jobs read together with one that is needed.
-pub(super) const AHEAD: usize = 256;
+pub(super) const AHEAD: usize = 1024;
 
 /// What is known of jobs that are about to begin. Filled ahead of assignments, emptied by them.
 #[derive(Debug, Default)]

@@ -70,10 +70,11 @@ impl Journals {
         self.0.get(&attempt).map_or(Duration::ZERO, |journal| journal.news_at.elapsed())
     }
 
-    /// [`Self::read`], unless that was done less than `interval` ago.
+    /// [`Self::read`], unless that was done less than `interval` ago; none also if nothing is new.
     pub(super) fn glance(&mut self, attempt: AttemptKey, interval: Duration) -> Option<News> {
         let due = self.0.get(&attempt)?.read_at.elapsed() >= interval;
-        due.then(|| self.read(attempt)).flatten()
+        let news = due.then(|| self.read(attempt)).flatten();
+        news.filter(|news| !(news.entries.is_empty() && news.events.is_empty()))
     }
 
     /// Reads what is new in an attempt's journal; none if it is not followed.
@@ -114,12 +115,13 @@ impl Journal {
         self.read_at = Instant::now();
         let mut news = News::nothing(attempt);
         let damage = loop {
-            // The reader stops before a damaged line and names it when asked again.
             match self.reader.read() {
-                Ok(entries) if entries.is_empty() => break None,
                 Ok(entries) => {
                     if let Err(why) = self.take(attempt, entries, &mut news) {
                         break Some(why);
+                    }
+                    if !self.reader.is_halted() {
+                        break None;
                     }
                 }
                 Err(error @ JournalError::Damaged { .. }) => break Some(with_causes(&error)),
@@ -160,6 +162,9 @@ impl Journal {
             if let Some(next) = self.next.filter(|next| *next != entry.seq) {
                 return Err(format!("the journal jumps from entry {next} to entry {}", entry.seq));
             }
+            if let Some(why) = oversized(&entry) {
+                return Err(why);
+            }
             self.next = Some(entry.seq + 1);
             match &entry.event {
                 JournalEvent::Started { .. }
@@ -188,6 +193,27 @@ impl Journal {
         }
         Ok(())
     }
+}
+
+/// What is impossible about the whole numbers of an entry, if anything: no step, time or size of this
+/// world is that large, and the database would not take it.
+fn oversized(entry: &Entry) -> Option<String> {
+    const MOST: u64 = 1 << 62;
+    let (name, number) = match &entry.event {
+        JournalEvent::Started { step, .. }
+        | JournalEvent::Metrics { step, .. }
+        | JournalEvent::Checkpoint { step }
+        | JournalEvent::Stopped { step }
+        | JournalEvent::Failed { step, .. } => ("a step", *step),
+        JournalEvent::Series { first, .. } => ("a step", *first),
+        JournalEvent::Succeeded(outcome) if outcome.peak_memory > MOST => {
+            ("a peak memory", outcome.peak_memory)
+        }
+        JournalEvent::Succeeded(outcome) => ("a number of steps", outcome.steps),
+        JournalEvent::Note { .. } => ("a time", entry.at),
+    };
+    let (name, number) = if entry.at > MOST { ("a time", entry.at) } else { (name, number) };
+    (number > MOST).then(|| format!("the journal reports {name} of {number}"))
 }
 
 /// What is impossible about an outcome, if anything: the database would not take it.
@@ -267,6 +293,19 @@ mod tests {
             news.events
         );
         assert!(!f.journals.is_open(f.attempt));
+    }
+
+    #[test]
+    fn a_step_beyond_all_bounds_is_not_believed() {
+        let mut f = fixture();
+        f.writer.append(JournalEvent::Checkpoint { step: u64::MAX }).expect("appends");
+        let news = f.journals.read(f.attempt).expect("followed");
+        assert!(
+            matches!(&news.events[..], [Event::Untrusted { why, .. }] if why.contains("a step")),
+            "{:?}",
+            news.events
+        );
+        assert!(news.entries.is_empty());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use augreg_executor::{SlotId, WorkerReport, tail_of_log};
 use augreg_protocol::{AttemptKey, FailureKind, RunFolder};
@@ -21,13 +21,16 @@ pub(super) struct Reading {
     /// The attempts that each slot's worker was given, in the order in which it takes them up; taken
     /// out when it says that they are over or is gone.
     assigned: BTreeMap<SlotId, VecDeque<AttemptKey>>,
-    /// A journal is read at most this often while its attempt runs.
+    /// Journals are read at most this often while their attempts run.
     interval: Duration,
+    /// When they were last.
+    glanced: Instant,
 }
 
 impl Reading {
     pub(super) fn new(root: PathBuf, interval: Duration) -> Self {
-        Self { root, journals: Journals::default(), assigned: BTreeMap::new(), interval }
+        let (journals, assigned) = (Journals::default(), BTreeMap::new());
+        Self { root, journals, assigned, interval, glanced: Instant::now() }
     }
 
     pub(super) fn folder(&self, job: JobId) -> RunFolder {
@@ -63,9 +66,7 @@ impl Reading {
             }
             WorkerReport::Beat(beat) => {
                 let event = Event::Beat { attempt: beat.attempt, step: beat.step };
-                let (news, events) =
-                    with_news(self.journals.glance(beat.attempt, self.interval), vec![event]);
-                (news.into_iter().collect(), events)
+                (Vec::new(), vec![event])
             }
             WorkerReport::NoRoom { attempt, .. } => (Vec::new(), vec![Event::Waits { attempt }]),
             WorkerReport::Ended { attempt } => self.ended(slot, attempt),
@@ -127,15 +128,22 @@ impl Reading {
         self.journals.silence(attempt)
     }
 
-    /// The attempts that workers of this scheduler have.
-    pub(super) fn assigned(&self) -> Vec<AttemptKey> {
-        self.assigned.values().flatten().copied().collect()
-    }
-
-    /// What an attempt's journal has to say whether or not its worker is heard: a result must not
-    /// wait for the word of it, which may be lost.
-    pub(super) fn glance(&mut self, attempt: AttemptKey) -> (Option<News>, Vec<Event>) {
-        with_news(self.journals.glance(attempt, self.interval), Vec::new())
+    /// What the journals of attempts under way have to say whether or not their workers are heard: a
+    /// result must not wait for the word of it, which may be lost. They are read together, so that what
+    /// they say is written together; nothing if it is too early for that.
+    pub(super) fn glance(&mut self) -> (Vec<News>, Vec<Event>) {
+        let (mut all_news, mut all_events) = (Vec::new(), Vec::new());
+        if self.glanced.elapsed() < self.interval {
+            return (all_news, all_events);
+        }
+        self.glanced = Instant::now();
+        for attempt in self.assigned.values().flatten() {
+            if let Some(mut news) = self.journals.glance(*attempt, self.interval) {
+                all_events.append(&mut news.events);
+                all_news.push(news);
+            }
+        }
+        (all_news, all_events)
     }
 
     /// What has become of an attempt that an earlier scheduler left running. Whether its worker is
@@ -158,7 +166,8 @@ impl Reading {
 
 /// Puts what the journal says before what follows from the word itself.
 fn with_news(news: Option<News>, mut rest: Vec<Event>) -> (Option<News>, Vec<Event>) {
-    let mut events = news.as_ref().map_or_else(Vec::new, |news| news.events.clone());
+    let Some(mut news) = news else { return (None, rest) };
+    let mut events = std::mem::take(&mut news.events);
     events.append(&mut rest);
-    (news, events)
+    (Some(news), events)
 }

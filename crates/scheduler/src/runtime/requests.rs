@@ -23,6 +23,23 @@ pub(super) struct Requests {
     pauses: Vec<Pause>,
 }
 
+/// Cancels the jobs that somebody wants cancelled and that do not run: the scheduler that was asked is
+/// gone, and the next may have nothing to do that would make it look.
+///
+/// # Errors
+///
+/// [`StoreError`], unless the database cannot be written for now: then the requests stay.
+pub(super) async fn cancel_what_waits(store: &Store) -> Result<Vec<JobId>, StoreError> {
+    let asked = store.cancel_requests().await?;
+    if asked.is_empty() {
+        return Ok(asked);
+    }
+    match store.set_cancelled(&asked, "asked for by `augreg cancel`").await {
+        Err(error) if error.is_busy() || error.is_disk_full() => Ok(Vec::new()),
+        done => done,
+    }
+}
+
 /// What people ask for that was not told before.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
@@ -48,12 +65,26 @@ impl Requests {
             return Ok(Asked::default());
         }
         self.looked = Some(Instant::now());
+        self.ask(store).await
+    }
+
+    /// The same, however early it is.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::look`].
+    pub(super) async fn ask(&mut self, store: &Store) -> Result<Asked, StoreError> {
         let open = async { Ok((self.cancellings(store).await?, self.pauses(store).await?)) };
         match open.await {
             Ok((cancel, pauses)) => Ok(Asked { cancel, pauses }),
             Err(error) if StoreError::is_busy(&error) => Ok(Asked::default()),
             Err(error) => Err(error),
         }
+    }
+
+    /// These jobs could not be cancelled: what was asked for is told again.
+    pub(super) fn ask_again(&mut self, jobs: &[JobId]) {
+        self.cancelling.retain(|job| !jobs.contains(job));
     }
 
     async fn cancellings(&mut self, store: &Store) -> Result<Vec<JobId>, StoreError> {

@@ -21,7 +21,7 @@ use super::options::{Progress, RunError, RunOptions, Summary};
 use super::orphans;
 use super::reading::Reading;
 use super::record::{change, persist};
-use super::requests::{Asked, Requests};
+use super::requests::{Asked, Requests, cancel_what_waits};
 use super::space::{Space, default_reserve};
 use super::stop::{StopListener, Urgency};
 use super::tidy::Tidy;
@@ -58,6 +58,7 @@ pub async fn run(
     let root = store.root().canonicalize();
     let root = root.map_err(|source| RunError::Root { path: store.root().to_owned(), source })?;
     let succeeded = catch_up(&store).await?;
+    cancel_what_waits(&store).await?;
     let pending = store.pending(sweep).await?;
     if pending.is_empty() {
         return Ok(Summary { succeeded, elapsed: began.elapsed(), ..Summary::default() });
@@ -182,15 +183,11 @@ impl<F: FnMut(Progress) + Send> Run<F> {
     async fn handle(&mut self, wake: Wake) -> Result<(), RunError> {
         match wake {
             Wake::Tick => {
-                for attempt in self.reading.assigned() {
-                    if let (Some(news), events) = self.reading.glance(attempt) {
-                        self.turn(vec![news], events).await?;
-                    }
-                }
-                let mut events = vec![Event::Tick];
+                let (news, mut events) = self.reading.glance();
+                events.push(Event::Tick);
                 events.extend(self.space.look());
                 events.append(&mut self.requested().await?);
-                self.turn(Vec::new(), events).await?;
+                self.turn(news, events).await?;
                 if self.orphans_seen.elapsed() >= 5 * TICK {
                     self.orphans_seen = Instant::now();
                     for attempt in self.core.orphans() {
@@ -241,7 +238,14 @@ impl<F: FnMut(Progress) + Send> Run<F> {
         let (ours, others): (Vec<_>, Vec<_>) =
             cancel.into_iter().partition(|job| self.jobs.contains_key(job));
         if !others.is_empty() {
-            self.store.set_cancelled(&others, "asked for by `augreg cancel`").await?;
+            match self.store.set_cancelled(&others, "asked for by `augreg cancel`").await {
+                Ok(_) => {}
+                // A full disk stops no run; it is tried again.
+                Err(error) if error.is_busy() || error.is_disk_full() => {
+                    self.requests.ask_again(&others);
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(ours.into_iter().map(|job| Event::Cancel { job }).chain(pauses).collect())
     }

@@ -61,31 +61,45 @@ impl Space {
 
     /// A worker says that it finds no room, and for what.
     pub(super) fn missed(&mut self, why: &str) {
+        self.missed_at(Instant::now(), why);
+    }
+
+    /// The same, at `now`.
+    pub(super) fn missed_at(&mut self, now: Instant, why: &str) {
         // What is heard right after there was room may have been said before.
-        if self.relieved.is_some_and(|relieved| relieved.elapsed() < WORD) {
+        if self.relieved.is_some_and(|relieved| now.duration_since(relieved) < WORD) {
             return;
         }
-        self.word = Some((Instant::now(), why.to_owned()));
+        self.word = Some((now, why.to_owned()));
     }
 
     /// What has become of the disk; none if it is too early to look, or all is as it was.
     pub(super) fn look(&mut self) -> Option<Event> {
-        if self.looked.is_some_and(|looked| looked.elapsed() < INTERVAL) {
+        self.look_at(Instant::now(), free_space)
+    }
+
+    /// The same, at `now`; `free` says how many bytes there are below a folder.
+    pub(super) fn look_at(
+        &mut self,
+        now: Instant,
+        free: impl FnOnce(&Path) -> io::Result<u64>,
+    ) -> Option<Event> {
+        if self.looked.is_some_and(|looked| now.duration_since(looked) < INTERVAL) {
             return None;
         }
-        self.looked = Some(Instant::now());
-        let free = match free_space(&self.folder) {
+        self.looked = Some(now);
+        let free = match free(&self.folder) {
             Ok(free) => free,
             Err(error) => {
                 debug!(%error, "the system does not say how much room there is");
                 u64::MAX
             }
         };
-        self.judge(free)
+        self.judge(now, free)
     }
 
-    fn judge(&mut self, free: u64) -> Option<Event> {
-        self.word.take_if(|(said, _)| said.elapsed() > WORD);
+    fn judge(&mut self, now: Instant, free: u64) -> Option<Event> {
+        self.word.take_if(|(said, _)| now.duration_since(*said) > WORD);
         // More is needed to go on than to pause: else every checkpoint would tip the scales.
         let more = self.reserve.saturating_add(self.reserve / 4);
         let why = if free < if self.full { more } else { self.reserve } {
@@ -103,7 +117,7 @@ impl Space {
         match why {
             Some(why) if !was_full => Some(Event::Pause { by: Pauser::Disk, drain: true, why }),
             None if was_full => {
-                self.relieved = Some(Instant::now());
+                self.relieved = Some(now);
                 Some(Event::GoOn { by: Pauser::Disk })
             }
             _ => None,
@@ -131,18 +145,20 @@ mod tests {
 
     #[test]
     fn it_pauses_below_the_reserve_and_goes_on_well_above_it() {
-        let mut space = Space::new("/study".into(), 1000);
-        assert_eq!(space.judge(1000), None);
-        assert!(pauses(space.judge(999).as_ref()));
-        assert_eq!([space.judge(0), space.judge(1249)], [None, None]);
-        assert_eq!(space.judge(1250), GO_ON);
-        assert_eq!(space.judge(1000), None);
+        let (mut space, now) = (Space::new("/study".into(), 1000), Instant::now());
+        assert_eq!(space.judge(now, 1000), None);
+        assert!(pauses(space.judge(now, 999).as_ref()));
+        assert_eq!([space.judge(now, 0), space.judge(now, 1249)], [None, None]);
+        assert_eq!(space.judge(now, 1250), GO_ON);
+        assert_eq!(space.judge(now, 1000), None);
     }
 
     #[test]
     fn the_folder_and_both_amounts_are_said() {
-        let mut space = Space::new("/study".into(), 200_000_000);
-        let Some(Event::Pause { why, .. }) = space.judge(12_345_678) else { panic!("no pause") };
+        let (mut space, now) = (Space::new("/study".into(), 200_000_000), Instant::now());
+        let Some(Event::Pause { why, .. }) = space.judge(now, 12_345_678) else {
+            panic!("no pause")
+        };
         for said in ["`/study`", "12 MB left", "200 MB are to be kept", "at 250 MB"] {
             assert!(why.contains(said), "{why}");
         }
@@ -150,13 +166,13 @@ mod tests {
 
     #[test]
     fn a_worker_without_room_is_believed_as_long_as_it_says_so() {
-        let mut space = Space::new("/study".into(), 1000);
-        space.missed("disk quota exceeded");
-        assert!(pauses(space.judge(u64::MAX).as_ref()));
-        assert_eq!(space.judge(u64::MAX), None);
-        space.word = space.word.map(|(at, why)| (at.checked_sub(2 * WORD).unwrap_or(at), why));
-        assert_eq!(space.judge(u64::MAX), GO_ON);
-        space.missed("said before there was room, heard after");
-        assert_eq!(space.judge(u64::MAX), None);
+        let (mut space, now) = (Space::new("/study".into(), 1000), Instant::now());
+        space.missed_at(now, "disk quota exceeded");
+        assert!(pauses(space.judge(now, u64::MAX).as_ref()));
+        assert_eq!(space.judge(now + WORD, u64::MAX), None);
+        let later = now + 2 * WORD;
+        assert_eq!(space.judge(later, u64::MAX), GO_ON);
+        space.missed_at(later, "said before there was room, heard after");
+        assert_eq!(space.judge(later, u64::MAX), None);
     }
 }

@@ -196,3 +196,15 @@ async fn a_damaged_journal_of_an_attempt_that_was_given_up_is_looked_at_once() {
     assert_eq!(ignored, 1, "{:?}", details.events);
     assert_eq!(study.store.given_up(None, 9).await.expect("reads"), []);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_a_dead_scheduler_was_to_cancel_is_cancelled_by_a_run_that_has_nothing_to_do() {
+    let mut study = Study::new(1).await;
+    study.run().await.expect("runs");
+    study.jobs.extend(study.register("other", 50..51).await);
+    study.store.request_cancel(&study.jobs[1..], "by ada").await.expect("asks");
+    let summary = study.run().await.expect("runs");
+    assert_eq!((summary.succeeded, summary.left), (0, 0));
+    assert_eq!(study.state(1).await, JobState::Cancelled);
+    assert_eq!(study.store.cancel_requests().await.expect("reads"), []);
+}

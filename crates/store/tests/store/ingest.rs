@@ -6,7 +6,7 @@ use augreg_protocol::{
 use augreg_store::{Change, Ingested, StoreError};
 use proptest::prelude::*;
 
-use crate::support::{Study, jobs, journal, metric, outcome, start_of, started};
+use crate::support::{Study, job, jobs, journal, metric, outcome, start_of, started};
 
 fn story(attempt: AttemptKey) -> Vec<Entry> {
     let mut events = vec![start_of(0)];
@@ -87,6 +87,115 @@ proptest! {
         prop_assert_eq!((metrics, checkpoints, notes, ended), (41, 1, 1, 1));
         prop_assert_eq!(loss[3], (4, 0.25));
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    #[test]
+    fn every_number_of_this_world_survives_to_the_last_bit(
+        numbers in proptest::collection::vec((-60i32..60, 1.0f64..10.0, -1.0f64..1.0), 500)
+    ) {
+        let number = |(power, size, sign): (i32, f64, f64)| size.copysign(sign) * 10f64.powi(power);
+        let numbers: Vec<f64> = numbers.into_iter().map(number).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let read = runtime.expect("a runtime").block_on(async {
+            let (study, attempt) = one_running().await;
+            let events = numbers.iter().zip(1..).map(|(number, step)| metric(step, *number));
+            let entries = journal(attempt, std::iter::once(start_of(0)).chain(events));
+            study.store.ingest(attempt, &entries, 1, &[]).await.expect("ingests");
+            study.store.curve(attempt.job, "train_loss").await.expect("reads")
+        });
+        let bits = |number: &f64| number.to_bits();
+        let read: Vec<_> = read.iter().map(|(_, number)| bits(number)).collect();
+        prop_assert_eq!(read, numbers.iter().map(bits).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn what_an_attempt_repeats_of_a_step_is_passed_over_and_ends_nothing() {
+    let (study, attempt) = one_running().await;
+    let series = |first, values: &[f32]| JournalEvent::Series {
+        name: "train_loss".to_owned(),
+        first,
+        values: values.to_vec(),
+    };
+    let events = [
+        start_of(0),
+        series(1, &[0.5, 0.25]),
+        series(1, &[7.0, 7.0, 7.0]),
+        metric(1, 8.0),
+        metric(3, 0.125),
+        series(3, &[9.0]),
+        JournalEvent::Checkpoint { step: 3 },
+        JournalEvent::Checkpoint { step: 3 },
+        JournalEvent::Succeeded(outcome(0.5)),
+    ];
+    let done = Change::JobState { job: attempt.job, state: JobState::Succeeded };
+    study.store.ingest(attempt, &journal(attempt, events), 9, &[done]).await.expect("ingests");
+    let curve = study.store.curve(attempt.job, "train_loss").await.expect("reads");
+    assert_eq!(curve, [(1, 0.5), (2, 0.25), (3, 0.125)]);
+}
+
+#[tokio::test]
+async fn a_job_that_is_retried_and_retried_within_one_write_goes_through_all_of_it_in_order() {
+    let study = Study::with(&jobs(2)).await;
+    let [job, other] = [0, 1].map(|at: usize| jobs(2)[at].id);
+    let key = |number| AttemptKey { job, number };
+    let lost = |attempt| Change::AttemptEnded {
+        attempt,
+        state: AttemptState::Failed,
+        failure: Some((FailureKind::Lost, "gone".to_owned())),
+        at: 1_700_000_000_001,
+    };
+    let moved = |job, state| Change::JobState { job, state };
+    let line = |attempt: AttemptKey, what: &str| Change::Event {
+        job: Some(attempt.job),
+        attempt: Some(attempt.number),
+        actor: "scheduler".to_owned(),
+        what: what.to_owned(),
+        reason: String::new(),
+        at: 7,
+    };
+    let mut changes = Vec::new();
+    for number in 1..=3 {
+        changes.extend([started(key(number)), line(key(number), "started")]);
+        changes.extend([lost(key(number)), moved(job, JobState::Queued)]);
+        changes.push(line(key(number), "retried"));
+    }
+    changes.extend([started(key(4)), started(AttemptKey { job: other, number: 1 })]);
+    changes.push(moved(other, JobState::Queued));
+    study.store.apply(&changes).await.expect("applies");
+
+    let found = study.store.job(job).await.expect("is there");
+    assert_eq!(found.state, JobState::Running);
+    let states: Vec<_> = found.attempts.iter().map(|attempt| attempt.state).collect();
+    let failed = AttemptState::Failed;
+    assert_eq!(states, [failed, failed, failed, AttemptState::Running]);
+    let lines: Vec<_> = found.events.iter().map(|event| event.what.as_str()).collect();
+    assert_eq!(lines, ["started", "retried"].repeat(3));
+    assert_eq!(study.store.job(other).await.expect("is there").state, JobState::Queued);
+}
+
+#[tokio::test]
+async fn what_is_unknown_is_named_and_nothing_of_its_write_is_done() {
+    let study = Study::with(&jobs(2)).await;
+    let [known, unknown] = [jobs(2)[0].id, job("none", 99).id];
+    let moved = |job| Change::JobState { job, state: JobState::Cancelled };
+    let error = study.store.apply(&[moved(known), moved(unknown)]).await.expect_err("unknown");
+    assert!(
+        matches!(&error, StoreError::UnknownJob { prefix } if *prefix == unknown.to_string()),
+        "{error}"
+    );
+    let attempt = AttemptKey { job: known, number: 3 };
+    let (state, failure) = (AttemptState::Stopped, None);
+    let ended = Change::AttemptEnded { attempt, state, failure, at: 9 };
+    let error = study.store.apply(&[moved(known), ended]).await.expect_err("unknown");
+    assert!(
+        matches!(error, StoreError::UnknownAttempt { attempt: named } if named == attempt),
+        "{error}"
+    );
+    assert_eq!(study.store.job(known).await.expect("is there").state, JobState::Queued);
 }
 
 #[tokio::test]

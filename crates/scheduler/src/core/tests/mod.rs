@@ -4,6 +4,7 @@ mod ahead;
 mod cost;
 mod dependencies;
 mod late;
+mod laws;
 mod pauses;
 mod properties;
 mod recycling;

@@ -171,3 +171,24 @@ fn a_job_can_be_held_before_it_is_heard_of() {
     assert_eq!(bench.send(Event::JobsAdded(vec![job("a")])), []);
     assert_eq!(bench.send(hold(&[], false)), [Action::StartWorker { slot: SLOT }]);
 }
+
+#[test]
+fn a_worker_for_whom_only_held_jobs_are_left_leaves_at_once() {
+    let mut bench = Bench::new(2);
+    bench.send(Event::JobsAdded(["a", "b"].map(job).to_vec()));
+    let other = SlotId(1);
+    bench.send(Event::WorkerReady { slot: SLOT });
+    bench.send(Event::WorkerReady { slot: other });
+    bench.send(Event::JobsAdded(["c", "d"].map(job).to_vec()));
+    bench.send(hold(&["d"], true));
+    bench.send(DISK);
+    for name in ["a", "b"] {
+        bench.end(key(name, 1), AttemptEnd::Succeeded);
+    }
+    for slot in [SLOT, other] {
+        assert_eq!(bench.send(Event::WorkerFree { slot }), [], "it may be needed");
+    }
+    let expected =
+        [Action::Assign { slot: SLOT, attempt: key("c", 1) }, Action::StopWorker { slot: other }];
+    assert_eq!(bench.send(Event::GoOn { by: Pauser::Disk }), expected);
+}

@@ -9,7 +9,9 @@ use augreg_spec::JobId;
 use augreg_spec::random::{Purpose, Stream, stream};
 use proptest::prelude::*;
 
-use crate::core::{Action, AttemptEnd, Core, Event, Finish, Millis, Needs, NewJob, Offer, Policy};
+use crate::core::{
+    Action, AttemptEnd, Core, Event, Finish, Millis, Needs, NewJob, Offer, Pauser, Policy,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Worker {
@@ -32,6 +34,8 @@ struct History {
 /// Workers as the world has them, and what the core has been seen to decide.
 struct World {
     core: Core,
+    /// Hears every word twice that may come twice, and must decide the same.
+    twin: Core,
     now: Millis,
     draws: Stream,
     workers: BTreeMap<SlotId, Worker>,
@@ -52,11 +56,13 @@ impl World {
     fn new(seed: u64, slots: u32, jobs: u32) -> Self {
         let ahead = Duration::from_secs(30 * (seed % 2));
         let policy = Policy { ahead, seed, ..Policy::default() };
+        let core = || {
+            let offers = (0..slots).map(|slot| (SlotId(slot), Offer::default()));
+            Core::new(policy.clone(), offers)
+        };
         let mut world = Self {
-            core: Core::new(
-                policy.clone(),
-                (0..slots).map(|slot| (SlotId(slot), Offer::default())),
-            ),
+            core: core(),
+            twin: core(),
             now: Millis(0),
             draws: stream(seed, Purpose::Backoff, 0, 0),
             workers: BTreeMap::new(),
@@ -96,6 +102,13 @@ impl World {
             }
         }
         let actions = self.core.handle(self.now, event.clone());
+        assert_eq!(self.twin.handle(self.now, event.clone()), actions, "after {event:?}");
+        // The executor tells a worker's end once; another worker may have its place by then.
+        if !matches!(event, Event::WorkerGone { .. }) {
+            let mut again = self.twin.handle(self.now, event.clone());
+            again.retain(|action| !matches!(action, Action::Audit { .. }));
+            assert_eq!(again, [], "{event:?} came twice");
+        }
         self.old.push(event);
         let explained =
             actions.iter().filter(|action| matches!(action, Action::Audit { .. })).count();
@@ -201,6 +214,10 @@ impl World {
             return;
         }
         if faults && self.draws.chance(0.1) {
+            self.person(slot);
+            return;
+        }
+        if faults && self.draws.chance(0.1) {
             let out_of_memory = self.draws.chance(0.2);
             self.gone(slot, out_of_memory);
             return;
@@ -221,6 +238,32 @@ impl World {
             Worker::Idle => {}
             Worker::Busy(attempt, step) => self.work(slot, attempt, step, faults),
         }
+    }
+
+    /// A person cancels, pauses, lets go on, or has a worker replaced.
+    fn person(&mut self, slot: SlotId) {
+        let (ids, drain) = (self.jobs.keys().copied(), self.draws.chance(0.5));
+        let some: BTreeSet<_> = ids.filter(|_| self.draws.chance(0.3)).collect();
+        let by = if self.draws.chance(0.5) { Pauser::Person } else { Pauser::Disk };
+        let event = match self.draws.below(5) {
+            0 => match some.first() {
+                Some(job) => Event::Cancel { job: *job },
+                None => return,
+            },
+            1 => Event::Pause { by, drain, why: "a whim".to_owned() },
+            2 => Event::GoOn { by },
+            3 => Event::Hold { jobs: some, drain },
+            _ => Event::Recycle { slot, why: "it is old".to_owned() },
+        };
+        self.send(event);
+    }
+
+    /// Nobody wants anything else any more.
+    fn calm_down(&mut self) {
+        for by in [Pauser::Person, Pauser::Disk] {
+            self.send(Event::GoOn { by });
+        }
+        self.send(Event::Hold { jobs: BTreeSet::new(), drain: true });
     }
 
     /// Whether an event speaks of an attempt that is over, or of jobs that are known.
@@ -277,6 +320,7 @@ proptest! {
         for _ in 0..hostile {
             world.step(true);
         }
+        world.calm_down();
         for _ in 0..20_000 {
             world.step(false);
             if world.finish.is_some() {

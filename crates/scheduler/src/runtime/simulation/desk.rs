@@ -3,23 +3,26 @@
 //! Core, opening, reading of journals and the making of changes are the real ones. What differs is
 //! what surrounds them: time, workers and the disk are the world's, and it may die at any point.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::time::{Duration, Instant};
 
 use augreg_executor::{Slot, SlotId, WorkerReport};
-use augreg_protocol::{AttemptKey, Device, JobState};
+use augreg_protocol::AttemptKey;
 use augreg_spec::JobId;
 use augreg_store::{Change, Store};
 
 use super::super::arrivals::is_about_work;
+use super::super::briefing::{AHEAD, Briefing};
 use super::super::journals::News;
 use super::super::late::{Late, Word};
-use super::super::opening::Opening;
 use super::super::orphans;
 use super::super::reading::Reading;
 use super::super::record::{change, write};
+use super::super::requests::{Asked, Requests};
+use super::super::space::Space;
 use super::order::order_holds;
-use super::witness::{Row, Violation};
+use super::row::Row;
+use super::witness::Violation;
 use super::world::World;
 use crate::core::{Action, Core, Event, Finish, Millis, Pauser};
 
@@ -49,7 +52,7 @@ pub(super) enum Wake {
 const LATE: u64 = 10;
 
 /// Decisions that the disk does not take yet.
-struct Stalled {
+pub(super) struct Stalled {
     news: Vec<News>,
     changes: Vec<Change>,
     actions: Vec<Action>,
@@ -58,83 +61,35 @@ struct Stalled {
 pub(super) struct Desk {
     pub(super) number: u32,
     pub(super) core: Core,
-    slots: Vec<Slot>,
-    store: Store,
-    reading: Reading,
-    late: Late,
-    inbox: VecDeque<Wake>,
-    events: VecDeque<Event>,
-    stalled: Option<Stalled>,
+    pub(super) slots: Vec<Slot>,
+    pub(super) store: Store,
+    pub(super) reading: Reading,
+    pub(super) late: Late,
+    pub(super) briefing: Briefing,
+    pub(super) requests: Requests,
+    pub(super) space: Space,
+    /// The jobs of the run that have not ended.
+    pub(super) jobs: BTreeSet<JobId>,
+    pub(super) inbox: VecDeque<Wake>,
+    pub(super) events: VecDeque<Event>,
+    pub(super) stalled: Option<Stalled>,
     /// The pauses that the core was told of.
-    pauses: HashSet<Pauser>,
+    pub(super) pauses: HashSet<Pauser>,
+    /// The jobs that it was told to hold back.
+    pub(super) held: BTreeSet<JobId>,
     /// Jobs are tried one at a time.
     pub(super) cautious: bool,
-    began: u64,
-    ticks: u64,
+    /// Since when slots have had no worker while a job waited for one.
+    pub(super) bare: BTreeMap<SlotId, u64>,
+    /// When it began: by the world's clock, and by one that knows no other.
+    pub(super) began: u64,
+    pub(super) epoch: Instant,
+    pub(super) ticks: u64,
     pub(super) succeeded_before: usize,
     pub(super) finish: Option<Finish>,
 }
 
 impl Desk {
-    /// Starts a scheduler on what the disk holds.
-    pub(super) async fn open(world: &mut World, number: u32) -> Result<Self, Halt> {
-        world.may_crash("the scheduler died before a write")?;
-        world.catch_up().await?;
-        world.may_crash("the scheduler died after a write")?;
-        let store = world.store.clone();
-        let slots = world.setting.slots.keys();
-        let slot = |id: &SlotId| Slot { id: *id, device: Device::Cpu, gpu: None, threads: 1 };
-        let slots: Vec<Slot> = slots.map(slot).collect();
-        let offers = world.setting.slots.iter().map(|(id, offer)| (*id, *offer));
-        let core = Core::new(world.policy.clone(), offers);
-        let mut desk = Self {
-            number,
-            core,
-            slots,
-            reading: Reading::new(world.root.clone(), Duration::ZERO),
-            late: Late::new(&world.root),
-            inbox: VecDeque::new(),
-            events: VecDeque::new(),
-            stalled: None,
-            pauses: HashSet::new(),
-            cautious: false,
-            began: world.time.now(),
-            ticks: 0,
-            succeeded_before: world.witness.count(JobState::Succeeded),
-            finish: None,
-            store,
-        };
-        let broken = |e: augreg_store::StoreError| Violation::new("the study opens", e);
-        let mut pending = desk.store.pending(Some(&world.sweep)).await.map_err(broken)?;
-        for job in &mut pending {
-            world.setting.complete(job, |parent| world.witness.succeeded(parent));
-        }
-        let Opening { mut new, left, repairs } = Opening::of(&pending);
-        for job in &mut new {
-            world.setting.equip(job);
-        }
-        let changes: Vec<_> = repairs.iter().filter_map(|action| change(action, &[])).collect();
-        world.may_crash("the scheduler died before a write")?;
-        desk.write(world, &[], &changes).await?;
-        desk.tell(world, &repairs);
-        for attempt in &left {
-            // Where the last reading ended only saves time: entries are known by their numbers.
-            let offset = if world.draws.chance(0.3) {
-                0
-            } else {
-                desk.store.journal_offset(*attempt).await.map_err(broken)?
-            };
-            desk.reading.adopt(*attempt, offset);
-        }
-        let pause = |&(by, drain)| Event::Pause { by, drain, why: String::new() };
-        let pauses = world.paused.iter().map(pause);
-        let mut events: Vec<_> = pauses.collect();
-        events.push(Event::JobsAdded(new));
-        desk.turn(world, Vec::new(), events).await?;
-        desk.see_orphans(world, left).await?;
-        Ok(desk)
-    }
-
     /// Takes in what woke the loop; later, if the disk does not take what was decided before.
     pub(super) async fn wake(&mut self, world: &mut World, wake: Wake) -> Result<(), Halt> {
         // Ticks do not pile up.
@@ -147,6 +102,16 @@ impl Desk {
     /// Whether it waits for the disk.
     pub(super) fn is_stalled(&self) -> bool {
         self.stalled.is_some()
+    }
+
+    /// Whether it has not finished.
+    pub(super) fn is_up(&self) -> bool {
+        self.finish.is_none()
+    }
+
+    /// The time as parts of the runtime go by that ask the system for it.
+    pub(super) fn instant(&self, world: &World) -> Instant {
+        self.epoch + Duration::from_millis(world.time.now() - self.began)
     }
 
     async fn go_on(&mut self, world: &mut World) -> Result<(), Halt> {
@@ -176,6 +141,10 @@ impl Desk {
         while let Some((slot, report)) = next.take() {
             world.heard(slot, &report);
             let more = is_about_work(&report);
+            if let WorkerReport::NoRoom { why, .. } = &report {
+                let now = self.instant(world);
+                self.space.missed_at(now, why);
+            }
             let (news, mut events) = self.reading.report(slot, report);
             all_news.extend(news);
             all_events.append(&mut events);
@@ -195,15 +164,15 @@ impl Desk {
             Wake::Report(slot, report) => self.listen(world, slot, report).await,
             Wake::Event(event) => self.turn(world, Vec::new(), vec![event]).await,
             Wake::Tick => {
-                for attempt in self.reading.assigned() {
-                    if let (Some(news), events) = self.reading.glance(attempt) {
-                        self.turn(world, vec![news], events).await?;
-                    }
-                    if self.stalled.is_some() {
-                        return Ok(());
-                    }
+                let (news, mut events) = self.reading.glance();
+                events.push(Event::Tick);
+                let now = self.instant(world);
+                events.extend(self.space.look_at(now, |_| Ok(world.disk.free())));
+                events.append(&mut self.requested(world).await?);
+                self.turn(world, news, events).await?;
+                if self.stalled.is_some() {
+                    return Ok(());
                 }
-                self.turn(world, Vec::new(), vec![Event::Tick]).await?;
                 self.ticks += 1;
                 if self.ticks.is_multiple_of(5) {
                     let orphans = self.core.orphans();
@@ -219,7 +188,30 @@ impl Desk {
         }
     }
 
-    async fn see_orphans(
+    /// What people have asked for lately.
+    async fn requested(&mut self, world: &mut World) -> Result<Vec<Event>, Halt> {
+        if !world.asked {
+            return Ok(Vec::new());
+        }
+        let broken = |e| Violation::new("what people ask for can be read", e);
+        let Asked { cancel, pauses } = self.requests.ask(&self.store).await.map_err(broken)?;
+        world.asked = false;
+        let (ours, others): (Vec<_>, Vec<_>) =
+            cancel.into_iter().partition(|job| self.jobs.contains(job));
+        if !others.is_empty() {
+            if world.disk.takes_rows() {
+                let done = self.store.set_cancelled(&others, "asked for by `augreg cancel`").await;
+                done.map_err(|e| Violation::new("jobs can be cancelled", e))?;
+                world.look().await?;
+            } else {
+                self.requests.ask_again(&others);
+                world.asked = true;
+            }
+        }
+        Ok(ours.into_iter().map(|job| Event::Cancel { job }).chain(pauses).collect())
+    }
+
+    pub(super) async fn see_orphans(
         &mut self,
         world: &mut World,
         orphans: Vec<AttemptKey>,
@@ -251,7 +243,7 @@ impl Desk {
         Ok(())
     }
 
-    async fn turn(
+    pub(super) async fn turn(
         &mut self,
         world: &mut World,
         news: Vec<News>,
@@ -273,15 +265,14 @@ impl Desk {
         {
             let now = Millis(world.clock());
             let mut actions = Vec::new();
-            for event in self.events.drain(..) {
-                world.note(|| format!("  event {event:?}"));
-                match event {
-                    Event::Pause { by, .. } => _ = self.pauses.insert(by),
-                    Event::GoOn { by } => _ = self.pauses.remove(&by),
-                    Event::FinishedLate { attempt } => world.came_late(attempt.job),
-                    _ => {}
+            while let Some(event) = self.events.pop_front() {
+                if event != Event::Tick {
+                    world.note(|| format!("  event {event:?}"));
                 }
-                actions.extend(self.core.handle(now, event));
+                self.heed(world, &event);
+                let decided = self.core.handle(now, event);
+                self.nothing_is_handed_out_that_may_not(&decided)?;
+                actions.extend(decided);
             }
             for action in &actions {
                 world.note(|| format!("    action {action:?}"));
@@ -296,6 +287,24 @@ impl Desk {
         Ok(())
     }
 
+    /// Takes note of an event that says what may not be done.
+    fn heed(&mut self, world: &mut World, event: &Event) {
+        match event {
+            Event::Pause { by, .. } => _ = self.pauses.insert(*by),
+            Event::GoOn { by } => _ = self.pauses.remove(by),
+            Event::Hold { jobs, .. } => {
+                if !jobs.is_empty() {
+                    world.seen.count("jobs were held back");
+                }
+                self.held.clone_from(jobs);
+            }
+            Event::Untrusted { .. } => world.seen.count("a journal was not to be trusted"),
+            Event::Waits { .. } => world.seen.count("a worker was heard to wait for room"),
+            Event::FinishedLate { attempt } => world.came_late(attempt.job),
+            _ => {}
+        }
+    }
+
     async fn record(
         &mut self,
         world: &mut World,
@@ -303,8 +312,11 @@ impl Desk {
         changes: Vec<Change>,
         actions: Vec<Action>,
     ) -> Result<(), Halt> {
+        let next = || self.core.upcoming(AHEAD);
+        let briefed = self.briefing.prepare(&self.store, &actions, next).await;
+        briefed.map_err(|e| Violation::new("what workers are told can be read", e))?;
         let writes = !changes.is_empty() || news.iter().any(|news| !news.entries.is_empty());
-        if writes && world.disk_full {
+        if writes && !world.disk.takes_rows() {
             world.seen.count("a write waited for room");
             self.stalled = Some(Stalled { news, changes, actions });
             return Ok(());
@@ -312,7 +324,7 @@ impl Desk {
         if writes {
             world.may_crash("the scheduler died before a write")?;
             let before = self.write(world, &news, &changes).await?;
-            order_holds(world, &before, &actions)?;
+            order_holds(world, &self.held, &before, &actions)?;
             world.may_crash("the scheduler died after a write")?;
         }
         self.tell(world, &actions);
@@ -323,7 +335,7 @@ impl Desk {
         Ok(())
     }
 
-    async fn write(
+    pub(super) async fn write(
         &mut self,
         world: &mut World,
         news: &[News],
@@ -339,7 +351,7 @@ impl Desk {
     }
 
     /// Counts what was decided.
-    fn tell(&mut self, world: &mut World, actions: &[Action]) {
+    pub(super) fn tell(&mut self, world: &mut World, actions: &[Action]) {
         for action in actions {
             let Action::Audit { what, .. } = action else { continue };
             world.seen.count(what);
@@ -359,9 +371,9 @@ impl Desk {
                 }
             }
             Action::Assign { slot, attempt } => {
-                if !self.pauses.is_empty() {
-                    let how = format!("{attempt} is handed to {slot} while {:?}", self.pauses);
-                    return Err(Violation::new("nothing is handed out in a pause", how).into());
+                if self.briefing.take(attempt).is_none() {
+                    let how = format!("nothing is known of {attempt}");
+                    return Err(Violation::new("workers are told what to do", how).into());
                 }
                 self.reading.assign(slot, attempt);
                 world.assign(self.number, slot, attempt)?;
@@ -369,7 +381,13 @@ impl Desk {
             Action::EndAttempt { attempt, .. } => self.reading.close(attempt),
             Action::StopWorker { slot } => world.stop(self.number, slot),
             Action::KillWorker { slot, .. } => world.kill(self.number, slot),
-            Action::SetJobState { .. } | Action::Audit { .. } => {}
+            Action::SetJobState { job, state } => {
+                if state.is_end() {
+                    self.briefing.forget(job);
+                    self.jobs.remove(&job);
+                }
+            }
+            Action::Audit { .. } => {}
             Action::Finish(finish) => self.finish = Some(finish),
         }
         Ok(())

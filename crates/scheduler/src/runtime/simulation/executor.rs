@@ -30,7 +30,13 @@ impl World {
         self.workers.insert(self.born, Worker::new(slot, scheduler, known));
         self.seats.insert(
             slot,
-            Seat { worker: self.born, assigned: VecDeque::new(), free: false, told: false },
+            Seat {
+                worker: self.born,
+                assigned: VecDeque::new(),
+                heard: false,
+                free: false,
+                told: false,
+            },
         );
         let delay = self.between(10, 3000);
         self.time.after(delay, Happening::Act { worker: self.born });
@@ -153,6 +159,7 @@ impl World {
     /// The scheduler takes in a worker's word.
     pub(super) fn heard(&mut self, slot: SlotId, report: &WorkerReport) {
         let Some(seat) = self.seats.get_mut(&slot) else { return };
+        seat.heard = true;
         match report {
             WorkerReport::Ready { .. } => seat.free = seat.assigned.is_empty(),
             WorkerReport::Ended { attempt } => {
@@ -188,7 +195,8 @@ impl World {
             self.seen.count("a worker ran out of memory");
         }
         self.say(id, WorkerReport::Gone { why: why.to_owned(), out_of_memory });
-        self.workers.remove(&id);
+        let task = self.workers.remove(&id).and_then(|worker| worker.task);
+        self.unsynced.extend(task.map(|task| (task.attempt, task.synced)));
     }
 
     /// The executor takes a worker for gone that goes on: its host is cut off.
@@ -215,6 +223,7 @@ impl World {
     /// The scheduler is no more: its workers see so, the executor's knowledge is lost.
     pub(super) fn abandon(&mut self, scheduler: u32) {
         self.seats.clear();
+        self.beside.clear();
         self.fallen = scheduler;
         let left: Vec<u32> = self
             .workers
@@ -231,17 +240,5 @@ impl World {
         }
         let delay = self.between(10, 20_000);
         self.time.after(delay, Happening::Boot);
-    }
-
-    /// The machine is no more: every worker dies, and what was not synced is lost.
-    pub(super) fn black_out(&mut self) {
-        self.note(|| "the machine dies".to_owned());
-        self.seen.count("the machine died");
-        for worker in std::mem::take(&mut self.workers).into_values() {
-            if let Some(task) = worker.task {
-                let folder = self.folder(task.attempt.job);
-                worker::lose_unsynced(&folder, task.attempt.number);
-            }
-        }
     }
 }

@@ -9,6 +9,8 @@ pub(super) struct Faults {
     pub(super) die: f64,
     /// It leaves half a line in its journal, when it dies.
     pub(super) tear: f64,
+    /// A worker leaves nonsense in its journal, at each step.
+    pub(super) damage: f64,
     /// A worker hangs for ever, at each of its acts.
     pub(super) hang: f64,
     /// A message is lost.
@@ -17,7 +19,7 @@ pub(super) struct Faults {
     pub(super) repeat: f64,
     /// A message takes long.
     pub(super) dawdle: f64,
-    /// A beat is overtaken by what was said after it.
+    /// A word about work is overtaken by what was said after it.
     pub(super) overtake: f64,
     /// The executor forgets a worker: its end is never told, and it cannot be killed.
     pub(super) forget: f64,
@@ -45,6 +47,7 @@ impl Faults {
         Self {
             die: some(0.15),
             tear: some(1.0),
+            damage: some(0.02),
             hang: some(0.05),
             lose: some(0.1),
             repeat: some(0.2),

@@ -11,14 +11,19 @@
 //! line; `AUGREG_SIM_SCHEDULES=<n>` plays more of them.
 
 mod act;
+mod audit;
 mod coverage;
 mod desk;
+mod disk;
 mod executor;
 mod faults;
 mod order;
 mod person;
+mod plan;
 mod play;
+mod row;
 mod setting;
+mod start;
 mod study;
 mod timeline;
 mod witness;
@@ -44,7 +49,7 @@ const SCHEDULES: u64 = 10_000;
 const ENOUGH: usize = 10;
 
 /// Lines told of a schedule that is played alone.
-const STORY: usize = 2000;
+const STORY: usize = 100_000;
 
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;

@@ -3,16 +3,21 @@
 use std::time::Duration;
 
 use augreg_protocol::JobState;
+use augreg_spec::JobId;
 use augreg_spec::random::{Purpose, stream};
 use augreg_store::Change;
 
 use super::coverage::Coverage;
 use super::desk::{Desk, Halt, Wake};
+use super::disk::Disk;
 use super::faults::Faults;
+use super::person::Scope;
+use super::plan::plan;
+use super::row::Row;
 use super::study::{Study, Template};
 use super::witness::Violation;
 use super::world::{Happening, World};
-use crate::core::{Event, Finish, Pauser, Policy};
+use crate::core::{Event, Finish, Policy};
 
 /// Milliseconds between ticks.
 const TICK: u64 = 500;
@@ -48,9 +53,10 @@ pub(super) async fn play(
     let draws = stream(seed, Purpose::Backoff, 1, 0);
     let store = study.store.clone();
     let mut world = World::new(store, template.sweep(seed), draws, policy, keep_log);
+    world.witness.audit.last_read = study.audited;
     let result = to_the_end(&mut world).await;
     let log = world.log();
-    study.store = world.store;
+    (study.store, study.audited) = (world.store, world.witness.audit.last_read);
     result.map_err(|violation| Failure { violation, log }).map(|()| world.seen)
 }
 
@@ -80,8 +86,11 @@ async fn is_over(world: &mut World) -> Result<bool, Violation> {
     if !world.is_over() {
         return Ok(false);
     }
-    world.witness.at_the_end(&world.deeds)?;
+    world.witness.at_the_end(&world.store, &world.sweep, &world.deeds).await?;
     // The next schedule of this study must not depend on this one.
+    for what in Scope::EVERY {
+        world.unpause(what).await?;
+    }
     if world.witness.has_given_up() {
         let broken = |e| Violation::new("what was given up can be settled", e);
         let left = world.store.given_up(None, u32::MAX).await.map_err(broken)?;
@@ -89,44 +98,6 @@ async fn is_over(world: &mut World) -> Result<bool, Violation> {
         world.store.apply(&settled.collect::<Vec<_>>()).await.map_err(broken)?;
     }
     Ok(true)
-}
-
-/// Decides what befalls the world from outside.
-fn plan(world: &mut World) {
-    world.time.at(0, Happening::Boot);
-    let hostile = world.between(5_000, 60_000);
-    world.time.at(hostile, Happening::Calm);
-    let until = hostile as u32;
-    if world.draws.chance(0.3) {
-        let at = world.between(0, until);
-        let lasts = world.between(100, 60_000);
-        world.time.at(at, Happening::Disk { full: true });
-        world.time.at(at + lasts, Happening::Disk { full: false });
-    }
-    for _ in 0..world.draws.below(4) {
-        let at = world.between(0, until);
-        world.time.at(at, Happening::Person);
-    }
-    for _ in 0..world.draws.below(3) {
-        let at = world.between(0, until);
-        let by = i64::from(world.draws.below(600_000)) - 300_000;
-        world.time.at(at, Happening::Leap { by });
-    }
-    for _ in 0..world.draws.below(3) {
-        let at = world.between(0, until);
-        let slots: Vec<_> = world.setting.slots.keys().copied().collect();
-        let slot = slots[world.draws.below(slots.len() as u32) as usize];
-        world.time.at(at, Happening::Recycle { slot });
-    }
-    for by in [Pauser::Person, Pauser::Disk] {
-        if world.draws.chance(0.2) {
-            let at = world.between(0, until);
-            let lasts = world.between(100, 40_000);
-            let drain = world.draws.chance(0.5);
-            world.time.at(at, Happening::Pause { by, drain });
-            world.time.at(at + lasts, Happening::GoOn { by });
-        }
-    }
 }
 
 pub(super) struct Play {
@@ -154,11 +125,11 @@ impl Play {
                 world.reach(worker, line);
                 Ok(())
             }
-            Happening::Disk { full } => {
-                world.disk_full = full;
-                if full {
-                    world.seen.count("the disk was full");
-                }
+            Happening::PowerCut => self.lose_power(world).await,
+            Happening::Room(_) if world.calm => Ok(()),
+            Happening::Room(disk) => {
+                world.disk = disk;
+                world.seen.count(disk.name());
                 Ok(())
             }
             Happening::Recycle { slot } => {
@@ -170,22 +141,16 @@ impl Play {
                 world.skew += by;
                 Ok(())
             }
-            Happening::Pause { by, drain } => {
-                world.paused.retain(|(pauser, _)| *pauser != by);
-                world.paused.push((by, drain));
-                self.wake(world, None, Wake::Event(Event::Pause { by, drain, why: String::new() }))
-                    .await
-            }
-            Happening::GoOn { by } => {
-                world.paused.retain(|(pauser, _)| *pauser != by);
-                self.wake(world, None, Wake::Event(Event::GoOn { by })).await
-            }
-            Happening::Person if self.ended => Ok(()),
-            Happening::Person => self.person(world).await,
+            Happening::Person(_) if self.ended => Ok(()),
+            Happening::Person(deed) => self.person(world, deed).await,
             Happening::Calm => {
+                (world.calm, world.asked) = (true, true);
                 world.faults = Faults::default();
-                world.disk_full = false;
-                Ok(())
+                world.disk = Disk::Roomy;
+                for what in Scope::EVERY {
+                    world.unpause(what).await?;
+                }
+                world.look().await.map(drop)
             }
         }
     }
@@ -194,7 +159,7 @@ impl Play {
         if self.desk.is_some() || self.ended {
             return Ok(());
         }
-        if world.disk_full {
+        if !world.disk.takes_rows() {
             world.time.after(1000, Happening::Boot);
             return Ok(());
         }
@@ -206,7 +171,7 @@ impl Play {
         match Desk::open(world, scheduler).await {
             Ok(desk) => self.desk = Some(desk),
             Err(Halt::Broken(violation)) => return Err(violation),
-            Err(Halt::Died) => self.fall(world, scheduler),
+            Err(Halt::Died) => self.fall(world, scheduler).await?,
         }
         world.time.after(TICK, Happening::Tick { scheduler });
         self.see_finish(world)
@@ -235,20 +200,31 @@ impl Play {
         match desk.wake(world, wake).await {
             Ok(()) => self.see_finish(world),
             Err(Halt::Broken(violation)) => Err(violation),
-            Err(Halt::Died) => {
-                self.fall(world, number);
-                Ok(())
-            }
+            Err(Halt::Died) => self.fall(world, number).await,
         }
     }
 
-    pub(super) fn fall(&mut self, world: &mut World, scheduler: u32) {
+    pub(super) async fn fall(
+        &mut self,
+        world: &mut World,
+        scheduler: u32,
+    ) -> Result<(), Violation> {
         world.note(|| format!("scheduler {scheduler} dies"));
         self.desk = None;
         if world.draws.chance(world.faults.power) {
-            world.black_out();
+            world.black_out().await?;
         }
         world.abandon(scheduler);
+        Ok(())
+    }
+
+    async fn lose_power(&mut self, world: &mut World) -> Result<(), Violation> {
+        let desk = self.desk.take();
+        world.black_out().await?;
+        if let Some(desk) = desk {
+            world.abandon(desk.number);
+        }
+        Ok(())
     }
 
     fn see_finish(&mut self, world: &mut World) -> Result<(), Violation> {
@@ -260,14 +236,14 @@ impl Play {
             return Err(Violation::new("nothing runs after the end of a run", finish));
         }
         let mut rows = world.witness.rows.iter();
-        if let Some(open) = rows.find(|(_, row)| finish == Finish::Done && !row.has_ended()) {
+        let open = |(id, row): &(&JobId, &Row)| !row.has_ended() && !world.beside.contains(id);
+        if let Some(open) = rows.find(|row| finish == Finish::Done && open(row)) {
             return Err(Violation::new("every job comes to an end", format!("{open:?}")));
         }
         self.desk = None;
         world.abandon(number);
         let is_over = match finish {
-            Finish::Done => true,
-            Finish::Left { .. } => world.is_over(),
+            Finish::Done | Finish::Left { .. } => world.is_over(),
             Finish::AllFail(_) => {
                 world.deeds.mend();
                 false

@@ -32,6 +32,10 @@ pub(super) struct Setting {
     pub(super) bad: Option<SlotId>,
     /// Whatever is tried fails alike, until a person mends it.
     pub(super) storm: bool,
+    /// Jobs take milliseconds, most of them.
+    brief: bool,
+    /// Workers whose scheduler is gone finish what they are at.
+    pub(super) finishes: bool,
 }
 
 impl Setting {
@@ -59,7 +63,8 @@ impl Setting {
         let bad = (slots.len() > 1 && jobs.len() > 2 && draws.chance(0.7))
             .then(|| SlotId(draws.below(slots.len() as u32)));
         let storm = jobs.len() > 20 && draws.chance(0.5);
-        Self { slots, roles, bad, storm }
+        let (brief, finishes) = (draws.chance(0.4), draws.chance(0.3));
+        Self { slots, roles, bad, storm, brief, finishes }
     }
 
     /// What becomes of each job when it is executed.
@@ -67,7 +72,8 @@ impl Setting {
         let storm = Nature::Always(FailureKind::Bug);
         let mut done = || {
             let nature = if self.storm { storm } else { nature(draws) };
-            Done::new(nature, 1 + u64::from(draws.below(5)))
+            let steps = 1 + u64::from(draws.below(5));
+            Done::new(nature, steps, self.brief && draws.chance(0.8))
         };
         self.roles.keys().map(|id| (*id, done())).collect()
     }

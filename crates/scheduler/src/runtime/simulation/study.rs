@@ -12,6 +12,8 @@ use augreg_spec::{
 };
 use augreg_store::{NewSweep, Store};
 
+use super::person::half_of;
+
 /// Sweeps of these sizes lie in one study: opening a database takes as long as a small schedule, so
 /// many share one. Most are small, so that there is time for many.
 const SIZES: [u64; 64] = [
@@ -34,6 +36,8 @@ pub(super) struct Template {
 #[derive(Debug)]
 pub(super) struct Study {
     pub(super) store: Store,
+    /// The last line of the audit that is of no schedule to come.
+    pub(super) audited: i64,
     _folder: tempfile::TempDir,
 }
 
@@ -51,8 +55,10 @@ impl Template {
         let mut sweeps = Vec::new();
         let mut jobs_before = 0;
         for (at, size) in SIZES.into_iter().enumerate() {
-            sweeps.push(register(&store, &name(at as u64), jobs_before..jobs_before + size).await);
+            let (name, jobs) = (name(at as u64), jobs_before..jobs_before + size);
             jobs_before += size;
+            register(&store, &half_of(&name), jobs.start..jobs.start + size / 2).await;
+            sweeps.push(register(&store, &name, jobs).await);
         }
         store.close().await;
         let database = fs::read(folder.path().join("augreg.db")).expect("reads");
@@ -70,7 +76,7 @@ impl Template {
         let folder = scratch();
         fs::write(folder.path().join("augreg.db"), &self.database).expect("writes");
         let store = Store::open(folder.path()).await.expect("the template is a study");
-        Study { store, _folder: folder }
+        Study { store, audited: 0, _folder: folder }
     }
 }
 

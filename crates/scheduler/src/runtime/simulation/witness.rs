@@ -1,13 +1,15 @@
 //! The witness: looks at the database after every write and says what must never be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 
 use augreg_protocol::JobState;
 use augreg_spec::JobId;
-use augreg_store::{Store, Value};
+use augreg_store::Store;
 
-use super::worker::Done;
+use super::audit::Audit;
+use super::row::{Row, Seen, numbers, see};
+use super::worker::{Done, Written};
 use super::world::Deeds;
 use crate::core::{Counts, Policy};
 
@@ -21,67 +23,11 @@ impl Violation {
     }
 }
 
-/// An attempt as the database has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Attempt {
-    state: String,
-    failure: String,
-    entries: u64,
-    checkpoints: u64,
-}
-
-/// A job as the database has it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Row {
-    pub(super) state: String,
-    attempts: BTreeMap<u32, Attempt>,
-    /// The attempt that had the result, and the hash of its parameters.
-    result: Option<(u32, String)>,
-    last_event: i64,
-    notes: u64,
-    second_results: u64,
-    /// Lines of the audit that do not say who, or why.
-    mute_events: u64,
-}
-
-impl Row {
-    pub(super) fn is(&self, state: JobState) -> bool {
-        self.state == state.name()
-    }
-
-    pub(super) fn has_ended(&self) -> bool {
-        let ended = JobState::ALL.iter().any(|state| state.is_end() && self.is(*state));
-        ended && self.running().is_none()
-    }
-
-    /// Whether it waits in the queue and was never handed out.
-    pub(super) fn is_new(&self) -> bool {
-        self.is(JobState::Queued) && self.attempts.is_empty()
-    }
-
-    /// The number of the attempt that runs.
-    pub(super) fn running(&self) -> Option<u32> {
-        self.attempts.iter().find(|(_, attempt)| attempt.state == "running").map(|(n, _)| *n)
-    }
-}
-
-const READ: &str = "SELECT job.id, job.state,
-    (SELECT group_concat(number || ',' || attempt.state || ',' || coalesce(failure, '') || ','
-        || next_seq || ',' || (SELECT count(*) FROM checkpoint
-            WHERE checkpoint.job_id = job.id AND checkpoint.attempt = number), ';')
-     FROM attempt WHERE attempt.job_id = job.id),
-    result.attempt, result.parameters_sha256,
-    (SELECT max(event.id) FROM event WHERE event.job_id = job.id),
-    (SELECT count(*) FROM event WHERE event.job_id = job.id AND what = 'note'),
-    (SELECT count(*) FROM event WHERE event.job_id = job.id AND what = 'second-result'),
-    (SELECT count(*) FROM event WHERE event.job_id = job.id AND (actor = '' OR reason = ''))
-    FROM sweep JOIN sweep_job ON sweep_id = sweep.id JOIN job ON job.id = sweep_job.job_id
-        LEFT JOIN result ON result.job_id = job.id";
-
 /// What the database said last.
 #[derive(Debug, Default)]
 pub(super) struct Witness {
     pub(super) rows: BTreeMap<JobId, Row>,
+    pub(super) audit: Audit,
 }
 
 impl Witness {
@@ -94,17 +40,17 @@ impl Witness {
         deeds: &Deeds,
         policy: &Policy,
     ) -> Result<BTreeMap<JobId, Row>, Violation> {
-        let rows = read(store, sweep).await?;
+        let Seen { rows, lines } = see(store, sweep).await?;
+        self.audit.read(store, lines, deeds).await?;
         for (id, row) in &rows {
+            let (before, done) = (self.rows.get(id), deeds.job(*id));
             let told = |broken: Violation| Violation(format!("{} ({id}: {row:?})", broken.0));
             one_live_attempt(row).map_err(told)?;
-            success_has_a_result(row).map_err(told)?;
-            retries_are_bounded(row, policy, deeds.job(*id)).map_err(told)?;
-            entries_count_once(*id, row, deeds).map_err(told)?;
-            if let Some(before) = self.rows.get(id) {
-                changes_are_explained(before, row).map_err(told)?;
-                results_stay(before, row).map_err(told)?;
-            }
+            success_has_a_result(*id, row).map_err(told)?;
+            retries_are_bounded(row, policy, done).map_err(told)?;
+            self.entries_count_once(*id, row, done).map_err(told)?;
+            self.audit.explains(*id, before, row).map_err(told)?;
+            before.map_or(Ok(()), |before| results_stay(before, row)).map_err(told)?;
         }
         Ok(mem::replace(&mut self.rows, rows))
     }
@@ -125,10 +71,17 @@ impl Witness {
         attempts.any(|attempt| !["running", "succeeded"].contains(&attempt.state.as_str()))
     }
 
-    /// Whether the core thinks of as many jobs in each state as the database has.
-    pub(super) fn agrees_with(&self, counts: Counts) -> Result<(), Violation> {
+    /// Whether the core thinks of as many jobs in each state as the database has, but for those
+    /// `beside` it, which a person queued without its knowledge.
+    pub(super) fn agrees_with(
+        &self,
+        counts: Counts,
+        beside: &BTreeSet<JobId>,
+    ) -> Result<(), Violation> {
         let found = [JobState::Waiting, JobState::Queued, JobState::Running];
-        let found = found.map(|state| self.count(state));
+        let mut found = found.map(|state| self.count(state));
+        let unknown = |id: &&JobId| self.rows.get(*id).is_some_and(|row| row.is(JobState::Queued));
+        found[1] -= beside.iter().filter(unknown).count();
         if found == [counts.waiting, counts.queued, counts.running] {
             return Ok(());
         }
@@ -141,8 +94,14 @@ impl Witness {
     }
 
     /// What must hold when the run is over and every journal has been read: a job of which any attempt
-    /// ever reported a result has succeeded.
-    pub(super) fn at_the_end(&self, deeds: &Deeds) -> Result<(), Violation> {
+    /// ever reported a result has succeeded, and the database holds what the journals said, no less
+    /// and no more.
+    pub(super) async fn at_the_end(
+        &self,
+        store: &Store,
+        sweep: &str,
+        deeds: &Deeds,
+    ) -> Result<(), Violation> {
         for (id, row) in &self.rows {
             if let Some(number) = deeds.job(*id).succeeded.iter().next()
                 && !row.is(JobState::Succeeded)
@@ -151,58 +110,73 @@ impl Witness {
                 return Err(Violation::new("no reported result disappears", how));
             }
         }
-        Ok(())
+        let found = numbers(store, sweep).await?;
+        let mut expected = BTreeSet::new();
+        for (id, row) in &self.rows {
+            for (number, attempt) in &row.attempts {
+                let entries = deeds.job(*id).entries(*number, attempt.entries);
+                let numbers = entries.iter().filter(|entry| matches!(entry, Written::Numbers(..)));
+                expected.extend(numbers.map(|entry| (*id, *number, entry.clone())));
+            }
+        }
+        if found != expected {
+            let less: Vec<_> = expected.difference(&found).collect();
+            let more: Vec<_> = found.difference(&expected).collect();
+            let how = format!("{less:?} were written, {more:?} were not");
+            return Err(Violation::new("every number counts once", how));
+        }
+        let counts = store.counts(Some(sweep)).await;
+        let counts = counts.map_err(|e| Violation::new("jobs can be counted", e))?;
+        for state in JobState::ALL {
+            if counts.of(state) != self.count(state) as u64 {
+                return Err(Violation::new("the tally is right", format!("{counts:?}")));
+            }
+        }
+        let open = store.cancel_requests().await;
+        let open = open.map_err(|e| Violation::new("requests can be read", e))?;
+        match open.iter().find(|job| self.rows.contains_key(job)) {
+            Some(job) => {
+                Err(Violation::new("whoever cancels a job is heard", format!("not of {job}")))
+            }
+            None => Ok(()),
+        }
     }
-}
 
-async fn read(store: &Store, sweep: &str) -> Result<BTreeMap<JobId, Row>, Violation> {
-    let broken = |how: String| Violation::new("the database can be read", how);
-    let rows = store
-        .sql(&format!("{READ} WHERE sweep.name = '{sweep}'"))
-        .await
-        .map_err(|e| broken(e.to_string()))?;
-    rows.rows.into_iter().map(row).collect::<Option<_>>().ok_or_else(|| broken("a row".to_owned()))
-}
-
-fn row(values: Vec<Value>) -> Option<(JobId, Row)> {
-    let [id, state, attempts, number, sha, event, notes, second, mute]: [Value; 9] =
-        values.try_into().ok()?;
-    let whole = |value: &Value| match value {
-        Value::Integer(value) => *value,
-        _ => 0,
-    };
-    let text = |value: Value| match value {
-        Value::Text(text) => text,
-        _ => String::new(),
-    };
-    let attempts = text(attempts);
-    let attempts = attempts.split_terminator(';').map(attempt).collect::<Option<_>>()?;
-    let result = match number {
-        Value::Integer(number) => Some((number as u32, text(sha))),
-        _ => None,
-    };
-    let row = Row {
-        state: text(state),
-        attempts,
-        result,
-        last_event: whole(&event),
-        notes: whole(&notes) as u64,
-        second_results: whole(&second) as u64,
-        mute_events: whole(&mute) as u64,
-    };
-    Some((text(id).parse().ok()?, row))
-}
-
-fn attempt(text: &str) -> Option<(u32, Attempt)> {
-    let mut parts = text.split(',');
-    let number = parts.next()?.parse().ok()?;
-    let attempt = Attempt {
-        state: parts.next()?.to_owned(),
-        failure: parts.next()?.to_owned(),
-        entries: parts.next()?.parse().ok()?,
-        checkpoints: parts.next()?.parse().ok()?,
-    };
-    Some((number, attempt))
+    fn entries_count_once(&self, id: JobId, row: &Row, done: &Done) -> Result<(), Violation> {
+        let broken = |how| Err(Violation::new("every entry counts once", how));
+        for (number, attempt) in &row.attempts {
+            let written = done.written(*number);
+            if attempt.entries > written {
+                return broken(format!(
+                    "{} entries of attempt {number} ingested, {written} written",
+                    attempt.entries
+                ));
+            }
+            let entries = done.entries(*number, attempt.entries);
+            let notes = entries.iter().filter(|entry| **entry == Written::Note).count() as u64;
+            if self.audit.notes(id, *number) != notes {
+                let found = self.audit.notes(id, *number);
+                return broken(format!("{found} notes of attempt {number}, {notes} written"));
+            }
+            let checkpoint = |entry: &&Written| matches!(entry, Written::Checkpoint(_));
+            let steps: BTreeSet<_> = entries.iter().filter(checkpoint).collect();
+            if attempt.checkpoints != steps.len() as u64 {
+                let found = attempt.checkpoints;
+                return broken(format!("{found} checkpoints of attempt {number}, not {steps:?}"));
+            }
+        }
+        let finished = done.succeeded.len() as u64;
+        let second = self.audit.second_results(id);
+        if second >= finished.max(1) {
+            return broken(format!("{second} second results of {finished}"));
+        }
+        match &row.result {
+            Some((number, _)) if !done.succeeded.contains(number) => {
+                broken(format!("a result of attempt {number}, which never reported one"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 fn one_live_attempt(row: &Row) -> Result<(), Violation> {
@@ -214,8 +188,10 @@ fn one_live_attempt(row: &Row) -> Result<(), Violation> {
     Err(Violation::new("a job runs if, and only if, one attempt does", how))
 }
 
-fn success_has_a_result(row: &Row) -> Result<(), Violation> {
-    if row.is(JobState::Succeeded) == row.result.is_some() {
+fn success_has_a_result(id: JobId, row: &Row) -> Result<(), Violation> {
+    let of_another =
+        row.result.as_ref().is_some_and(|(_, hash)| *hash != format!("the parameters of {id}"));
+    if row.is(JobState::Succeeded) == row.result.is_some() && !of_another {
         return Ok(());
     }
     let how = format!("it is {}, its result {:?}", row.state, row.result);
@@ -247,46 +223,6 @@ fn retries_are_bounded(row: &Row, policy: &Policy, done: &Done) -> Result<(), Vi
             Err(Violation::new("retries are bounded", format!("{found} {what} of at most {most}")))
         }
     }
-}
-
-fn entries_count_once(id: JobId, row: &Row, deeds: &Deeds) -> Result<(), Violation> {
-    let done = deeds.job(id);
-    let broken = |how| Err(Violation::new("every entry counts once", how));
-    for (number, attempt) in &row.attempts {
-        let written = done.entries.get(number).copied().unwrap_or(0);
-        if attempt.entries > written {
-            return broken(format!(
-                "{} entries of attempt {number} ingested, {written} written",
-                attempt.entries
-            ));
-        }
-    }
-    if row.notes > done.notes {
-        return broken(format!("{} notes ingested, {} written", row.notes, done.notes));
-    }
-    let finished = done.succeeded.len() as u64;
-    if row.second_results >= finished.max(1) {
-        return broken(format!("{} second results of {finished}", row.second_results));
-    }
-    match &row.result {
-        Some((number, _)) if !done.succeeded.contains(number) => {
-            broken(format!("a result of attempt {number}, which never reported one"))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn changes_are_explained(before: &Row, after: &Row) -> Result<(), Violation> {
-    let attempts = |row: &Row| -> Vec<_> {
-        row.attempts.iter().map(|(number, attempt)| (*number, attempt.state.clone())).collect()
-    };
-    let (then, now) = (attempts(before), attempts(after));
-    let changed = before.state != after.state || then != now;
-    if after.mute_events == 0 && (!changed || after.last_event > before.last_event) {
-        return Ok(());
-    }
-    let how = format!("from {} {then:?} to {} {now:?} without a word", before.state, after.state);
-    Err(Violation::new("the audit explains every change of a state", how))
 }
 
 fn results_stay(before: &Row, after: &Row) -> Result<(), Violation> {

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use augreg_executor::SlotId;
 use augreg_protocol::{
-    AttemptKey, Device, FailureKind, JournalEvent, JournalWriter, Outcome, RunFolder,
+    AttemptKey, Device, Durability, FailureKind, JournalEvent, JournalWriter, Outcome, RunFolder,
 };
 use augreg_spec::JobId;
 
@@ -18,18 +20,48 @@ pub(super) enum Nature {
     Once(FailureKind),
 }
 
+/// What an entry of a journal comes to in the database.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Written {
+    /// A row of numbers: name, first step, how many.
+    Numbers(String, u64, u64),
+    Checkpoint(u64),
+    Note,
+    /// What the attempt itself is told by.
+    Other,
+}
+
+impl Written {
+    fn of(event: &JournalEvent) -> Self {
+        match event {
+            JournalEvent::Metrics { step, values } => {
+                let name = values.keys().next().map_or("", String::as_str);
+                Self::Numbers(name.to_owned(), *step, 1)
+            }
+            JournalEvent::Series { name, first, values } => {
+                Self::Numbers(name.clone(), *first, values.len() as u64)
+            }
+            JournalEvent::Checkpoint { step } => Self::Checkpoint(*step),
+            JournalEvent::Note { .. } => Self::Note,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// What workers have done of a job: the truth that the database is held against.
 #[derive(Debug)]
 pub(super) struct Done {
     pub(super) nature: Nature,
     /// Steps in all.
     pub(super) steps: u64,
-    /// The step of its checkpoint on disk.
+    /// All of them take milliseconds.
+    pub(super) brief: bool,
+    /// The step of its checkpoint.
     pub(super) checkpoint: u64,
-    /// Entries in the journal of each attempt.
-    pub(super) entries: BTreeMap<u32, u64>,
-    /// Notes in all journals.
-    pub(super) notes: u64,
+    /// The same, as a power cut would leave it.
+    pub(super) synced_checkpoint: u64,
+    /// The entries that the journal of each attempt ever had.
+    pub(super) journals: BTreeMap<u32, Vec<Written>>,
     /// Attempts whose journal says that they succeeded.
     pub(super) succeeded: BTreeSet<u32>,
     /// Attempts that ended when the database had them as over.
@@ -39,17 +71,29 @@ pub(super) struct Done {
 }
 
 impl Done {
-    pub(super) fn new(nature: Nature, steps: u64) -> Self {
+    pub(super) fn new(nature: Nature, steps: u64, brief: bool) -> Self {
         Self {
             nature,
             steps,
+            brief,
             checkpoint: 0,
-            entries: BTreeMap::new(),
-            notes: 0,
+            synced_checkpoint: 0,
+            journals: BTreeMap::new(),
             succeeded: BTreeSet::new(),
             late: BTreeSet::new(),
             requeued: 0,
         }
+    }
+
+    /// How many entries the journal of an attempt ever had.
+    pub(super) fn written(&self, number: u32) -> u64 {
+        self.journals.get(&number).map_or(0, |entries| entries.len() as u64)
+    }
+
+    /// The first `count` entries of the journal of an attempt.
+    pub(super) fn entries(&self, number: u32, count: u64) -> &[Written] {
+        let entries = self.journals.get(&number).map_or(&[][..], Vec::as_slice);
+        &entries[..entries.len().min(count as usize)]
     }
 }
 
@@ -58,11 +102,19 @@ impl Done {
 pub(super) struct Task {
     pub(super) attempt: AttemptKey,
     journal: JournalWriter,
+    path: PathBuf,
+    durability: Durability,
+    /// Bytes of the journal that a power cut leaves alone.
+    pub(super) synced: u64,
     /// Held once it is had.
     lock: Option<File>,
-    /// When it began to wait for the lock.
+    /// When it began, to wait for the lock at first.
     pub(super) since: u64,
     pub(super) step: u64,
+    /// Losses that are not in the journal yet: of so many steps up to this one.
+    pub(super) losses: u64,
+    /// Nothing that follows in the journal can be read.
+    pub(super) damaged: bool,
 }
 
 /// How alive a worker is.
@@ -95,8 +147,10 @@ pub(super) struct Worker {
     pub(super) task: Option<Task>,
     /// What was sent to it and not begun.
     pub(super) inbox: Vec<AttemptKey>,
-    /// It was told to stop, or has seen that its scheduler is gone.
+    /// It writes a checkpoint and leaves: it was told to, or has seen that its scheduler is gone.
     pub(super) leaving: bool,
+    /// It leaves after the attempt that it is at: its scheduler is gone.
+    pub(super) finishing: bool,
     pub(super) known: Known,
     /// It was to be killed: whoever does not die of it has lost its slot.
     pub(super) given_up: bool,
@@ -115,15 +169,14 @@ impl Worker {
             task: None,
             inbox: Vec::new(),
             leaving: false,
+            finishing: false,
             known,
             given_up: false,
             heard: 0,
             sent: 0,
         }
     }
-}
 
-impl Worker {
     /// Whether it may write anything yet.
     pub(super) fn is_at_work(&self) -> bool {
         self.life != Life::Hung && (self.task.is_some() || !self.inbox.is_empty())
@@ -131,10 +184,24 @@ impl Worker {
 }
 
 impl Task {
-    /// Opens the journal of a new attempt; none on a full disk, or if it was begun before.
+    /// Opens the journal of a new attempt; none if it was begun before.
     pub(super) fn begin(folder: &RunFolder, attempt: AttemptKey, now: u64) -> Option<Self> {
-        let journal = JournalWriter::create(&folder.journal(attempt.number), attempt).ok()?;
-        Some(Self { attempt, journal, lock: None, since: now, step: 0 })
+        let path = folder.journal(attempt.number);
+        let journal = JournalWriter::create(&path, attempt).ok()?;
+        let (synced, lock, since, step) = (0, None, now, 0);
+        let (durability, losses, damaged) = (Durability::default(), 0, false);
+        Some(Self {
+            attempt,
+            journal,
+            path,
+            durability,
+            synced,
+            lock,
+            since,
+            step,
+            losses,
+            damaged,
+        })
     }
 
     pub(super) fn is_locked(&self) -> bool {
@@ -150,42 +217,41 @@ impl Task {
         self.lock.is_some()
     }
 
-    pub(super) fn append(&mut self, event: JournalEvent, done: &mut Done) {
-        match &event {
-            JournalEvent::Note { .. } => done.notes += 1,
-            JournalEvent::Checkpoint { step } | JournalEvent::Stopped { step } => {
-                done.checkpoint = done.checkpoint.max(*step);
+    /// Writes an entry at `now`. Returns whether it is an end that is left to the system to put on disk.
+    pub(super) fn append(&mut self, event: JournalEvent, now: u64, done: &mut Done) -> bool {
+        let AttemptKey { number, .. } = self.attempt;
+        let age = Duration::from_millis(now - self.since);
+        let syncs = self.durability.needs_sync(&event, age);
+        let unsynced_end = event.is_terminal() && !syncs;
+        if !self.damaged {
+            done.journals.entry(number).or_default().push(Written::of(&event));
+            if matches!(event, JournalEvent::Succeeded(_)) {
+                done.succeeded.insert(number);
             }
-            JournalEvent::Succeeded(_) => _ = done.succeeded.insert(self.attempt.number),
-            _ => {}
         }
-        *done.entries.entry(self.attempt.number).or_default() += 1;
         self.journal.append(event).expect("the simulator's folder can be written");
+        if syncs {
+            self.synced = fs::metadata(&self.path).map_or(0, |file| file.len());
+        }
+        unsynced_end
+    }
+
+    /// Leaves nonsense in the journal.
+    pub(super) fn damage(&mut self) {
+        self.damaged = true;
+        leave(&self.path, b"{\"crc\":1,\"entry\":{}}\n");
     }
 }
 
 /// Leaves half a line at the end of a journal, as a worker that dies in the middle of one.
 pub(super) fn tear(folder: &RunFolder, number: u32) {
-    if let Ok(mut file) = OpenOptions::new().append(true).open(folder.journal(number)) {
-        let _ = file.write_all(b"{\"crc\":12,\"entry\":{\"v\":1,\"att");
-    }
+    leave(&folder.journal(number), b"{\"crc\":12,\"entry\":{\"v\":1,\"att");
 }
 
-/// Takes away the entries at the end of a journal that no sync has put on disk. Returns how many
-/// that were.
-pub(super) fn lose_unsynced(folder: &RunFolder, number: u32) -> u64 {
-    let path = folder.journal(number);
-    let Ok(text) = fs::read_to_string(&path) else { return 0 };
-    let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
-    let mut lost = 0;
-    let durable = ["checkpoint", "succeeded", "failed", "stopped"];
-    let durable = durable.map(|name| format!("\"type\":\"{name}\""));
-    let synced = |line: &str| line.ends_with('\n') && durable.iter().any(|d| line.contains(d));
-    while lines.last().is_some_and(|line| !synced(line)) {
-        lost += u64::from(lines.pop().is_some_and(|line| line.ends_with('\n')));
+fn leave(path: &Path, bytes: &[u8]) {
+    if let Ok(mut file) = OpenOptions::new().append(true).open(path) {
+        file.write_all(bytes).expect("the simulator's folder can be written");
     }
-    let _ = fs::write(path, lines.concat());
-    lost
 }
 
 pub(super) fn started(step: u64) -> JournalEvent {
@@ -201,8 +267,15 @@ pub(super) fn started(step: u64) -> JournalEvent {
 }
 
 pub(super) fn metrics(step: u64) -> JournalEvent {
-    let values = BTreeMap::from([("train_loss".to_owned(), 1.0 / (step + 1) as f64)]);
+    let values = BTreeMap::from([("val_accuracy".to_owned(), 1.0 / (step + 1) as f64)]);
     JournalEvent::Metrics { step, values }
+}
+
+/// The losses of `count` steps, the last of which is `last`.
+pub(super) fn losses(last: u64, count: u64) -> JournalEvent {
+    let first = last + 1 - count;
+    let values = (first..=last).map(|step| 1.0 / step as f32).collect();
+    JournalEvent::Series { name: "train_loss".to_owned(), first, values }
 }
 
 pub(super) fn succeeded(job: JobId, steps: u64) -> JournalEvent {

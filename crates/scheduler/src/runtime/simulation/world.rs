@@ -1,6 +1,6 @@
 //! The world around the scheduler: time, workers, the disk, and what was really done.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
 use augreg_executor::{SlotId, WorkerReport};
@@ -12,12 +12,18 @@ use augreg_store::Store;
 use super::super::late::catch_up;
 use super::coverage::Coverage;
 use super::desk::Halt;
+use super::disk::Disk;
 use super::faults::Faults;
+use super::person::{Deed, Scope};
+use super::row::Row;
 use super::setting::Setting;
 use super::timeline::Timeline;
-use super::witness::{Row, Violation, Witness};
+use super::witness::{Violation, Witness};
 use super::worker::{Done, Nature, Worker};
-use crate::core::{Pauser, Policy};
+use crate::core::Policy;
+
+/// What the scheduler's clock shows at the beginning: enough to go back a long way.
+const EPOCH: u64 = 1_700_000_000_000;
 
 /// What comes to pass.
 #[derive(Debug)]
@@ -30,18 +36,16 @@ pub(super) enum Happening {
     Act { worker: u32 },
     /// Something reaches a worker.
     Sent { worker: u32, line: Line },
-    /// The disk is full from now on, or has room again.
-    Disk { full: bool },
+    /// From now on the disk has so much room.
+    Room(Disk),
     /// The scheduler's clock jumps by so many milliseconds.
     Leap { by: i64 },
-    /// Nothing is handed out from now on, for one more reason.
-    Pause { by: Pauser, drain: bool },
-    /// A reason is gone.
-    GoOn { by: Pauser },
     /// A person does something.
-    Person,
+    Person(Deed),
     /// The worker on a slot is to be replaced.
     Recycle { slot: SlotId },
+    /// The machine dies, with all that runs on it.
+    PowerCut,
     /// A scheduler is started.
     Boot,
     /// All faults end.
@@ -71,6 +75,10 @@ impl Deeds {
         self.0.get_mut(&id).expect("only jobs of the study are executed")
     }
 
+    pub(super) fn knows(&self, id: JobId) -> bool {
+        self.0.contains_key(&id)
+    }
+
     pub(super) fn ids(&self) -> Vec<JobId> {
         self.0.keys().copied().collect()
     }
@@ -86,6 +94,8 @@ impl Deeds {
 pub(super) struct Seat {
     pub(super) worker: u32,
     pub(super) assigned: VecDeque<AttemptKey>,
+    /// It has been heard of.
+    pub(super) heard: bool,
     /// The scheduler has heard that it is free, and has said nothing since.
     pub(super) free: bool,
     /// It was told to leave, or killed.
@@ -101,14 +111,22 @@ pub(super) struct World {
     pub(super) sweep: String,
     pub(super) policy: Policy,
     pub(super) setting: Setting,
-    pub(super) disk_full: bool,
-    /// The reasons for which nothing is to be handed out; the next scheduler is told of them.
-    pub(super) paused: Vec<(Pauser, bool)>,
+    pub(super) disk: Disk,
+    /// All faults have ended.
+    pub(super) calm: bool,
+    /// A person has asked for something that no scheduler has looked at.
+    pub(super) asked: bool,
+    /// What a person has paused.
+    pub(super) paused: Vec<Scope>,
+    /// Jobs that a person had tried again while a scheduler was up, which knows nothing of it.
+    pub(super) beside: BTreeSet<JobId>,
     /// How far the scheduler's clock is off, in milliseconds.
     pub(super) skew: i64,
     pub(super) deeds: Deeds,
     pub(super) witness: Witness,
     pub(super) workers: BTreeMap<u32, Worker>,
+    /// Journals that nobody writes any more, and how many bytes of each are on disk for certain.
+    pub(super) unsynced: BTreeMap<AttemptKey, u64>,
     pub(super) born: u32,
     /// The last scheduler that is no more.
     pub(super) fallen: u32,
@@ -139,12 +157,16 @@ impl World {
             policy,
             setting,
             draws,
-            disk_full: false,
+            disk: Disk::default(),
+            calm: false,
+            asked: false,
             paused: Vec::new(),
+            beside: BTreeSet::new(),
             skew: 0,
             deeds,
             witness: Witness::default(),
             workers: BTreeMap::new(),
+            unsynced: BTreeMap::new(),
             born: 0,
             fallen: 0,
             seats: BTreeMap::new(),
@@ -171,7 +193,7 @@ impl World {
 
     /// The time by the scheduler's clock, in milliseconds.
     pub(super) fn clock(&self) -> u64 {
-        (self.time.now() as i64 + self.skew).max(0) as u64
+        (EPOCH + self.time.now()).saturating_add_signed(self.skew)
     }
 
     pub(super) fn folder(&self, job: JobId) -> RunFolder {
