@@ -24,7 +24,7 @@ fn sweep(data: &str) -> String {
         let _ = writeln!(axes, "{name} = [{}]", values.join(", "));
     }
     let common = COMMON.replace("learning_rate = 4e-3\n", "");
-    format!("{head}\n[pretrain]\ndataset = \"fashion\"\nsteps = 1\n{common}{axes}")
+    format!("{head}\n[pretrain]\ndataset = \"fashion\"\nepochs = 0.02\n{common}{axes}")
 }
 
 fn number(study: &Study, sql: &str) -> u64 {

@@ -77,6 +77,8 @@ pub(super) struct Desk {
     pub(super) pauses: HashSet<Pauser>,
     /// The jobs that it was told to hold back.
     pub(super) held: BTreeSet<JobId>,
+    /// The same before the events that are decided on.
+    pub(super) held_before: BTreeSet<JobId>,
     /// Jobs are tried one at a time.
     pub(super) cautious: bool,
     /// Since when slots have had no worker while a job waited for one.
@@ -263,6 +265,7 @@ impl Desk {
         while self.stalled.is_none()
             && !(news.is_empty() && self.events.is_empty() && changes.is_empty())
         {
+            self.held_before.clone_from(&self.held);
             let now = Millis(world.clock());
             let mut actions = Vec::new();
             while let Some(event) = self.events.pop_front() {
@@ -324,7 +327,7 @@ impl Desk {
         if writes {
             world.may_crash("the scheduler died before a write")?;
             let before = self.write(world, &news, &changes).await?;
-            order_holds(world, &self.held, &before, &actions)?;
+            order_holds(world, [&self.held, &self.held_before], &before, &actions)?;
             world.may_crash("the scheduler died after a write")?;
         }
         self.tell(world, &actions);

@@ -93,14 +93,14 @@ impl Desk {
 /// as they were.
 pub(super) fn order_holds(
     world: &World,
-    held: &BTreeSet<JobId>,
+    held: [&BTreeSet<JobId>; 2],
     before: &BTreeMap<JobId, Row>,
     actions: &[Action],
 ) -> Result<(), Violation> {
     let passed_over = |job: &JobId, row: &Row| {
         row.is_new()
             && before.get(job).is_some_and(|before| *before == *row)
-            && !held.contains(job)
+            && !held.iter().any(|held| held.contains(job))
             && !world.beside.contains(job)
     };
     let rows = world.witness.rows.iter();

@@ -7,6 +7,7 @@ use augreg_spec::JobId;
 use augreg_spec::random::{Purpose, stream};
 use augreg_store::Change;
 
+use super::super::requests::cancel_what_waits;
 use super::coverage::Coverage;
 use super::desk::{Desk, Halt, Wake};
 use super::disk::Disk;
@@ -83,6 +84,10 @@ async fn to_the_end(world: &mut World) -> Result<(), Violation> {
 /// leaves nothing to run; then it must all have come to a good end.
 async fn is_over(world: &mut World) -> Result<bool, Violation> {
     world.catch_up().await?;
+    let broken = |e| Violation::new("jobs can be cancelled", e);
+    if !cancel_what_waits(&world.store).await.map_err(broken)?.is_empty() {
+        world.look().await?;
+    }
     if !world.is_over() {
         return Ok(false);
     }

@@ -85,6 +85,7 @@ impl Desk {
             stalled: None,
             pauses: HashSet::new(),
             held: BTreeSet::new(),
+            held_before: BTreeSet::new(),
             cautious: false,
             bare: BTreeMap::new(),
             began: world.time.now(),

@@ -104,6 +104,8 @@ pub(super) struct Task {
     journal: JournalWriter,
     path: PathBuf,
     durability: Durability,
+    /// There is something to go on from: what the attempt comes to must survive a power cut.
+    has_checkpoint: bool,
     /// Bytes of the journal that a power cut leaves alone.
     pub(super) synced: u64,
     /// Held once it is had.
@@ -189,12 +191,14 @@ impl Task {
         let path = folder.journal(attempt.number);
         let journal = JournalWriter::create(&path, attempt).ok()?;
         let (synced, lock, since, step) = (0, None, now, 0);
-        let (durability, losses, damaged) = (Durability::default(), 0, false);
+        let (durability, has_checkpoint) = (Durability::default(), false);
+        let (losses, damaged) = (0, false);
         Some(Self {
             attempt,
             journal,
             path,
             durability,
+            has_checkpoint,
             synced,
             lock,
             since,
@@ -223,6 +227,12 @@ impl Task {
         let age = Duration::from_millis(now - self.since);
         let syncs = self.durability.needs_sync(&event, age);
         let unsynced_end = event.is_terminal() && !syncs;
+        self.has_checkpoint |= match &event {
+            JournalEvent::Started { step, .. } | JournalEvent::Stopped { step } => *step > 0,
+            event => matches!(event, JournalEvent::Checkpoint { .. }),
+        };
+        let brief = age < Duration::from_millis(100) && !self.has_checkpoint;
+        assert!(brief || syncs || !event.is_durable(), "the end of a long attempt is not synced");
         if !self.damaged {
             done.journals.entry(number).or_default().push(Written::of(&event));
             if matches!(event, JournalEvent::Succeeded(_)) {
