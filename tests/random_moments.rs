@@ -51,7 +51,7 @@ fn sweep() -> String {
     let common = COMMON.replace("evaluations = 2", "evaluations = 12");
     format!(
         "{HEAD}\n[pretrain]\ndataset = \"fashion\"\naugmentation = \"medium1\"\n\
-         regularization = 0.1\nseed = [0, 1]\nepochs = 30\n{common}"
+         regularization = 0.1\nseed = [0, 1]\nepochs = 22\n{common}"
     )
 }
 
@@ -206,11 +206,13 @@ impl Sweep {
         }
         let runs = self.study.root().join("runs");
         for job in folders(&runs) {
-            for attempt in folders(&job) {
-                let journal = attempt.join("journal.jsonl");
-                if journal.exists() {
-                    self.tear_journal(&journal);
-                }
+            let mut attempts = folders(&job);
+            attempts.retain(|path| number(path).is_some());
+            attempts.sort_by_key(|path| number(path));
+            let mut next = checkpointed(&job.join("checkpoint/latest.safetensors"));
+            for attempt in attempts.iter().rev() {
+                let began = self.tear_journal(&attempt.join("journal.jsonl"), next);
+                next = began.or(next);
             }
             self.tear_checkpoint(&job.join("checkpoint"));
         }
@@ -220,12 +222,18 @@ impl Sweep {
     /// Cuts a journal at a random byte of what need not have been on disk, or leaves zeros from there
     /// on. If the last that had to be there is a checkpoint, its line counts too: the machine may
     /// have died between the two syncs, that of the checkpoint and that of the line which speaks of it.
-    fn tear_journal(&mut self, path: &Path) {
-        let mut bytes = std::fs::read(path).expect("reads");
-        let (synced, length) = (synced(&bytes), bytes.len());
-        let cut = synced + self.below(length - synced + 1);
-        if cut == length {
-            return;
+    /// `next` is the step that was gone on from afterwards. Returns the one it went on from itself.
+    fn tear_journal(&mut self, path: &Path, next: Option<u64>) -> Option<u64> {
+        let mut bytes = std::fs::read(path).ok()?;
+        let Synced { began, mut length, checkpoint } = Synced::of(&bytes);
+        if next > checkpoint.or(began) {
+            // Its last checkpoint is there without a line: all lines had been synced before.
+            length = bytes.len();
+        }
+        let all = bytes.len();
+        let cut = length + self.below(all - length + 1);
+        if cut == all {
+            return began;
         }
         let zeros = self.draws.unit() < 0.3;
         if zeros {
@@ -234,8 +242,9 @@ impl Sweep {
             bytes.truncate(cut);
         }
         let then = if zeros { ", then zeros" } else { "" };
-        self.tell(&format!("  {cut} of {length} bytes of {}{then}", name(path)));
+        self.tell(&format!("  {cut} of {all} bytes of {}{then}", name(path)));
         std::fs::write(path, &bytes).expect("writes");
+        began
     }
 
     /// A checkpoint that was being written: there, with any part of its bytes, or not at all.
@@ -268,7 +277,7 @@ impl Sweep {
         for _ in 0..5 {
             self.run();
             let Some(mut scheduler) = self.scheduler.take() else { continue };
-            let (status, stderr) = scheduler.wait(Duration::from_mins(2));
+            let (status, stderr) = scheduler.wait(Duration::from_mins(4));
             match status.code() {
                 Some(0) => return,
                 Some(1) => _ = self.study.expect(0, &["retry", "--sweep", "tiny"]),
@@ -293,24 +302,54 @@ fn folders(of: &Path) -> Vec<PathBuf> {
     folders
 }
 
+/// The number of the attempt whose folder this is.
+fn number(path: &Path) -> Option<u32> {
+    path.file_name()?.to_str()?.strip_prefix("attempt-")?.parse().ok()
+}
+
 fn name(path: &Path) -> String {
     let parts: Vec<_> = path.iter().rev().take(3).map(|part| part.to_string_lossy()).collect();
     parts.into_iter().rev().collect::<Vec<_>>().join("/")
 }
 
-/// How many bytes of a journal a machine that dies cannot take.
-fn synced(journal: &[u8]) -> usize {
-    let (mut synced, mut at) = (0, 0);
-    for line in journal.split_inclusive(|byte| *byte == b'\n') {
-        let entry: Value = serde_json::from_slice(line).unwrap_or_default();
-        match entry["entry"]["event"]["type"].as_str() {
-            Some("checkpoint") => synced = at,
-            Some("succeeded" | "failed" | "stopped") => synced = at + line.len(),
-            _ => {}
+/// What a machine that dies cannot take of a journal.
+#[derive(Default)]
+struct Synced {
+    /// The step it goes on from.
+    began: Option<u64>,
+    /// Bytes that must be there.
+    length: usize,
+    /// The step of the last checkpoint that it speaks of.
+    checkpoint: Option<u64>,
+}
+
+impl Synced {
+    fn of(journal: &[u8]) -> Self {
+        let (mut synced, mut at) = (Self::default(), 0);
+        for line in journal.split_inclusive(|byte| *byte == b'\n') {
+            let entry: Value = serde_json::from_slice(line).unwrap_or_default();
+            let event = &entry["entry"]["event"];
+            match event["type"].as_str() {
+                Some("started") => synced.began = event["step"].as_u64(),
+                Some("checkpoint") => {
+                    synced.length = at;
+                    synced.checkpoint = event["step"].as_u64();
+                }
+                Some("succeeded" | "failed" | "stopped") => synced.length = at + line.len(),
+                _ => {}
+            }
+            at += line.len();
         }
-        at += line.len();
+        synced
     }
-    synced
+}
+
+/// The step that a checkpoint holds.
+fn checkpointed(path: &Path) -> Option<u64> {
+    let bytes = std::fs::read(path).ok()?;
+    let length = u64::from_le_bytes(bytes.get(..8)?.try_into().ok()?) as usize;
+    let header: Value = serde_json::from_slice(bytes.get(8..8 + length)?).ok()?;
+    header["__metadata__"]["step"].as_str()?.parse().ok()
 }
 
 fn seed() -> u64 {

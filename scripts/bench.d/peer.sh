@@ -1,4 +1,4 @@
-# The Python environment of the peers, in .tools/bench and nowhere else.
+# The Python environments of the peers, in .tools/bench and .tools/bench-queues and nowhere else.
 # shellcheck shell=bash
 : "${root:?is set by lib.sh}" "${tools:?is set by lib.sh}"
 
@@ -19,12 +19,32 @@ peer_get() {
     mkdir -p "$tools"
     free=$(df -Pm "$tools" | awk 'NR == 2 { print $4 }')
     ((free >= 9000)) || die "$free MB are free below .tools, 9,000 MB are needed" "make room"
-    rm -rf "$peer"
-    python3 -m venv "$peer" ||
+    environment "$peer" "$peer_wants"
+}
+
+queues=$tools/bench-queues
+queues_wants=$root/scripts/bench.d/queues.txt
+
+queues_there() {
+    cmp -s "$queues_wants" "$queues/requirements.txt"
+}
+
+queues_get() {
+    echo "to download for the comparison with Optuna and HyperQueue (once): some 60 MB from PyPI, 200 MB"
+    echo "  on disk, into .tools/bench-queues. To undo: remove .tools/bench-queues."
+    environment "$queues" "$queues_wants"
+}
+
+# Makes an environment anew. Arguments: its folder, its list of requirements.
+environment() {
+    local folder=$1 wants=$2
+    mkdir -p "$tools"
+    rm -rf "$folder"
+    python3 -m venv "$folder" ||
         die "python3 cannot make a virtual environment" "on Debian: apt install python3-venv"
-    step "installing into .tools/bench"
-    "$peer/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir \
-        --requirement "$peer_wants" ||
-        die "pip could not install $peer_wants" "check the network and run this command again"
-    cp "$peer_wants" "$peer/requirements.txt"
+    step "installing into ${folder#"$root/"}"
+    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir \
+        --requirement "$wants" ||
+        die "pip could not install $wants" "check the network and run this command again"
+    cp "$wants" "$folder/requirements.txt"
 }
