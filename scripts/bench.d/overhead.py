@@ -16,6 +16,10 @@ from tables import machine, say, spread, table
 
 SWEEP = 'name = "bench"\n\n[noop]\ncount = {jobs}\n'
 
+# How long trainings are under way before the measurement, in seconds: the older they are, the less
+# often the scheduler looks; from fifty seconds on it is the same.
+WARM_UP = 50
+
 # Between two looks at how many workers are up.
 PAUSE = 0.2
 
@@ -57,12 +61,12 @@ def measure(workers: int, seconds: float, on_terminal: bool) -> float:
                 if running.poll() is not None:
                     raise SystemExit("error: the run ended before its workers were up")
                 time.sleep(PAUSE)
-            time.sleep(3)  # Bars are there, and the first journals are read.
+            time.sleep(WARM_UP)
             before, begin = seconds_used(running.pid), time.perf_counter()
             time.sleep(seconds)
             share = 100 * (seconds_used(running.pid) - before) / (time.perf_counter() - begin)
             (stored,) = study.query("select count(distinct job_id) as jobs, max(step) as steps from metric")
-            if stored["jobs"] != str(workers) or int(stored["steps"]) < 10 * (seconds - 2):
+            if stored["jobs"] != str(workers) or int(stored["steps"]) < 10 * (WARM_UP + seconds - 10):
                 raise SystemExit(f"error: what was reported is not on record: {stored}")
             return share
         finally:

@@ -110,24 +110,20 @@ def finish_some(database: Path) -> None:
 
 
 def resume(study: Study) -> float:
-    """Seconds from the start of `augreg resume` until an attempt is in the database."""
-    before = attempts(study)
+    """Seconds from the start of `augreg resume` until a running attempt is in the database."""
+    connection = sqlite3.connect(f"file:{study.root / 'augreg.db'}?mode=ro", uri=True)
+    # Answered from an index, so that asking takes nothing of what is measured.
+    running = "SELECT EXISTS (SELECT 1 FROM attempt WHERE state = 'running')"
     began = time.perf_counter()
     command = study.command("--quiet", "resume", "--workers", 2)
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as program:
-        while attempts(study) == before and program.poll() is None:
-            time.sleep(0.002)
+        while connection.execute(running).fetchone() == (0,) and program.poll() is None:
+            time.sleep(0.005)
         took = time.perf_counter() - began
+        # Whoever has the database open when a scheduler leaves makes the next one check it.
+        connection.close()
         program.terminate()
     return took
-
-
-def attempts(study: Study) -> int:
-    """How many attempts the database knows of."""
-    connection = sqlite3.connect(f"file:{study.root / 'augreg.db'}?mode=ro", uri=True)
-    (number,) = connection.execute("SELECT count(*) FROM attempt").fetchone()
-    connection.close()
-    return number
 
 
 def main() -> None:

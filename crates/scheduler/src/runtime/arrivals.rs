@@ -16,8 +16,11 @@ const TOGETHER: usize = 1024;
 /// that comes alone is taken in at once.
 const PACE: Duration = Duration::from_millis(10);
 
-/// After signs of life alone, nobody is in a hurry.
+/// After signs of life alone, nobody is in a hurry; the less so the longer every attempt has lasted:
+/// its end is noticed at most a hundredth of its time late, or this.
 const LULL: Duration = Duration::from_millis(40);
+/// How late it is noticed at the most, however long it has lasted.
+const LONGEST_LULL: Duration = Duration::from_millis(250);
 
 /// The words of workers that have not been taken in.
 #[derive(Debug)]
@@ -37,10 +40,11 @@ impl Arrivals {
     }
 
     /// Waits for a word and takes those that came with it, if they can be taken in
-    /// [together](is_about_work). Nothing is lost if the waiting is given up.
-    pub(super) async fn take(&mut self) -> Vec<WorkerEvent> {
+    /// [together](is_about_work). Nothing is lost if the waiting is given up. `youngest` is how long
+    /// the youngest attempt has lasted.
+    pub(super) async fn take(&mut self, youngest: Duration) -> Vec<WorkerEvent> {
         if self.only_beats {
-            self.lull().await;
+            self.lull(lull(youngest)).await;
         }
         if self.next.is_none() {
             self.next = self.events.recv().await;
@@ -71,11 +75,16 @@ impl Arrivals {
 
     /// Sleeps a moment, and the thread with it: else every line of every worker would wake it, where
     /// all that arrive meanwhile are read at once. What there is to do is done before.
-    async fn lull(&mut self) {
+    async fn lull(&mut self, length: Duration) {
         yield_now().await;
         self.only_beats = false;
-        thread::sleep(LULL.saturating_sub(self.taken.elapsed()));
+        thread::sleep(length.saturating_sub(self.taken.elapsed()));
     }
+}
+
+/// How long to sleep after signs of life alone.
+fn lull(youngest: Duration) -> Duration {
+    (youngest / 100).clamp(LULL, LONGEST_LULL)
 }
 
 /// Whether a worker's word is about its work, so that several can be taken in together. One about the
@@ -101,6 +110,13 @@ mod tests {
         WorkerEvent { slot: SlotId(slot), report: WorkerReport::Ended { attempt } }
     }
 
+    #[test]
+    fn an_end_is_noticed_a_hundredth_of_the_time_late_at_most_but_for_the_shortest() {
+        assert_eq!(lull(Duration::from_millis(5)), LULL);
+        assert_eq!(lull(Duration::from_secs(10)), Duration::from_millis(100));
+        assert_eq!(lull(Duration::from_hours(1)), LONGEST_LULL);
+    }
+
     #[tokio::test]
     async fn words_about_work_are_taken_together_those_about_workers_alone() {
         let (sender, receiver) = mpsc::channel(8);
@@ -109,9 +125,9 @@ mod tests {
             sender.try_send(word).expect("there is room");
         }
         let mut arrivals = Arrivals::new(receiver);
-        assert_eq!(arrivals.take().await, words[..3]);
-        assert_eq!(arrivals.take().await, words[3..4]);
-        assert_eq!(arrivals.take().await, words[4..5]);
-        assert_eq!(arrivals.take().await, words[5..]);
+        assert_eq!(arrivals.take(Duration::ZERO).await, words[..3]);
+        assert_eq!(arrivals.take(Duration::ZERO).await, words[3..4]);
+        assert_eq!(arrivals.take(Duration::ZERO).await, words[4..5]);
+        assert_eq!(arrivals.take(Duration::ZERO).await, words[5..]);
     }
 }

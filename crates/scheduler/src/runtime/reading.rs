@@ -12,6 +12,13 @@ use tracing::debug;
 use super::journals::{Journals, News};
 use crate::core::{AttemptEnd, Event};
 
+/// The pause between two readings of the journals of attempts that run: what they have measured is
+/// stored at most a tenth of the time late that all of them have lasted, or `interval`, and never
+/// later than five of these. What matters sooner, their workers say.
+fn pause(interval: Duration, youngest: Duration) -> Duration {
+    (youngest / 10).clamp(interval, 5 * interval)
+}
+
 /// The attempts under way: their journals, and whose worker has which.
 #[derive(Debug)]
 pub(super) struct Reading {
@@ -21,16 +28,19 @@ pub(super) struct Reading {
     /// The attempts that each slot's worker was given, in the order in which it takes them up; taken
     /// out when it says that they are over or is gone.
     assigned: BTreeMap<SlotId, VecDeque<AttemptKey>>,
-    /// Journals are read at most this often while their attempts run.
+    /// Journals are read at most this often while their attempts run; less often the longer all of
+    /// them have lasted, see [`pause`].
     interval: Duration,
+    /// When an attempt was handed out last.
+    handed_out: Instant,
     /// When they were last.
     glanced: Instant,
 }
 
 impl Reading {
     pub(super) fn new(root: PathBuf, interval: Duration) -> Self {
-        let (journals, assigned) = (Journals::default(), BTreeMap::new());
-        Self { root, journals, assigned, interval, glanced: Instant::now() }
+        let (journals, assigned, now) = (Journals::default(), BTreeMap::new(), Instant::now());
+        Self { root, journals, assigned, interval, handed_out: now, glanced: now }
     }
 
     pub(super) fn folder(&self, job: JobId) -> RunFolder {
@@ -39,8 +49,14 @@ impl Reading {
 
     /// An attempt is handed to the worker on a slot.
     pub(super) fn assign(&mut self, slot: SlotId, attempt: AttemptKey) {
+        self.handed_out = Instant::now();
         self.journals.open(&self.folder(attempt.job), attempt, 0);
         self.assigned.entry(slot).or_default().push_back(attempt);
+    }
+
+    /// How long the attempt that was handed out last has been under way.
+    pub(super) fn youngest(&self) -> Duration {
+        self.handed_out.elapsed()
     }
 
     /// An attempt was left by an earlier scheduler, which read its journal up to `offset`.
@@ -133,12 +149,13 @@ impl Reading {
     /// they say is written together; nothing if it is too early for that.
     pub(super) fn glance(&mut self) -> (Vec<News>, Vec<Event>) {
         let (mut all_news, mut all_events) = (Vec::new(), Vec::new());
-        if self.glanced.elapsed() < self.interval {
+        let interval = pause(self.interval, self.youngest());
+        if self.glanced.elapsed() < interval {
             return (all_news, all_events);
         }
         self.glanced = Instant::now();
         for attempt in self.assigned.values().flatten() {
-            if let Some(mut news) = self.journals.glance(*attempt, self.interval) {
+            if let Some(mut news) = self.journals.glance(*attempt, interval) {
                 all_events.append(&mut news.events);
                 all_news.push(news);
             }

@@ -169,9 +169,10 @@ impl<F: FnMut(Progress) + Send> Run<F> {
             self.handle(Wake::Stop(stop.urgency())).await?;
         }
         while self.finish.is_none() {
+            let youngest = self.reading.youngest();
             let wake = tokio::select! {
                 urgency = stop.changed() => Wake::Stop(urgency),
-                events = arrivals.take() => Wake::Workers(events),
+                events = arrivals.take(youngest) => Wake::Workers(events),
                 _ = tick.tick() => Wake::Tick,
             };
             self.handle(wake).await?;
