@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use augreg_executor::SlotId;
 use augreg_spec::JobId;
 
 use super::breaker::Turn;
@@ -126,24 +127,30 @@ impl Core {
         if self.breaker.is_cautious() {
             return;
         }
-        for id in self.slots.swift().clone() {
-            let Some(slot) = self.slots.get(id) else { continue };
-            let Some(pace) = slot.pace else { continue };
-            let share = self.jobs.queue().len() / self.fits.left().max(1);
-            let missing = slot.depth(&self.policy).min(share).saturating_sub(slot.ahead.len());
-            for _ in 0..missing {
-                let next = self.jobs.queue().first(id, &self.fits);
-                if next.is_none_or(|(_, rank)| rank.is_longer(&pace.rank)) {
-                    break;
-                }
-                let Some(attempt) = self.jobs.begin(id, &self.fits) else { break };
-                self.breaker.pass(attempt, now);
-                self.slots.change(id, |slot| slot.ahead.push_back(attempt));
-                self.actions.push(Action::Assign { slot: id, attempt });
-                let reason = format!("first of the queue; {id} will be free in a moment");
-                self.audit(Some(attempt), "started", reason);
+        let swift = self.slots.swift().clone();
+        // What one is handed may have been what kept another from its share.
+        while swift.iter().map(|id| self.hand_share(*id, now)).sum::<usize>() > 0 {}
+    }
+
+    /// Hands the worker on a slot what it lacks of its share. Returns how many jobs those were.
+    fn hand_share(&mut self, id: SlotId, now: Millis) -> usize {
+        let Some(slot) = self.slots.get(id) else { return 0 };
+        let Some(pace) = slot.pace else { return 0 };
+        let share = self.jobs.queue().len() / self.fits.left().max(1);
+        let missing = slot.depth(&self.policy).min(share).saturating_sub(slot.ahead.len());
+        for handed in 0..missing {
+            let next = self.jobs.queue().first(id, &self.fits);
+            if next.is_none_or(|(_, rank)| rank.is_longer(&pace.rank)) {
+                return handed;
             }
+            let Some(attempt) = self.jobs.begin(id, &self.fits) else { return handed };
+            self.breaker.pass(attempt, now);
+            self.slots.change(id, |slot| slot.ahead.push_back(attempt));
+            self.actions.push(Action::Assign { slot: id, attempt });
+            let reason = format!("first of the queue; {id} will be free in a moment");
+            self.audit(Some(attempt), "started", reason);
         }
+        missing
     }
 
     /// Starts as many workers as there are jobs for them.
