@@ -84,24 +84,60 @@ impl Queue {
     }
 
     /// For which of `free` slots there is a job, `coming` being on their way already. The jobs with
-    /// fewest slots to choose from choose first.
+    /// fewest slots to choose from choose first; as many slots are put to use as can be.
     pub(super) fn wanting(
         &self,
         coming: impl Iterator<Item = SlotId>,
         free: impl Iterator<Item = SlotId>,
         fits: &Fits,
     ) -> Vec<SlotId> {
-        let mut lanes: Vec<(Lane, usize)> =
-            self.lanes.iter().map(|(lane, ranks)| (*lane, ranks.len())).collect();
-        lanes.sort_by_key(|(lane, _)| (fits.slots(lane.class), lane.avoid.is_none()));
+        let mut free = free.peekable();
+        if free.peek().is_none() {
+            return Vec::new();
+        }
+        let open = |(lane, ranks): (&Lane, &BTreeSet<Rank>)| Seats {
+            lane: *lane,
+            jobs: ranks.len(),
+            taken: Vec::new(),
+        };
+        let mut lanes: Vec<_> = self.lanes.iter().map(open).collect();
+        lanes.sort_by_key(|seats| (fits.slots(seats.lane.class), seats.lane.avoid.is_none()));
         let mut take = |slot: &SlotId| {
-            let lane =
-                lanes.iter_mut().find(|(lane, left)| *left > 0 && lane.leads_to(*slot, fits));
-            lane.map(|(_, left)| *left -= 1).is_some()
+            let mut looked = vec![false; lanes.len()];
+            take_seat(*slot, &mut lanes, &mut looked, fits)
         };
         for slot in coming {
             take(&slot);
         }
         free.filter(take).collect()
     }
+}
+
+/// The jobs of a lane, and the slots that they are meant for.
+struct Seats {
+    lane: Lane,
+    jobs: usize,
+    taken: Vec<SlotId>,
+}
+
+/// Finds a job for a slot, if need be one that was meant for another slot for which there is a job
+/// elsewhere (an augmenting path). Lanes that were `looked` at are of no use.
+fn take_seat(slot: SlotId, lanes: &mut [Seats], looked: &mut [bool], fits: &Fits) -> bool {
+    for at in 0..lanes.len() {
+        if looked[at] || !lanes[at].lane.leads_to(slot, fits) {
+            continue;
+        }
+        looked[at] = true;
+        if lanes[at].taken.len() < lanes[at].jobs {
+            lanes[at].taken.push(slot);
+            return true;
+        }
+        for place in 0..lanes[at].taken.len() {
+            if take_seat(lanes[at].taken[place], lanes, looked, fits) {
+                lanes[at].taken[place] = slot;
+                return true;
+            }
+        }
+    }
+    false
 }
