@@ -109,18 +109,23 @@ def finish_some(database: Path) -> None:
     connection.close()
 
 
+# Answered from an index, so that asking takes nothing of what is measured.
+RUNNING = "SELECT EXISTS (SELECT 1 FROM attempt WHERE state = 'running')"
+
+
 def resume(study: Study) -> float:
     """Seconds from the start of `augreg resume` until a running attempt is in the database."""
-    connection = sqlite3.connect(f"file:{study.root / 'augreg.db'}?mode=ro", uri=True)
-    # Answered from an index, so that asking takes nothing of what is measured.
-    running = "SELECT EXISTS (SELECT 1 FROM attempt WHERE state = 'running')"
-    began = time.perf_counter()
     command = study.command("--quiet", "resume", "--workers", 2)
+    log = study.root / "augreg.db-wal"
+    began = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as program:
-        while connection.execute(running).fetchone() == (0,) and program.poll() is None:
+        # Whoever has the database open when a scheduler comes or leaves makes the next one check it.
+        while not log.exists() and program.poll() is None:
+            time.sleep(0.005)
+        connection = sqlite3.connect(f"file:{study.root / 'augreg.db'}?mode=ro", uri=True)
+        while connection.execute(RUNNING).fetchone() == (0,) and program.poll() is None:
             time.sleep(0.005)
         took = time.perf_counter() - began
-        # Whoever has the database open when a scheduler leaves makes the next one check it.
         connection.close()
         program.terminate()
     return took
