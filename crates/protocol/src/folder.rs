@@ -1,8 +1,9 @@
 //! Where a job's artefacts lie below the study's root.
 
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use augreg_spec::JobId;
+use augreg_spec::{JobId, Keep};
 
 /// The folder of one job: `ROOT/runs/<job>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,5 +63,20 @@ impl RunFolder {
     #[must_use]
     pub fn last(&self) -> PathBuf {
         self.0.join("checkpoint/final.safetensors")
+    }
+
+    /// Removes what a job that has succeeded needs no longer: the state to resume from, and parameters
+    /// that nobody wants to keep. The state goes last: as long as it is there, not all was removed.
+    /// Returns the files that could not be removed, each with what the system said.
+    #[must_use]
+    pub fn tidy(&self, keep: Keep) -> Vec<(PathBuf, io::Error)> {
+        let files =
+            [(keep.best(), self.best()), (keep.last(), self.last()), (false, self.latest())];
+        let unneeded = files.into_iter().filter(|(kept, _)| !kept).map(|(_, path)| path);
+        let failed = unneeded.filter_map(|path| {
+            let error = fs::remove_file(&path).err()?;
+            (error.kind() != io::ErrorKind::NotFound).then_some((path, error))
+        });
+        failed.collect()
     }
 }

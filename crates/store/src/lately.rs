@@ -27,7 +27,8 @@ impl Store {
         ids.iter().map(|id| job_id(id)).collect()
     }
 
-    /// The slots that the last run has given up, or the present one: when, and why, for a person.
+    /// The slots that the last run has given up, or the present one: when (milliseconds since
+    /// 1970), and why, for a person.
     ///
     /// # Errors
     ///

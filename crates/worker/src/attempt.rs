@@ -1,8 +1,6 @@
 //! One attempt from assignment to the last line of its journal.
 
-use std::fs::{self, File};
-use std::io;
-use std::path::Path;
+use std::fs::File;
 
 use augreg_protocol::{
     Assignment, FailureKind, FromWorker, JournalError, JournalEvent, JournalWriter, RunFolder,
@@ -125,15 +123,6 @@ fn take_lock(process: &mut Process<'_>, folder: &RunFolder) -> Result<File, Refu
     }
 }
 
-fn remove(path: &Path) {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            warn!("failed to remove `{}`: {error}", path.display());
-        }
-        _ => {}
-    }
-}
-
 fn failed(kind: FailureKind, message: String) -> End {
     End::Failed { failure: Failure { kind, message }, step: 0 }
 }
@@ -168,10 +157,9 @@ fn conclude(
         return Concluded::Unrecorded;
     }
     if succeeded {
-        let keep = process.assignment.keep;
-        let done =
-            [(!keep.best(), folder.best()), (!keep.last(), folder.last()), (true, folder.latest())];
-        done.iter().filter(|(useless, _)| *useless).for_each(|(_, path)| remove(path));
+        for (path, error) in folder.tidy(process.assignment.keep) {
+            warn!("failed to remove `{}`: {error}", path.display());
+        }
     }
     if lost { Concluded::DeviceLost } else { Concluded::Recorded }
 }

@@ -180,7 +180,7 @@ pub enum Event {
         /// Who paused it, or what the disk lacks: a clause for a person.
         why: String,
     },
-    /// These jobs, and no others, are held back for now: the sweeps that ask for them are paused.
+    /// These jobs, and no others, are held back: the sweeps that ask for them are paused.
     Hold {
         /// The jobs, whether heard of yet or not.
         jobs: BTreeSet<JobId>,

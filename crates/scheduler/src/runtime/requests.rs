@@ -28,15 +28,29 @@ pub(super) struct Requests {
 ///
 /// # Errors
 ///
-/// [`StoreError`], unless the database cannot be written for now: then the requests stay.
+/// Those of [`cancel`].
 pub(super) async fn cancel_what_waits(store: &Store) -> Result<Vec<JobId>, StoreError> {
     let asked = store.cancel_requests().await?;
     if asked.is_empty() {
         return Ok(asked);
     }
-    match store.set_cancelled(&asked, "asked for by `augreg cancel`").await {
-        Err(error) if error.is_busy() || error.is_disk_full() => Ok(Vec::new()),
-        done => done,
+    Ok(cancel(store, &asked).await?.unwrap_or_default())
+}
+
+/// Cancels those of `jobs` that do not run, and returns them; none at all if the database takes no
+/// writes, when the requests stay.
+///
+/// # Errors
+///
+/// [`StoreError`], unless another process holds the database or the disk is full.
+pub(super) async fn cancel(
+    store: &Store,
+    jobs: &[JobId],
+) -> Result<Option<Vec<JobId>>, StoreError> {
+    match store.set_cancelled(jobs, "asked for by `augreg cancel`").await {
+        Ok(cancelled) => Ok(Some(cancelled)),
+        Err(error) if error.is_busy() || error.is_disk_full() => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

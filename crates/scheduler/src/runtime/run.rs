@@ -21,7 +21,7 @@ use super::options::{Progress, RunError, RunOptions, Summary};
 use super::orphans;
 use super::reading::Reading;
 use super::record::{change, persist};
-use super::requests::{Asked, Requests, cancel_what_waits};
+use super::requests::{Asked, Requests, cancel, cancel_what_waits};
 use super::space::{Space, default_reserve};
 use super::stop::{StopListener, Urgency};
 use super::tidy::Tidy;
@@ -235,18 +235,12 @@ impl<F: FnMut(Progress) + Send> Run<F> {
 
     /// What people have asked for lately. Jobs that are not this run's are cancelled right here.
     async fn requested(&mut self) -> Result<Vec<Event>, RunError> {
-        let Asked { cancel, pauses } = self.requests.look(&self.store).await?;
+        let Asked { cancel: asked, pauses } = self.requests.look(&self.store).await?;
         let (ours, others): (Vec<_>, Vec<_>) =
-            cancel.into_iter().partition(|job| self.jobs.contains_key(job));
-        if !others.is_empty() {
-            match self.store.set_cancelled(&others, "asked for by `augreg cancel`").await {
-                Ok(_) => {}
-                // A full disk stops no run; it is tried again.
-                Err(error) if error.is_busy() || error.is_disk_full() => {
-                    self.requests.ask_again(&others);
-                }
-                Err(error) => return Err(error.into()),
-            }
+            asked.into_iter().partition(|job| self.jobs.contains_key(job));
+        // A full disk stops no run; it is tried again.
+        if !others.is_empty() && cancel(&self.store, &others).await?.is_none() {
+            self.requests.ask_again(&others);
         }
         Ok(ours.into_iter().map(|job| Event::Cancel { job }).chain(pauses).collect())
     }

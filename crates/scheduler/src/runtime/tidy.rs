@@ -2,9 +2,7 @@
 //! between the two.
 
 use std::collections::VecDeque;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use augreg_protocol::RunFolder;
@@ -63,27 +61,15 @@ impl Tidy {
     fn see_to_first(&mut self) {
         let Some((_, job)) = self.lately.pop_front() else { return };
         let (folder, keep) = (RunFolder::new(&self.root, job), self.keep.of(job));
-        // Only where a worker died over it: one that removes it removes it last.
+        // Only where a worker died over it: it removes it last.
         if !folder.latest().exists() {
             return;
         }
         if is_held(&folder.lock()) {
             return self.succeeded(job);
         }
-        remove(&folder.latest());
-        for (kept, path) in [(keep.best(), folder.best()), (keep.last(), folder.last())] {
-            if !kept {
-                remove(&path);
-            }
-        }
-    }
-}
-
-fn remove(path: &Path) {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+        for (path, error) in folder.tidy(keep) {
             warn!("failed to remove `{}`: {error}", path.display());
         }
-        _ => {}
     }
 }
