@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn qkv_bounds_are_those_of_each_projection() {
-        let model = ModelSpec { width: 64, depth: 1, mlp: 128, heads: 4, patch: 7 };
+        let model = ModelSpec { width: 64, depth: 1, mlp: 128, heads: 4, patch: 7, resnet: None };
         let architecture = Architecture::new(model, 1, 10, 28).expect("a model");
         let tensors = layout(&architecture, 0.0);
         let qkv = tensors.iter().find(|t| t.name == "blocks.0.attn.qkv.weight").expect("there");
