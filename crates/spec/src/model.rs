@@ -1,5 +1,7 @@
 //! The model axis: Vision Transformers by their numbers, the study's zoo, parameter counts.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -104,6 +106,14 @@ impl ModelSpec {
         ZOO.iter().map(|model| model.0)
     }
 
+    /// Its numbers in words, but for the heads: what the shapes of its tensors show.
+    #[must_use]
+    pub fn numbers(&self) -> String {
+        let Self { depth, mlp, patch, resnet, width, .. } = self;
+        let resnet = resnet.map_or_else(String::new, |r| format!(", resnet {:?}", r.stages()));
+        format!("width {width}, depth {depth}, mlp {mlp}, patch {patch}{resnet}")
+    }
+
     /// Checks what holds at any resolution.
     ///
     /// # Errors
@@ -190,6 +200,17 @@ impl ModelSpec {
         let t = patches + 1;
         let block = 4 * t * d * d + 2 * t * t * d + 2 * t * d * m;
         Ok(stem + patches * p * p * cin * d + l * block + d * c)
+    }
+}
+
+/// The study's name for it, if it has one, and its numbers.
+impl fmt::Display for ModelSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { heads, .. } = self;
+        match self.name() {
+            Some(name) => write!(f, "{name} ({}, heads {heads})", self.numbers()),
+            None => write!(f, "a model of {}, heads {heads}", self.numbers()),
+        }
     }
 }
 

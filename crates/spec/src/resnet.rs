@@ -184,7 +184,8 @@ mod tests {
 
     #[test]
     fn every_stage_but_the_first_halves_the_map() {
-        let side = |stages: &[u32], resolution| Resnet::new(stages).expect("stages").side(resolution);
+        let side =
+            |stages: &[u32], resolution| Resnet::new(stages).expect("stages").side(resolution);
         assert_eq!(side(&[], 224), 56);
         assert_eq!(side(&[3], 224), 56);
         assert_eq!(side(&[3, 4, 6, 3], 224), 7);

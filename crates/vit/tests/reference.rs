@@ -20,7 +20,12 @@ fn architecture(model: ModelSpec, channels: u32, classes: u32, resolution: u32) 
 
 fn tiny() -> Architecture {
     tch::set_num_threads(1); // Two threads on a busy machine wait for each other.
-    architecture(ModelSpec { width: 8, depth: 3, mlp: 12, heads: 2, patch: 4, resnet: None }, 3, 5, 12)
+    architecture(
+        ModelSpec { width: 8, depth: 3, mlp: 12, heads: 2, patch: 4, resnet: None },
+        3,
+        5,
+        12,
+    )
 }
 
 #[test]

@@ -322,9 +322,8 @@ fn read_regularization(
         section.finish(mistakes);
         let dropout = rate(dropout?, "dropout", mistakes);
         let stochastic_depth = rate(stochastic_depth?, "stochastic_depth", mistakes);
-        let rescale = rescale.is_some_and(|value| {
-            reader::flag(value, "rescale", mistakes).unwrap_or_default()
-        });
+        let rescale = rescale
+            .is_some_and(|value| reader::flag(value, "rescale", mistakes).unwrap_or_default());
         let (dropout, stochastic_depth) = (dropout?, stochastic_depth?);
         return Some(Regularization { dropout, rescale, stochastic_depth });
     }
