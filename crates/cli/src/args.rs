@@ -62,4 +62,6 @@ pub(crate) enum Command {
     Ledger(command::ledger::LedgerArgs),
     VerifyResume(command::verify_resume::VerifyResumeArgs),
     Report(command::report::ReportArgs),
+    Export(command::export::ExportArgs),
+    Import(command::import::ImportArgs),
 }

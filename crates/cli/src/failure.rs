@@ -7,6 +7,7 @@ use augreg_protocol::with_causes;
 use augreg_scheduler::runtime::LockError;
 use augreg_spec::SweepErrors;
 use augreg_store::{QueryError, StoreError};
+use augreg_weights::foreign::WeightsError;
 use miette::{Diagnostic, Report};
 use thiserror::Error;
 
@@ -188,6 +189,33 @@ impl From<QueryError> for Failure {
                 Self::Request(advised(error, help))
             }
         }
+    }
+}
+
+impl From<WeightsError> for Failure {
+    fn from(error: WeightsError) -> Self {
+        let help = match &error {
+            WeightsError::Io { action: "read", .. } => "name a file that can be read",
+            WeightsError::Io { .. } => {
+                return Self::broken(error, Some("what was there is as it was"));
+            }
+            WeightsError::Damaged { .. } => "copy or download it again",
+            WeightsError::NoTransformer { .. } => {
+                "docs/weights.md lists what can be read, tensor by tensor"
+            }
+            WeightsError::OtherModel { .. } => {
+                "without `--model` the file itself says what it holds; name that, or take another file"
+            }
+            WeightsError::Misfit { .. } => {
+                "`--classes N` replaces the head and needs none in the file"
+            }
+            WeightsError::HiddenLayer { .. } => {
+                "`--classes N` replaces the head, as every transfer of the study does"
+            }
+            WeightsError::UnknownHeads { .. } => "say it with `--heads N`",
+            WeightsError::Model { .. } => "the side of the images is set with `--resolution`",
+        };
+        Self::refused(error, help)
     }
 }
 

@@ -51,5 +51,7 @@ async fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         Command::Ledger(args) => command::ledger::run(global, args).await,
         Command::VerifyResume(args) => command::verify_resume::run(global, args).await,
         Command::Report(args) => command::report::run(global, args).await,
+        Command::Export(args) => command::export::run(global, args).await,
+        Command::Import(args) => command::import::run(global, args).await,
     }
 }

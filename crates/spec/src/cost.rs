@@ -55,11 +55,11 @@ pub fn cost(spec: &JobSpec) -> Cost {
         return Cost { flops: 0.0, images: 0, parameters: 0 };
     };
     let (channels, classes) = (spec.dataset.channels, spec.dataset.classes);
-    let patches = spec.model.patches(spec.resolution).unwrap_or(0);
-    let macs = spec.model.macs(patches, channels, classes) as f64;
+    let macs = spec.model.macs(spec.resolution, channels, classes).unwrap_or(0) as f64;
     let images = spec.steps() * u64::from(spec.batch_size);
     let evaluated = spec.evaluation_steps().len() as u64 * spec.dataset.examples(SplitName::Val)
         + spec.dataset.examples(SplitName::Test);
+    let patches = spec.model.patches(spec.resolution).unwrap_or(0);
     let parameters = spec.model.parameters(patches, channels, classes);
     Cost { flops: 2.0 * macs * (3.0 * images as f64 + evaluated as f64), images, parameters }
 }

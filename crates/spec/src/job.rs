@@ -50,12 +50,28 @@ pub enum Precision {
     Fp32,
 }
 
+/// The activation function of the MLPs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gelu {
+    /// The approximation by a hyperbolic tangent: flax's default, which the study's weights saw.
+    #[default]
+    Tanh,
+    /// x Φ(x) itself: timm's default.
+    Erf,
+}
+
 /// Dropout and stochastic depth.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Regularization {
     /// Probability of dropping an activation, in [0, 1).
     pub dropout: f64,
+    /// Whether a branch that stochastic depth keeps is scaled by 1 / (1 − p), so that its expectation
+    /// is what it is without. timm's `DropPath` does; the study's code most likely did not, as its
+    /// siblings in `big_vision` (`models/mlp_mixer.py`) and Scenic do not.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub rescale: bool,
     /// Probability of dropping a branch of the last block, in [0, 1); grows linearly from 0.
     pub stochastic_depth: f64,
 }
@@ -94,6 +110,9 @@ pub struct PretrainSpec {
     pub epochs: f64,
     /// Evaluations on the validation split, evenly spaced; the last is at the end.
     pub evaluations: u32,
+    /// The activation function.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub gelu: Gelu,
     /// Initial bias of the head.
     pub head_bias: f64,
     /// The objective.
@@ -133,6 +152,12 @@ impl PretrainSpec {
 /// Optimizer steps of a budget: `round(epochs · examples / batch)`, at least 1.
 pub(crate) fn steps(epochs: f64, examples: u64, batch_size: u32) -> u64 {
     ((epochs * examples as f64 / f64::from(batch_size)).round() as u64).max(1)
+}
+
+/// Whether a setting is what it was before it could be set: then it is not written, and the ids of
+/// jobs from that time stay.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// A job that does nothing and succeeds. What is left is the cost of running a job at all.
@@ -325,9 +350,10 @@ mod tests {
             },
             epochs: 300.0,
             evaluations: 10,
+            gelu: Gelu::Erf,
             head_bias: -6.9,
             loss: Loss::Sigmoid,
-            model: ModelSpec::named("Ti/16").expect("of the zoo"),
+            model: ModelSpec::named("R26+S/32").expect("of the zoo"),
             optimizer: AdamW {
                 beta1: 0.9,
                 beta2: 0.999,
@@ -339,7 +365,7 @@ mod tests {
             },
             precision: Precision::Fp32,
             recipe: RECIPE_VERSION,
-            regularization: Regularization { dropout: 0.1, stochastic_depth: 1e21 },
+            regularization: Regularization { dropout: 0.1, rescale: true, stochastic_depth: 1e21 },
             resolution: 224,
             seed: u64::MAX,
         })

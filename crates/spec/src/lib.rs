@@ -13,6 +13,7 @@ mod job;
 mod keep;
 mod model;
 pub mod random;
+mod resnet;
 mod split;
 mod suggest;
 mod sweep;
@@ -24,11 +25,12 @@ pub use dataset::{
 };
 pub use id::{JobId, JobIdError};
 pub use job::{
-    AdamW, Job, JobSpec, Labels, Loss, NoopSpec, Precision, PretrainSpec, RECIPE_VERSION,
+    AdamW, Gelu, Job, JobSpec, Labels, Loss, NoopSpec, Precision, PretrainSpec, RECIPE_VERSION,
     Regularization, Stage,
 };
 pub use keep::Keep;
 pub use model::{ModelError, ModelSpec};
+pub use resnet::{Resnet, Unit};
 pub use split::{SourceRange, SplitError, SplitExpr};
 pub use suggest::nearest;
 pub use sweep::{

@@ -31,10 +31,11 @@ fn main() {
 
     let width = arguments.next().unwrap_or(64.0) as u32;
     let depth = arguments.next().unwrap_or(4.0) as u32;
-    let model = ModelSpec { width, depth, mlp: 4 * width, heads: width / 16, patch: 7 };
+    let model =
+        ModelSpec { width, depth, mlp: 4 * width, heads: width / 16, patch: 7, resnet: None };
     let architecture = Architecture::new(model, 1, 10, 28).expect("a width that 16 divides");
     let parameters = Parameters::initialised(&architecture, -2.2, 0, Device::Cpu);
-    let regularization = Regularization { dropout, stochastic_depth: dropout };
+    let regularization = Regularization { dropout, rescale: false, stochastic_depth: dropout };
     let vit = Vit::new(architecture, &parameters, regularization);
     let mut optimizer = FlatAdamW::new(SETTINGS, &parameters);
     let images = Tensor::randn([batch, 1, 28, 28], (Kind::Float, Device::Cpu));

@@ -10,7 +10,7 @@ use augreg_protocol::{
     Assignment, Beat, FailureKind, JournalEvent, Outcome, RunFolder, with_causes,
 };
 use augreg_spec::{PretrainSpec, SplitName};
-use augreg_vit::checkpoint::{TrainingState, clear_unfinished, save_parameters, set_aside};
+use augreg_vit::checkpoint::{Owner, TrainingState, clear_unfinished, save_parameters, set_aside};
 use augreg_vit::{Architecture, CheckpointError};
 use tracing::{info, warn};
 
@@ -157,7 +157,7 @@ struct Job<'a> {
     last_beat: u64,
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
     fn run(mut self) -> Result<End, Failure> {
         let end = self.train();
         if end.is_err() {
@@ -321,10 +321,15 @@ impl Job<'_> {
         Ok(true)
     }
 
+    /// The job, for its checkpoints.
+    fn owner(&self) -> Owner<'a> {
+        Owner { job: self.assignment.attempt.job, spec: &self.assignment.spec }
+    }
+
     fn save_parameters(&mut self, path: &std::path::Path) -> Result<(), Failure> {
-        let (job, step) = (self.assignment.attempt.job, self.trainer.step);
+        let (owner, step) = (self.owner(), self.trainer.step);
         let (specs, values) = (self.trainer.parameters.specs(), self.trainer.parameters.to_host());
-        patiently(self.host, || save_parameters(path, job, specs, step, &values))
+        patiently(self.host, || save_parameters(path, owner, specs, step, &values))
     }
 
     /// Writes what resume needs. Losses are settled first, so that nothing diverged is ever saved,
@@ -340,8 +345,8 @@ impl Job<'_> {
             ..self.trainer.state()
         };
         let specs = self.trainer.parameters.specs();
-        let (path, job) = (self.folder.latest(), self.assignment.attempt.job);
-        patiently(self.host, || state.save(&path, job, specs))?;
+        let (path, owner) = (self.folder.latest(), self.owner());
+        patiently(self.host, || state.save(&path, owner, specs))?;
         self.host.journal(JournalEvent::Checkpoint { step: state.step })?;
         Ok(())
     }

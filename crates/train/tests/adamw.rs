@@ -17,7 +17,7 @@ const SETTINGS: AdamW = AdamW {
 };
 
 fn parameters() -> Parameters {
-    let model = ModelSpec { width: 8, depth: 1, mlp: 12, heads: 2, patch: 4 };
+    let model = ModelSpec { width: 8, depth: 1, mlp: 12, heads: 2, patch: 4, resnet: None };
     let architecture = Architecture::new(model, 3, 5, 8).expect("a model");
     let mut parameters = Parameters::initialised(&architecture, 0.0, 0, Device::Cpu);
     let values: Vec<_> =

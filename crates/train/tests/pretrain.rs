@@ -130,7 +130,7 @@ fn a_plain_softmax_job_runs_without_val_and_test() {
     plain.loss = Loss::Softmax;
     plain.head_bias = 0.0;
     plain.augmentation = Augmentation::preset("none").expect("a preset");
-    plain.regularization = Regularization { dropout: 0.0, stochastic_depth: 0.0 };
+    plain.regularization = Regularization::default();
     plain.dataset.splits.retain(|name, _| *name == augreg_spec::SplitName::Train);
     plain.epochs = 0.5;
     let outcome = Study::of(plain).finish();

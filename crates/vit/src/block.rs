@@ -1,9 +1,9 @@
 //! One pre-LN transformer block: self-attention and an MLP, each on a residual branch.
 
-use augreg_spec::Regularization;
+use augreg_spec::{Gelu, Regularization};
+use augreg_weights::Architecture;
 use tch::{Kind, Tensor};
 
-use crate::architecture::Architecture;
 use crate::noise::Drop;
 use crate::parameters::Parameters;
 
@@ -58,8 +58,10 @@ pub(crate) struct Block {
     fc1: Affine,
     fc2: Affine,
     heads: i64,
+    gelu: Gelu,
     dropout: Option<Drop>,
     depth: Option<Drop>,
+    rescale: bool,
 }
 
 impl Block {
@@ -83,8 +85,10 @@ impl Block {
             fc1: part("mlp.fc1"),
             fc2: part("mlp.fc2"),
             heads: architecture.heads(),
+            gelu: architecture.gelu(),
             dropout: Drop::new(regularization.dropout),
             depth: Drop::new(regularization.stochastic_depth * index as f64 / last),
+            rescale: regularization.rescale,
         }
     }
 
@@ -100,7 +104,10 @@ impl Block {
     pub(crate) fn forward(&self, x: &Tensor, keep: i64, train: bool) -> Tensor {
         let attended = self.proj.dense(&self.attention(&self.norm1.norm(x), keep));
         let x = self.join(&x.narrow(1, 0, keep), &attended, train);
-        let hidden = self.fc1.dense(&self.norm2.norm(&x)).gelu("tanh"); // As flax does.
+        let hidden = self.fc1.dense(&self.norm2.norm(&x)).gelu(match self.gelu {
+            Gelu::Tanh => "tanh",
+            Gelu::Erf => "none",
+        });
         let hidden = dropout(self.dropout, hidden, train);
         self.join(&x, &self.fc2.dense(&hidden), train)
     }
@@ -142,15 +149,19 @@ impl Block {
 
     /// Adds a branch to the residual stream, through dropout and stochastic depth.
     ///
-    /// Stochastic depth drops a branch for whole examples, each branch by its own draw, and does
-    /// not rescale what is kept: `x + y · (1 − drop)`, as `_stoch_depth_mask` of big_vision
-    /// `models/mlp_mixer.py` does, and unlike timm's `DropPath`.
+    /// Stochastic depth drops a branch for whole examples, each branch by its own draw. Unless told
+    /// to, it does not rescale what is kept: `x + y · (1 − drop)`, as `_stoch_depth_mask` of
+    /// big_vision `models/mlp_mixer.py` does, and unlike timm's `DropPath`.
     fn join(&self, x: &Tensor, branch: &Tensor, train: bool) -> Tensor {
         if !train {
             return x + branch;
         }
         let (shape, device) = (branch.size(), branch.device());
-        let depth = self.depth.map(|drop| drop.keep(&[shape[0], 1, 1], device));
+        let each = [shape[0], 1, 1];
+        let depth = self.depth.map(|drop| match self.rescale {
+            true => drop.scaled(&each, device),
+            false => drop.keep(&each, device),
+        });
         let mask = match (self.dropout.map(|drop| drop.scaled(&shape, device)), depth) {
             (None, None) => return x + branch,
             (Some(mask), None) | (None, Some(mask)) => mask,

@@ -1,22 +1,17 @@
-//! Vision Transformers in libtorch: the network, its initial values, its parameters as one flat
-//! buffer, and the files they are kept in.
+//! Vision Transformers in libtorch: the network, plain or hybrid, and its parameters as one flat buffer.
 //!
-//! The layout follows AugReg's released weights (`vit_jax/models_vit.py`), the tensor names follow
-//! timm. Losses, optimizers and training loops live in `augreg-train`.
+//! The computation follows AugReg's released weights (`vit_jax/models_vit.py`, `models_resnet.py`). Which
+//! tensors there are, how they begin and the files they are kept in is `augreg-weights`' business, whose
+//! names are found here too. Losses, optimizers and training loops live in `augreg-train`.
 
-#[cfg(not(target_endian = "little"))]
-compile_error!("checkpoints are written as they lie in memory, which must be little-endian");
-
-mod architecture;
 mod block;
-pub mod checkpoint;
-mod layout;
 mod noise;
 mod parameters;
+mod stem;
 mod vit;
 
-pub use architecture::Architecture;
-pub use checkpoint::CheckpointError;
-pub use layout::{Init, Role, TensorSpec};
-pub use parameters::{Parameters, sha256};
+pub use augreg_weights::{
+    Architecture, CheckpointError, Init, Role, TensorSpec, checkpoint, foreign, sha256,
+};
+pub use parameters::Parameters;
 pub use vit::Vit;

@@ -3,13 +3,8 @@
 //! Kernels come first, so weight decay is one operation on the head of the buffer and every other
 //! part of an optimizer's step is one operation on all of it, however deep the network.
 
-use std::fmt::Write;
-
-use sha2::{Digest, Sha256};
+use augreg_weights::{Architecture, Role, TensorSpec, sha256};
 use tch::{Device, Kind, Tensor};
-
-use crate::architecture::Architecture;
-use crate::layout::{Role, TensorSpec, layout};
 
 /// All trainable tensors of a network. Cloning is not possible: there is one set of values.
 #[derive(Debug)]
@@ -29,7 +24,7 @@ impl Parameters {
         seed: u64,
         device: Device,
     ) -> Self {
-        let specs = layout(architecture, head_bias);
+        let specs = architecture.tensors(head_bias);
         let values: Vec<f32> = specs.iter().flat_map(|spec| spec.initial_values(seed)).collect();
         let flat = Tensor::from_slice(&values).to_device(device);
         let mut offset = 0;
@@ -112,51 +107,9 @@ impl Parameters {
     }
 }
 
-/// SHA-256 (hex) of flat buffers in the order of `specs`, one after the other: for each tensor in
-/// the order of names its name, a zero byte, its rank and sizes as little-endian 64-bit integers,
-/// and its values as little-endian 32-bit floats.
-///
-/// # Panics
-///
-/// If a buffer has not one value for each parameter.
-#[must_use]
-pub fn sha256(specs: &[TensorSpec], buffers: &[&[f32]]) -> String {
-    let mut hash = Sha256::new();
-    for values in buffers {
-        let mut named: Vec<_> = split(specs, values).collect();
-        named.sort_by_key(|(spec, _)| spec.name.as_str());
-        for (spec, values) in named {
-            hash.update(spec.name.as_bytes());
-            hash.update([0]);
-            hash.update((spec.shape.len() as u64).to_le_bytes());
-            for size in &spec.shape {
-                hash.update(size.to_le_bytes());
-            }
-            hash.update(bytemuck::cast_slice::<f32, u8>(values));
-        }
-    }
-    let mut text = String::new();
-    for byte in hash.finalize() {
-        write!(text, "{byte:02x}").expect("a text takes all that is written to it");
-    }
-    text
-}
-
 /// Copies a flat tensor of 32-bit floats to the host.
 pub(crate) fn to_host(flat: &Tensor) -> Vec<f32> {
     let mut values = vec![0f32; flat.numel()];
     flat.to_device(Device::Cpu).to_kind(Kind::Float).copy_data(&mut values, flat.numel());
     values
-}
-
-/// Cuts flat values into the tensors of `specs`.
-pub(crate) fn split<'a, T>(
-    specs: &'a [TensorSpec],
-    mut values: &'a [T],
-) -> impl Iterator<Item = (&'a TensorSpec, &'a [T])> {
-    specs.iter().map(move |spec| {
-        let (head, rest) = values.split_at(spec.elements());
-        values = rest;
-        (spec, head)
-    })
 }

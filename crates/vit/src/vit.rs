@@ -1,24 +1,26 @@
-//! The network: patches, class token, position embeddings, blocks, head.
+//! The network: stem of a hybrid, patches, class token, position embeddings, blocks, head.
 
 use augreg_spec::Regularization;
+use augreg_weights::Architecture;
 use tch::Tensor;
 
-use crate::architecture::Architecture;
 use crate::block::{Affine, Block, dropout};
 use crate::noise::Drop;
 use crate::parameters::Parameters;
+use crate::stem::Stem;
 
-/// A plain Vision Transformer over a set of [`Parameters`], which it shares and never owns alone.
+/// A Vision Transformer, plain or hybrid, over a set of [`Parameters`], which it shares and never owns alone.
 ///
 /// # Source
 ///
 /// `vit_jax/models_vit.py`, `classifier='token'`, `representation_size=None`: the layout of every
 /// released AugReg checkpoint. Dropout sits after the position embeddings, after each attention's
 /// output projection, after each GELU and after each MLP's second layer; there is none on
-/// attention weights.
+/// attention weights, and none in a hybrid's stem.
 #[derive(Debug)]
 pub struct Vit {
     architecture: Architecture,
+    stem: Option<Stem>,
     embed: Affine,
     class_token: Tensor,
     positions: Tensor,
@@ -39,6 +41,7 @@ impl Vit {
         let block = |i| Block::of(parameters, &architecture, i, regularization);
         Self {
             architecture,
+            stem: architecture.resnet().map(|resnet| Stem::of(parameters, resnet)),
             embed: Affine::of(parameters, "patch_embed.proj"),
             class_token: parameters.get("cls_token"),
             positions: parameters.get("pos_embed"),
@@ -63,7 +66,9 @@ impl Vit {
     /// If the images are not of the architecture's channels and resolution, or libtorch is out of
     /// memory.
     pub fn forward(&self, images: &Tensor, train: bool) -> Tensor {
-        let patches = self.embed.patches(&self.patches(images)); // [B, N, D]
+        let map = self.stem.as_ref().map(|stem| stem.forward(images)); // [B, C', H', W']
+        let patches = self.patches(map.as_ref().unwrap_or(images));
+        let patches = self.embed.patches(&patches); // [B, N, D]
         let class_token = self.class_token.expand([images.size()[0], 1, -1], false);
         let tokens = Tensor::cat(&[class_token, patches], 1) + &self.positions; // [B, N + 1, D]
         let mut x = dropout(self.dropout, tokens, train);
@@ -74,11 +79,11 @@ impl Vit {
         self.head.dense(&self.norm.norm(&x.select(1, 0)))
     }
 
-    /// Cuts images into patches: `[B, C, H, W]` to `[B, N, C·P·P]`, N in row-major order.
-    fn patches(&self, images: &Tensor) -> Tensor {
+    /// Cuts maps into patches: `[B, C, H, W]` to `[B, N, C·P·P]`, N in row-major order.
+    fn patches(&self, maps: &Tensor) -> Tensor {
         let (c, g, p) =
-            (self.architecture.channels(), self.architecture.grid(), self.architecture.patch());
-        let b = images.size()[0];
-        images.view([b, c, g, p, g, p]).permute([0, 2, 4, 1, 3, 5]).reshape([b, g * g, c * p * p])
+            (self.architecture.map_channels(), self.architecture.grid(), self.architecture.patch());
+        let b = maps.size()[0];
+        maps.reshape([b, c, g, p, g, p]).permute([0, 2, 4, 1, 3, 5]).reshape([b, g * g, c * p * p])
     }
 }

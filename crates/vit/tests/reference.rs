@@ -5,7 +5,7 @@ use augreg_vit::{Architecture, Parameters, Vit};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
-const OFF: Regularization = Regularization { dropout: 0.0, stochastic_depth: 0.0 };
+const OFF: Regularization = Regularization::default();
 
 /// `scale · sin(0.7 i + phase)`, as `golden/forward.py` fills its arrays.
 fn fill(shape: &[i64], phase: f64, scale: f64) -> Tensor {
@@ -20,7 +20,12 @@ fn architecture(model: ModelSpec, channels: u32, classes: u32, resolution: u32) 
 
 fn tiny() -> Architecture {
     tch::set_num_threads(1); // Two threads on a busy machine wait for each other.
-    architecture(ModelSpec { width: 8, depth: 3, mlp: 12, heads: 2, patch: 4 }, 3, 5, 12)
+    architecture(
+        ModelSpec { width: 8, depth: 3, mlp: 12, heads: 2, patch: 4, resnet: None },
+        3,
+        5,
+        12,
+    )
 }
 
 #[test]
@@ -89,7 +94,7 @@ fn kernels_lie_first_in_the_flat_buffer_and_views_share_its_memory() {
 
 #[test]
 fn dropout_and_stochastic_depth_act_in_training_only_and_follow_the_seed() {
-    let regularization = Regularization { dropout: 0.3, stochastic_depth: 0.5 };
+    let regularization = Regularization { dropout: 0.3, rescale: false, stochastic_depth: 0.5 };
     let parameters = Parameters::initialised(&tiny(), 0.0, 3, Device::Cpu);
     tch::no_grad(|| parameters.get("head.weight").copy_(&fill(&[5, 8], 1.0, 1.0)));
     let images = fill(&[2, 3, 12, 12], 0.0, 1.0);
@@ -108,7 +113,7 @@ fn dropout_and_stochastic_depth_act_in_training_only_and_follow_the_seed() {
 #[test]
 fn stochastic_depth_drops_whole_examples_and_does_not_rescale() {
     tch::set_num_threads(1);
-    let model = ModelSpec { width: 8, depth: 2, mlp: 12, heads: 2, patch: 4 };
+    let model = ModelSpec { width: 8, depth: 2, mlp: 12, heads: 2, patch: 4, resnet: None };
     let architecture = architecture(model, 1, 3, 4);
     let parameters = Parameters::initialised(&architecture, 0.0, 3, Device::Cpu);
     tch::no_grad(|| {
@@ -117,7 +122,7 @@ fn stochastic_depth_drops_whole_examples_and_does_not_rescale() {
     });
     let image = fill(&[1, 1, 4, 4], 0.0, 1.0);
     let at = |p| {
-        let regularization = Regularization { dropout: 0.0, stochastic_depth: p };
+        let regularization = Regularization { dropout: 0.0, rescale: false, stochastic_depth: p };
         Vit::new(architecture, &parameters, regularization)
     };
     let whole = at(0.0).forward(&image, false);

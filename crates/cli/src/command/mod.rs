@@ -1,6 +1,8 @@
 //! One command, one file: its arguments, whose doc comments are the help, and one function.
 
 pub(crate) mod cancel;
+pub(crate) mod export;
+pub(crate) mod import;
 pub(crate) mod launch;
 pub(crate) mod ledger;
 pub(crate) mod logs;

@@ -35,10 +35,10 @@ fn job(augmentation: &str, drop: f64) -> Job {
     let spec = JobSpec::Pretrain(PretrainSpec {
         recipe: RECIPE_VERSION,
         dataset: dataset(),
-        model: ModelSpec { width: 64, depth: 2, mlp: 128, heads: 2, patch: 7 },
+        model: ModelSpec { width: 64, depth: 2, mlp: 128, heads: 2, patch: 7, resnet: None },
         resolution: 28,
         augmentation: Augmentation::preset(augmentation).expect("a preset"),
-        regularization: Regularization { dropout: drop, stochastic_depth: drop },
+        regularization: Regularization { dropout: drop, rescale: false, stochastic_depth: drop },
         optimizer: AdamW {
             learning_rate: 0.001,
             weight_decay: 0.03,

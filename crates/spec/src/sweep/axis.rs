@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::augmentation::Crop;
-use crate::job::{Loss, Precision, Regularization};
+use crate::job::{Gelu, Loss, Precision, Regularization};
 
 /// One varied setting of a stage: a list of values, each with its place in the file.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,12 +50,13 @@ impl fmt::Display for AxisValue {
             Self::Number(number) => write!(f, "{number}"),
             Self::Count(count) => write!(f, "{count}"),
             Self::Flag(flag) => write!(f, "{flag}"),
-            Self::Regularization(Regularization { dropout, stochastic_depth }) => {
+            Self::Regularization(Regularization { dropout, rescale, stochastic_depth }) => {
                 if dropout.to_bits() == stochastic_depth.to_bits() {
-                    write!(f, "{dropout}")
+                    write!(f, "{dropout}")?;
                 } else {
-                    write!(f, "dropout {dropout} + stochastic depth {stochastic_depth}")
+                    write!(f, "dropout {dropout} + stochastic depth {stochastic_depth}")?;
                 }
+                f.write_str(if *rescale { ", rescaled" } else { "" })
             }
         }
     }
@@ -122,6 +123,7 @@ settings! {
     Eps "eps" Kind::Positive;
     Loss "loss" Kind::Words(&["sigmoid", "softmax"]);
     HeadBias "head_bias" Kind::Number;
+    Gelu "gelu" Kind::Words(&["tanh", "erf"]);
     Crop "crop" Kind::Words(&["inception", "none"]);
     Flip "flip" Kind::Flag;
     Evaluations "evaluations" Kind::Count(1, 1000);
@@ -149,6 +151,7 @@ pub(super) struct Settings {
     pub(super) eps: f64,
     pub(super) loss: Loss,
     pub(super) head_bias: Option<f64>,
+    pub(super) gelu: Gelu,
     pub(super) crop: Option<Crop>,
     pub(super) flip: Option<bool>,
     pub(super) evaluations: u32,
@@ -163,7 +166,7 @@ impl Default for Settings {
             dataset: String::new(),
             model: String::new(),
             augmentation: "none".into(),
-            regularization: Regularization { dropout: 0.0, stochastic_depth: 0.0 },
+            regularization: Regularization::default(),
             weight_decay: 0.1,
             epochs: 300.0,
             seed: 0,
@@ -177,6 +180,7 @@ impl Default for Settings {
             eps: 1e-8,
             loss: Loss::Sigmoid,
             head_bias: None,
+            gelu: Gelu::Tanh,
             crop: None,
             flip: None,
             evaluations: 10,
@@ -214,6 +218,9 @@ impl Settings {
             (Setting::Flip, Flag(flag)) => self.flip = Some(*flag),
             (Setting::Loss, Name(name)) => {
                 self.loss = if name == "softmax" { Loss::Softmax } else { Loss::Sigmoid };
+            }
+            (Setting::Gelu, Name(name)) => {
+                self.gelu = if name == "erf" { Gelu::Erf } else { Gelu::Tanh };
             }
             (Setting::Crop, Name(name)) => {
                 self.crop = Some(if name == "none" { Crop::None } else { Crop::Inception });

@@ -167,6 +167,7 @@ impl Sweep {
             batch_size: settings.batch_size,
             loss: settings.loss,
             head_bias,
+            gelu: settings.gelu,
             precision: settings.precision,
             evaluations: settings.evaluations,
             seed: settings.seed,

@@ -318,13 +318,17 @@ fn read_regularization(
         let mut section = Section::of("`regularization`", value, mistakes)?;
         let dropout = section.required("dropout", mistakes);
         let stochastic_depth = section.required("stochastic_depth", mistakes);
+        let rescale = section.get("rescale");
         section.finish(mistakes);
         let dropout = rate(dropout?, "dropout", mistakes);
         let stochastic_depth = rate(stochastic_depth?, "stochastic_depth", mistakes);
-        return Some(Regularization { dropout: dropout?, stochastic_depth: stochastic_depth? });
+        let rescale = rescale
+            .is_some_and(|value| reader::flag(value, "rescale", mistakes).unwrap_or_default());
+        let (dropout, stochastic_depth) = (dropout?, stochastic_depth?);
+        return Some(Regularization { dropout, rescale, stochastic_depth });
     }
     let both = rate(value, "regularization", mistakes)?;
-    Some(Regularization { dropout: both, stochastic_depth: both })
+    Some(Regularization { dropout: both, rescale: false, stochastic_depth: both })
 }
 
 /// `exclude = [{ axis = value, … }, …]`

@@ -13,6 +13,7 @@ use crate::augmentation::{Augmentation, Crop, RandAugment};
 use crate::dataset::{DataSource, DatasetDefinition, Format, SplitName};
 use crate::keep::Keep;
 use crate::model::ModelSpec;
+use crate::resnet::Resnet;
 use crate::split::SplitExpr;
 
 /// A data set with the place of its path.
@@ -64,9 +65,10 @@ pub(super) fn models(
             read("heads", 1024),
             read("patch", 8192),
         ];
+        let resnet = section.get("resnet").and_then(|value| resnet(value, mistakes));
         section.finish(mistakes);
         if let [Some(width), Some(depth), Some(mlp), Some(heads), Some(patch)] = numbers {
-            let model = ModelSpec { depth, heads, mlp, patch, width };
+            let model = ModelSpec { depth, heads, mlp, patch, resnet, width };
             if let Err(error) = model.check() {
                 mistakes.add(at, format!("model `{name}`: {error}"), "this model", None);
             }
@@ -74,6 +76,26 @@ pub(super) fn models(
         }
     }
     models
+}
+
+/// `resnet = [3, 4, 6, 3]`: the units of each stage; none for the root alone.
+fn resnet(value: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> Option<Resnet> {
+    let DeValue::Array(stages) = value.get_ref() else {
+        reader::wrong_type("`resnet`", "a list", value.get_ref(), value.span(), mistakes);
+        return None;
+    };
+    let stages: Option<Vec<_>> = stages
+        .iter()
+        .map(|stage| reader::count(stage, "resnet", 1..=256, mistakes).map(|units| units as u32))
+        .collect();
+    match Resnet::new(&stages?) {
+        Ok(resnet) => Some(resnet),
+        Err(error) => {
+            let help = "list the units of each stage, such as [3, 4, 6, 3]; [] is the root alone";
+            mistakes.add(value.span(), error.to_string(), "this list", Some(help.to_owned()));
+            None
+        }
+    }
 }
 
 /// `[augmentation.…]`

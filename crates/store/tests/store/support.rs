@@ -175,10 +175,10 @@ pub(crate) fn job(augmentation: &str, seed: u64) -> Job {
     let spec = JobSpec::Pretrain(PretrainSpec {
         recipe: RECIPE_VERSION,
         dataset: identity(),
-        model: ModelSpec { width: 64, depth: 2, mlp: 128, heads: 2, patch: 7 },
+        model: ModelSpec { width: 64, depth: 2, mlp: 128, heads: 2, patch: 7, resnet: None },
         resolution: 28,
         augmentation: Augmentation::preset(augmentation).expect("a preset"),
-        regularization: Regularization { dropout: 0.1, stochastic_depth: 0.0 },
+        regularization: Regularization { dropout: 0.1, rescale: false, stochastic_depth: 0.0 },
         optimizer: AdamW {
             learning_rate: 0.001,
             weight_decay: 0.03,

@@ -39,10 +39,10 @@ pub(crate) fn spec() -> PretrainSpec {
     PretrainSpec {
         recipe: RECIPE_VERSION,
         dataset: identity(),
-        model: ModelSpec { width: 32, depth: 2, mlp: 64, heads: 2, patch: 7 },
+        model: ModelSpec { width: 32, depth: 2, mlp: 64, heads: 2, patch: 7, resnet: None },
         resolution: 28,
         augmentation: Augmentation::preset("medium1").expect("a preset"),
-        regularization: Regularization { dropout: 0.1, stochastic_depth: 0.1 },
+        regularization: Regularization { dropout: 0.1, rescale: false, stochastic_depth: 0.1 },
         optimizer: AdamW {
             learning_rate: 3e-3,
             weight_decay: 0.1,

@@ -129,10 +129,10 @@ impl Study {
         let spec = JobSpec::Pretrain(PretrainSpec {
             recipe: RECIPE_VERSION,
             dataset: identify(&definition).expect("Fashion-MNIST, which scripts/setup fetches"),
-            model: ModelSpec { width: 16, depth: 2, mlp: 32, heads: 2, patch: 7 },
+            model: ModelSpec { width: 16, depth: 2, mlp: 32, heads: 2, patch: 7, resnet: None },
             resolution: 28,
             augmentation: Augmentation::preset("light2").expect("a preset"),
-            regularization: Regularization { dropout: 0.1, stochastic_depth: 0.1 },
+            regularization: Regularization { dropout: 0.1, rescale: false, stochastic_depth: 0.1 },
             optimizer: AdamW {
                 learning_rate: 1e-3,
                 weight_decay: 0.1,

@@ -112,10 +112,10 @@ fn job(seed: u64) -> Job {
     let spec = JobSpec::Pretrain(PretrainSpec {
         recipe: RECIPE_VERSION,
         dataset,
-        model: ModelSpec { width: 8, depth: 1, mlp: 16, heads: 2, patch: 7 },
+        model: ModelSpec { width: 8, depth: 1, mlp: 16, heads: 2, patch: 7, resnet: None },
         resolution: 28,
         augmentation: Augmentation { randaugment: None, mixup: 0.0, crop: Crop::None, flip: false },
-        regularization: Regularization { dropout: 0.0, stochastic_depth: 0.0 },
+        regularization: Regularization::default(),
         optimizer: AdamW {
             learning_rate: 1e-3,
             weight_decay: 0.0,

@@ -7,6 +7,7 @@ use augreg_spec::random::{Purpose, named_stream};
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::architecture::Architecture;
+use crate::resnet::{Convolution, convolutions};
 
 /// What a tensor is to the optimizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +102,10 @@ const MLP_BIAS_DEVIATION: f64 = 1e-6;
 pub(crate) fn layout(architecture: &Architecture, head_bias: f64) -> Vec<TensorSpec> {
     let (d, m) = (architecture.width(), architecture.mlp());
     let (p, channels, classes) =
-        (architecture.patch(), architecture.channels(), architecture.classes());
+        (architecture.patch(), architecture.map_channels(), architecture.classes());
+    let image_channels = architecture.channels() as u32;
+    let stem: Vec<Convolution> =
+        architecture.resnet().map_or_else(Vec::new, |resnet| convolutions(resnet, image_channels));
     let glorot = |a: i64, b: i64| Init::Uniform { bound: (6.0 / (a + b) as f64).sqrt() };
     let lecun = |fan_in: i64| Init::TruncatedNormal {
         deviation: (1.0 / fan_in as f64).sqrt() / TRUNCATED_DEVIATION,
@@ -113,6 +117,9 @@ pub(crate) fn layout(architecture: &Architecture, head_bias: f64) -> Vec<TensorS
     };
     let named = str::to_owned;
 
+    for Convolution { kernel, shape, .. } in &stem {
+        add(kernel.clone(), shape, Role::Kernel, lecun(shape[1..].iter().product()));
+    }
     add(
         named("patch_embed.proj.weight"),
         &[d, channels, p, p],
@@ -130,6 +137,10 @@ pub(crate) fn layout(architecture: &Architecture, head_bias: f64) -> Vec<TensorS
 
     let (zeros, ones) = (Init::Constant(0.0), Init::Constant(1.0));
     let mlp_bias = Init::Normal { deviation: MLP_BIAS_DEVIATION };
+    for Convolution { norm, shape, scale, .. } in &stem {
+        add(format!("{norm}.weight"), &shape[..1], Role::Other, Init::Constant(*scale));
+        add(format!("{norm}.bias"), &shape[..1], Role::Other, zeros);
+    }
     let tokens = architecture.grid() * architecture.grid() + 1;
     add(named("patch_embed.proj.bias"), &[d], Role::Other, zeros);
     add(named("cls_token"), &[1, 1, d], Role::Other, zeros);
@@ -152,6 +163,22 @@ pub(crate) fn layout(architecture: &Architecture, head_bias: f64) -> Vec<TensorS
     tensors
 }
 
+/// Cuts flat values into the tensors of `specs`.
+///
+/// # Panics
+///
+/// If there are fewer values than the tensors have.
+pub fn split<'a, T>(
+    specs: &'a [TensorSpec],
+    mut values: &'a [T],
+) -> impl Iterator<Item = (&'a TensorSpec, &'a [T])> {
+    specs.iter().map(move |spec| {
+        let (head, rest) = values.split_at(spec.elements());
+        values = rest;
+        (spec, head)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,7 +188,7 @@ mod tests {
     fn the_zoo_has_as_many_parameters_as_its_spec_says() {
         for name in ModelSpec::names() {
             let model = ModelSpec::named(name).expect("in the zoo");
-            for (resolution, classes) in [(224, 1000), (224, 21_843), (384, 1000)] {
+            for (resolution, classes) in [(224, 1000), (224, 21_843), (384, 1000), (384, 21_843)] {
                 let architecture =
                     Architecture::new(model, 3, classes, resolution).expect("patches divide");
                 let ours: usize = layout(&architecture, 0.0).iter().map(TensorSpec::elements).sum();
@@ -200,9 +227,29 @@ mod tests {
         assert_ne!(uniform.initial_values(1), other.initial_values(1));
     }
 
+    /// `vit_jax/models_resnet.py`: lecun normal for all kernels, scale 0 behind a unit's last.
+    #[test]
+    fn a_hybrid_begins_its_units_as_the_identity() {
+        let model = ModelSpec::named("R26+S/32").expect("in the zoo");
+        let tensors = layout(&Architecture::new(model, 3, 10, 224).expect("a model"), 0.0);
+        let init = |name: &str| {
+            let name = format!("patch_embed.backbone.{name}.weight");
+            tensors.iter().find(|tensor| tensor.name == name).expect("there").init
+        };
+        assert_eq!(init("stages.3.blocks.1.norm3"), Init::Constant(0.0));
+        for norm in ["stem.norm", "stages.3.blocks.1.norm2", "stages.0.blocks.0.downsample.norm"] {
+            assert_eq!(init(norm), Init::Constant(1.0), "{norm}");
+        }
+        let deviation = (1.0 / 147.0f64).sqrt() / TRUNCATED_DEVIATION;
+        assert_eq!(init("stem.conv"), Init::TruncatedNormal { deviation });
+        let kernels = tensors.iter().filter(|tensor| tensor.role == Role::Kernel);
+        assert!(kernels.clone().all(|tensor| tensor.name.ends_with(".weight")));
+        assert_eq!(kernels.count(), 1 + 8 * 3 + 4 + 1 + 12 * 4 + 1);
+    }
+
     #[test]
     fn qkv_bounds_are_those_of_each_projection() {
-        let model = ModelSpec { width: 64, depth: 1, mlp: 128, heads: 4, patch: 7 };
+        let model = ModelSpec { width: 64, depth: 1, mlp: 128, heads: 4, patch: 7, resnet: None };
         let architecture = Architecture::new(model, 1, 10, 28).expect("a model");
         let tensors = layout(&architecture, 0.0);
         let qkv = tensors.iter().find(|t| t.name == "blocks.0.attn.qkv.weight").expect("there");

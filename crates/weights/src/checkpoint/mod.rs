@@ -11,5 +11,7 @@ mod file;
 mod state;
 
 pub use error::CheckpointError;
-pub use file::{clear_unfinished, set_aside};
+pub(crate) use file::{FORMAT, SPEC, is_intact};
+pub use file::{Owner, clear_unfinished, set_aside};
+pub(crate) use state::is_of_optimizer;
 pub use state::{TrainingState, load_parameters, save_parameters};

@@ -6,12 +6,16 @@ use std::path::Path;
 use augreg_spec::JobId;
 
 use super::error::CheckpointError;
-use super::file::{Named, read, write};
-use crate::layout::TensorSpec;
-use crate::parameters::split;
+use super::file::{Named, Owner, read, write};
+use crate::layout::{TensorSpec, split};
 
 /// Prefixes of the tensors of Adam's moments.
 const MOMENTS: [&str; 2] = ["adam.first_moment.", "adam.second_moment."];
+
+/// Whether a tensor of a checkpoint is the optimizer's and none of the network's.
+pub(crate) fn is_of_optimizer(name: &str) -> bool {
+    MOMENTS.iter().any(|prefix| name.starts_with(prefix))
+}
 
 /// Everything a pre-training job needs to go on bit-exactly. No random state: every draw is a
 /// function of seed and step.
@@ -37,7 +41,7 @@ pub struct TrainingState {
 }
 
 impl TrainingState {
-    /// Writes the state of `job` to `path`, atomically and durably.
+    /// Writes the state of a job to `path`, atomically and durably.
     ///
     /// # Errors
     ///
@@ -45,7 +49,7 @@ impl TrainingState {
     pub fn save(
         &self,
         path: &Path,
-        job: JobId,
+        owner: Owner<'_>,
         specs: &[TensorSpec],
     ) -> Result<(), CheckpointError> {
         // The shortest text of a float reads back as the same float.
@@ -67,7 +71,7 @@ impl TrainingState {
         for (prefix, moment) in MOMENTS.iter().zip(&self.moments) {
             tensors.extend(named(specs, prefix, moment));
         }
-        write(path, job, metadata, &tensors)
+        write(path, owner, metadata, &tensors)
     }
 
     /// Reads the state of `job` from `path`; none if there is no such file.
@@ -107,20 +111,20 @@ impl TrainingState {
     }
 }
 
-/// Writes parameters alone, measured at `step` of `job`, atomically and durably.
+/// Writes parameters alone, measured at `step` of a job, atomically and durably.
 ///
 /// # Errors
 ///
 /// [`CheckpointError::Io`], for instance on a full disk; the file that was there stays.
 pub fn save_parameters(
     path: &Path,
-    job: JobId,
+    owner: Owner<'_>,
     specs: &[TensorSpec],
     step: u64,
     parameters: &[f32],
 ) -> Result<(), CheckpointError> {
     let metadata = HashMap::from([("step".to_owned(), step.to_string())]);
-    write(path, job, metadata, &named(specs, "", parameters))
+    write(path, owner, metadata, &named(specs, "", parameters))
 }
 
 /// Reads parameters alone, in the order of `specs`, as [`save_parameters`] wrote them.
@@ -159,6 +163,7 @@ mod tests {
     use super::*;
     use crate::checkpoint::{CheckpointError, set_aside};
     use crate::layout::{Init, Role};
+    use augreg_spec::{JobSpec, NoopSpec};
     use std::fs;
 
     fn specs(shapes: &[(&str, &[i64])]) -> Vec<TensorSpec> {
@@ -169,6 +174,12 @@ mod tests {
             init: Init::Constant(0.0),
         };
         shapes.iter().map(spec).collect()
+    }
+
+    const SPEC: JobSpec = JobSpec::Noop(NoopSpec { index: 0, seed: 0 });
+
+    fn owner(job: JobId) -> Owner<'static> {
+        Owner { job, spec: &SPEC }
     }
 
     fn state() -> (Vec<TensorSpec>, TrainingState) {
@@ -194,11 +205,11 @@ mod tests {
         let job = JobId::of("a");
         let (specs, mut state) = state();
         assert_eq!(TrainingState::load(&path, job, &specs).expect("no file is fine"), None);
-        state.save(&path, job, &specs).expect("saves");
+        state.save(&path, owner(job), &specs).expect("saves");
         state.step = 8;
         state.best_val = None;
         state.orders = None;
-        state.save(&path, job, &specs).expect("saves");
+        state.save(&path, owner(job), &specs).expect("saves");
         assert_eq!(TrainingState::load(&path, job, &specs).expect("loads"), Some(state));
         assert_eq!(fs::read_dir(path.parent().expect("a folder")).expect("lists").count(), 1);
     }
@@ -209,7 +220,7 @@ mod tests {
         let path = folder.path().join("latest.safetensors");
         let job = JobId::of("a");
         let (specs, state) = state();
-        state.save(&path, job, &specs).expect("saves");
+        state.save(&path, owner(job), &specs).expect("saves");
         let whole = fs::read(&path).expect("reads");
         let header = 8 + u64::from_le_bytes(whole[..8].try_into().expect("eight bytes")) as usize;
         let damage = |bytes: &[u8]| {
@@ -244,7 +255,7 @@ mod tests {
         let path = folder.path().join("final.safetensors");
         let job = JobId::of("a");
         let written = specs(&[("a", &[2, 3]), ("b", &[2]), ("c", &[1])]);
-        save_parameters(&path, job, &written, 3, &[0.5; 9]).expect("saves");
+        save_parameters(&path, owner(job), &written, 3, &[0.5; 9]).expect("saves");
         assert_eq!(load_parameters(&path, job, &written).expect("loads"), [0.5; 9]);
 
         let asked = specs(&[("a", &[3, 2]), ("b", &[2]), ("d", &[1])]);
@@ -261,9 +272,9 @@ mod tests {
         let path = folder.path().join("latest.safetensors");
         let job = JobId::of("a");
         let (specs, state) = state();
-        state.save(&path, job, &specs).expect("saves");
+        state.save(&path, owner(job), &specs).expect("saves");
         fs::create_dir(folder.path().join("latest.new")).expect("stands in the way");
-        let error = state.save(&path, job, &specs).expect_err("cannot be written");
+        let error = state.save(&path, owner(job), &specs).expect_err("cannot be written");
         assert!(matches!(error, CheckpointError::Io { action: "write", .. }), "{error}");
         assert_eq!(TrainingState::load(&path, job, &specs).expect("loads"), Some(state));
     }

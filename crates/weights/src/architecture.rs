@@ -1,6 +1,6 @@
-//! What determines the tensors of a network: the model's numbers, the images, the classes.
+//! What determines a network: the model's numbers, the images, the classes, the activation function.
 
-use augreg_spec::{ModelError, ModelSpec, PretrainSpec};
+use augreg_spec::{Gelu, ModelError, ModelSpec, PretrainSpec, Resnet};
 
 use crate::layout::{TensorSpec, layout};
 
@@ -11,6 +11,7 @@ pub struct Architecture {
     channels: u32,
     classes: u32,
     resolution: u32,
+    gelu: Gelu,
 }
 
 impl Architecture {
@@ -19,7 +20,7 @@ impl Architecture {
     /// # Errors
     ///
     /// [`ModelError`] if a number is zero, the heads do not divide the width, or the patch does not
-    /// divide the resolution.
+    /// divide the resolution or the map that a hybrid makes of it.
     pub fn new(
         model: ModelSpec,
         channels: u32,
@@ -33,7 +34,7 @@ impl Architecture {
                 return Err(ModelError::Zero(name));
             }
         }
-        Ok(Self { model, channels, classes, resolution })
+        Ok(Self { model, channels, classes, resolution, gelu: Gelu::default() })
     }
 
     /// The network of a pre-training job.
@@ -42,7 +43,38 @@ impl Architecture {
     ///
     /// As [`Architecture::new`].
     pub fn of(spec: &PretrainSpec) -> Result<Self, ModelError> {
-        Self::new(spec.model, spec.dataset.channels, spec.dataset.classes, spec.resolution)
+        let (channels, classes) = (spec.dataset.channels, spec.dataset.classes);
+        Ok(Self::new(spec.model, channels, classes, spec.resolution)?.with_gelu(spec.gelu))
+    }
+
+    /// The same network with another activation function. It has the same tensors.
+    #[must_use]
+    pub fn with_gelu(self, gelu: Gelu) -> Self {
+        Self { gelu, ..self }
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> ModelSpec {
+        self.model
+    }
+
+    /// Side of an image in pixels.
+    #[must_use]
+    pub fn resolution(&self) -> u32 {
+        self.resolution
+    }
+
+    /// The activation function of the MLPs.
+    #[must_use]
+    pub fn gelu(&self) -> Gelu {
+        self.gelu
+    }
+
+    /// The ResNet of a hybrid.
+    #[must_use]
+    pub fn resnet(&self) -> Option<Resnet> {
+        self.model.resnet
     }
 
     /// All trainable tensors: kernels first, each group in the order of the forward pass.
@@ -75,7 +107,7 @@ impl Architecture {
         i64::from(self.model.heads)
     }
 
-    /// Side P of a patch in pixels.
+    /// Side P of a patch, in pixels of the image or of a hybrid's map.
     #[must_use]
     pub fn patch(&self) -> i64 {
         i64::from(self.model.patch)
@@ -93,9 +125,15 @@ impl Architecture {
         i64::from(self.classes)
     }
 
+    /// Channels of what is cut into patches: the image, or a hybrid's map.
+    #[must_use]
+    pub fn map_channels(&self) -> i64 {
+        i64::from(self.model.map_channels(self.channels))
+    }
+
     /// Patches along one side of an image.
     #[must_use]
     pub fn grid(&self) -> i64 {
-        i64::from(self.resolution / self.model.patch)
+        i64::from(self.model.map(self.resolution) / self.model.patch)
     }
 }

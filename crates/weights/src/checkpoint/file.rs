@@ -1,20 +1,24 @@
 //! Atomic writing and strict reading of safetensors files, whatever they hold.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use augreg_spec::JobId;
+use augreg_spec::{JobId, JobSpec};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::error::CheckpointError;
+use crate::whole_file::{self, unfinished};
 
 /// What a file of this layout says under `format`.
-const FORMAT: &str = "augreg-checkpoint-1";
+pub(crate) const FORMAT: &str = "augreg-checkpoint-1";
 
 /// Metadata key of the BLAKE3 over everything else.
 const CONTENT: &str = "content";
+
+/// Metadata key of the job's spec, as canonical JSON. Files of earlier versions have none.
+pub(crate) const SPEC: &str = "spec";
 
 /// A named tensor of 32-bit floats.
 pub(super) struct Named<'a> {
@@ -29,16 +33,26 @@ pub(super) struct Contents {
     pub(super) values: Vec<Vec<f32>>,
 }
 
+/// The job that a checkpoint belongs to.
+#[derive(Debug, Clone, Copy)]
+pub struct Owner<'a> {
+    /// Its id.
+    pub job: JobId,
+    /// What it does: whoever finds the file alone knows from it what network it holds.
+    pub spec: &'a JobSpec,
+}
+
 /// Writes tensors and metadata to `path`, replacing what was there only once all is on disk.
 pub(super) fn write(
     path: &Path,
-    job: JobId,
+    owner: Owner<'_>,
     mut metadata: HashMap<String, String>,
     tensors: &[Named<'_>],
 ) -> Result<(), CheckpointError> {
-    let fail = |action| move |source| CheckpointError::Io { action, path: path.to_owned(), source };
+    let fail = |action, source| CheckpointError::Io { action, path: path.to_owned(), source };
     metadata.insert("format".to_owned(), FORMAT.to_owned());
-    metadata.insert("job".to_owned(), job.to_string());
+    metadata.insert("job".to_owned(), owner.job.to_string());
+    metadata.insert(SPEC.to_owned(), owner.spec.canonical());
     let views: Result<Vec<_>, _> = tensors
         .iter()
         .map(|tensor| {
@@ -47,31 +61,12 @@ pub(super) fn write(
                 .map(|view| (tensor.name.as_str(), view))
         })
         .collect();
-    let views = views.map_err(|e| fail("encode")(io::Error::other(e)))?;
+    let views = views.map_err(|error| fail("encode", io::Error::other(error)))?;
     metadata.insert(CONTENT.to_owned(), content(&metadata, &views));
     let bytes = safetensors::serialize(views, Some(metadata))
-        .map_err(|e| fail("encode")(io::Error::other(e)))?;
-
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(fail("create the folder of"))?;
-    let beside = unfinished(path);
-    let written = File::create(&beside).and_then(|mut file| {
-        file.write_all(&bytes)?;
-        file.sync_all()
-    });
-    if let Err(error) = written {
-        // On a full disk the half file must not hold on to the space; if this fails too, the
-        // next writing overwrites it.
-        let _ = fs::remove_file(&beside);
-        return Err(fail("write")(error));
-    }
-    fs::rename(&beside, path).map_err(fail("rename"))?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(fail("sync the folder of"))
-}
-
-/// Where the file at `path` is written before it takes its name.
-fn unfinished(path: &Path) -> PathBuf {
-    path.with_extension("new")
+        .map_err(|error| fail("encode", io::Error::other(error)))?;
+    whole_file::write(path, |file| file.write_all(&bytes))
+        .map_err(|(action, source)| fail(action, source))
 }
 
 /// Removes what somebody who died while writing the file at `path` left half done. Nobody else may be
@@ -121,7 +116,7 @@ pub(super) fn read(
     let mut tensors = file.tensors();
     tensors.sort_by(|a, b| a.0.cmp(&b.0));
     let named: Vec<_> = tensors.iter().map(|(name, view)| (name.as_str(), view.clone())).collect();
-    if metadata.get(CONTENT) != Some(&content(&metadata, &named)) {
+    if !is_intact(&metadata, &named) {
         return Err(damaged("its checksum does not hold".to_owned()));
     }
     if metadata.get("job") != Some(&job.to_string()) {
@@ -175,6 +170,14 @@ fn misfits(expected: &[(String, Vec<usize>)], tensors: &[(String, TensorView<'_>
     let unexpected = found.keys().filter(|name| !asked(name));
     problems.extend(unexpected.map(|name| format!("`{name}` is unexpected")));
     problems
+}
+
+/// Whether metadata and tensors are what was written.
+pub(crate) fn is_intact(
+    metadata: &HashMap<String, String>,
+    tensors: &[(&str, TensorView<'_>)],
+) -> bool {
+    metadata.get(CONTENT) == Some(&content(metadata, tensors))
 }
 
 /// BLAKE3 (hex) over metadata and tensors, each in the order of names.
