@@ -51,6 +51,7 @@ fn job(augmentation: &str, drop: f64) -> Job {
         epochs: 3.0,
         batch_size: 250,
         loss: Loss::Sigmoid,
+        gelu: augreg_spec::Gelu::Tanh,
         head_bias: -10.0,
         precision: Precision::Fp32,
         evaluations: 3,

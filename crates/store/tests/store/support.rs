@@ -191,6 +191,7 @@ pub(crate) fn job(augmentation: &str, seed: u64) -> Job {
         epochs: 30.0,
         batch_size: 250,
         loss: Loss::Sigmoid,
+        gelu: augreg_spec::Gelu::Tanh,
         head_bias: -10.0,
         precision: Precision::Fp32,
         evaluations: 3,

@@ -55,6 +55,7 @@ pub(crate) fn spec() -> PretrainSpec {
         epochs: 1.5,
         batch_size: 50,
         loss: Loss::Sigmoid,
+        gelu: augreg_spec::Gelu::Tanh,
         head_bias: -2.2,
         precision: Precision::Fp32,
         evaluations: 3,

@@ -128,6 +128,7 @@ fn job(seed: u64) -> Job {
         epochs: 1.0 + (seed % 3) as f64,
         batch_size: 10,
         loss: Loss::Softmax,
+        gelu: augreg_spec::Gelu::Tanh,
         head_bias: 0.0,
         precision: Precision::Fp32,
         evaluations: 1,
