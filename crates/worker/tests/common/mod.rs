@@ -13,8 +13,8 @@ use augreg_protocol::{
     RunFolder, ToWorker, WhenAbandoned,
 };
 use augreg_spec::{
-    AdamW, Augmentation, DataSource, DatasetDefinition, Format, JobSpec, Keep, Loss, ModelSpec,
-    Precision, PretrainSpec, RECIPE_VERSION, Regularization, SplitName,
+    AdamW, Augmentation, DataSource, DatasetDefinition, Format, Gelu, JobSpec, Keep, Loss,
+    ModelSpec, Precision, PretrainSpec, RECIPE_VERSION, Regularization, SplitName,
 };
 
 /// How long anything may take on a busy machine.
@@ -145,6 +145,7 @@ impl Study {
             epochs: f64::from(steps) * 20.0 / 2000.0,
             batch_size: 20,
             loss: Loss::Sigmoid,
+            gelu: Gelu::default(),
             head_bias: -2.2,
             precision: Precision::Fp32,
             evaluations: 2,
