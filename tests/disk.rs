@@ -1,7 +1,7 @@
 //! A disk that fills up: the run pauses, says so, loses nothing, and goes on when there is room.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use augreg_tests::small_disk::{SmallDisk, in_namespace};
 use augreg_tests::{COMMON, HEAD, Study};
@@ -34,19 +34,6 @@ fn small() -> (Study, SmallDisk) {
     (study, disk)
 }
 
-/// Waits until `augreg status` says this.
-fn wait_for_status(study: &Study, said: &str) -> String {
-    let deadline = Instant::now() + Duration::from_mins(1);
-    loop {
-        let status = study.expect(0, &["status"]).stdout;
-        if status.contains(said) {
-            return status;
-        }
-        assert!(Instant::now() < deadline, "status never says `{said}`:\n{status}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
-
 /// What the workers wrote to their logs.
 fn logs(study: &Study) -> String {
     let jobs = std::fs::read_dir(study.root().join("runs")).expect("jobs have run");
@@ -68,7 +55,7 @@ fn simpletuner_2353_a_full_disk_pauses_the_run_and_costs_no_attempt_and_no_bit()
     study.wait_for(RUNNING_PAST_A_CHECKPOINT);
 
     disk.fill(4_000_000);
-    let status = wait_for_status(&study, "paused by the disk since");
+    let status = study.wait_for_status("paused by the disk since");
     let root = study.root().display().to_string();
     for said in [&*root, "MB left", "6.0 MB are to be kept free", "work goes on at 7.5 MB"] {
         assert!(status.contains(said), "no `{said}` in\n{status}");
@@ -111,7 +98,7 @@ fn a_disk_that_is_full_at_once_stops_the_database_too_and_a_stop_or_a_kill_loses
         let mut augreg = study.start(&LAUNCH);
         study.wait_for(RUNNING_PAST_A_CHECKPOINT);
         disk.fill(0);
-        wait_for_status(&study, "is full");
+        study.wait_for_status("is full");
         std::thread::sleep(Duration::from_secs(2));
         augreg.signal(signal);
         let (_, stderr) = augreg.wait(Duration::from_secs(30));

@@ -77,6 +77,30 @@ fn jobs_told_to_finish_without_a_scheduler_do_and_resume_takes_their_results() {
     assert!(again.is_empty(), "nothing ran twice: {again:?}");
 }
 
+#[test]
+fn status_tells_that_nobody_works_on_a_study_and_what_a_scheduler_that_died_left_behind() {
+    let study = Study::new();
+    study.write("tiny.toml", &sweep());
+    study.expect(0, &["launch", "tiny.toml", "--register-only"]);
+    let status = || study.expect(0, &["status"]).stdout;
+    let nobody = "nobody works on it: `augreg resume` goes on";
+    assert!(status().contains(nobody), "{}", status());
+
+    let mut augreg = study.start(&["resume", "--workers", "1", "--when-abandoned", "finish"]);
+    study.wait_for("select * from attempt where state = 'running'");
+    assert!(status().contains("\nrunning\n") && !status().contains(nobody), "{}", status());
+    augreg.signal(Signal::KILL);
+    augreg.wait(Duration::from_secs(5));
+    let left = status();
+    assert!(left.contains(nobody) && left.contains("\nbegun by an augreg that is gone\n"), "{left}");
+    assert!(left.contains("its worker is still at it"), "{left}");
+    study.workers().iter().for_each(|worker| kill(*worker, Signal::KILL));
+    study.wait_for_status("its worker is gone");
+
+    study.expect(0, &["resume"]);
+    assert!(!status().contains("nobody") && !status().contains("gone"), "{}", status());
+}
+
 /// Threads: hydra-ecosystem/hydra#3328 (no contract for resume), snakemake/snakemake#1318 (an
 /// interrupted job blocks the next run), wandb/wandb#6594 (resume runs nothing, or everything).
 #[test]

@@ -250,6 +250,24 @@ impl Study {
         }
     }
 
+    /// Waits until `augreg status` says something. Returns all it said.
+    ///
+    /// # Panics
+    ///
+    /// If it does not within a minute.
+    #[expect(clippy::must_use_candidate, reason = "many callers want only the assertion")]
+    pub fn wait_for_status(&self, said: &str) -> String {
+        let deadline = Instant::now() + Duration::from_mins(1);
+        loop {
+            let status = self.expect(0, &["status"]).stdout;
+            if status.contains(said) {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "status never says `{said}`:\n{status}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     /// Process ids of live workers of this study.
     #[must_use]
     pub fn workers(&self) -> Vec<i32> {

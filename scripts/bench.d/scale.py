@@ -1,6 +1,7 @@
 """What sweeps of many jobs cost: to register, to plan, to ask after, and to go on with."""
 
 import argparse
+import signal
 import sqlite3
 import subprocess
 import time
@@ -110,24 +111,24 @@ def finish_some(database: Path) -> None:
 
 
 # Answered from an index, so that asking takes nothing of what is measured.
-RUNNING = "SELECT EXISTS (SELECT 1 FROM attempt WHERE state = 'running')"
+BEGUN = "SELECT EXISTS (SELECT 1 FROM attempt WHERE state = 'running' AND started >= ?)"
 
 
-def resume(study: Study) -> float:
-    """Seconds from the start of `augreg resume` until a running attempt is in the database."""
+def resume(study: Study, end: signal.Signals) -> float:
+    """Seconds from the start of `augreg resume` until an attempt of its own is in the database."""
     command = study.command("--quiet", "resume", "--workers", 2)
     log = study.root / "augreg.db-wal"
-    began = time.perf_counter()
+    now, began = time.time_ns() // 1_000_000, time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as program:
         # Whoever has the database open when a scheduler comes or leaves makes the next one check it.
         while not log.exists() and program.poll() is None:
             time.sleep(0.005)
         connection = sqlite3.connect(f"file:{study.root / 'augreg.db'}?mode=ro", uri=True)
-        while connection.execute(RUNNING).fetchone() == (0,) and program.poll() is None:
+        while connection.execute(BEGUN, (now,)).fetchone() == (0,) and program.poll() is None:
             time.sleep(0.005)
         took = time.perf_counter() - began
         connection.close()
-        program.terminate()
+        program.send_signal(end)
     return took
 
 
@@ -151,9 +152,13 @@ def main() -> None:
         file = study.write(NOOP.format(jobs=JOBS))
         run(study.command("launch", "--register-only", file))
         finish_some(study.root / "augreg.db")
-        times = [resume(study) for _ in range(arguments.runs)]
-    shown = ", ".join(f"{seconds:.2f}" for seconds in times)
-    print(f"\nresume of {JOBS:,} jobs with {DONE:,} done, seconds to the first dispatch: {shown}")
+        in_order = [resume(study, signal.SIGTERM) for _ in range(arguments.runs)]
+        resume(study, signal.SIGKILL)
+        after_a_crash = [resume(study, signal.SIGKILL) for _ in range(arguments.runs)]
+    print(f"\nresume of {JOBS:,} jobs with {DONE:,} done, seconds to the first dispatch:")
+    for last, times in (("left in order", in_order), ("was killed", after_a_crash)):
+        shown = ", ".join(f"{seconds:.2f}" for seconds in times)
+        print(f"the last scheduler {last}: {shown}")
 
 
 if __name__ == "__main__":

@@ -161,7 +161,9 @@ impl From<StoreError> for Failure {
             }
             StoreError::UnknownJob { .. } => Some("`augreg query` lists the jobs of the study"),
             StoreError::AmbiguousJob { .. } => Some("give more characters of the id"),
-            StoreError::Unreadable { source, .. } | StoreError::CreateFolder { source, .. } => {
+            StoreError::Unreadable { source, .. }
+            | StoreError::CreateFolder { source, .. }
+            | StoreError::Make { source, .. } => {
                 Some(advice(source.kind()))
             }
             _ => None,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use augreg_scheduler::runtime::{LockError, StudyLock};
-use augreg_store::{Store, StoreError};
+use augreg_store::{Difference, NewSweep, Store, StoreError};
 use rustix::fs::Access;
 use rustix::io::Errno;
 use thiserror::Error;
@@ -16,8 +16,11 @@ pub(crate) struct Owned {
     pub(crate) lock: StudyLock,
 }
 
-/// Takes a study, or makes one.
-pub(crate) async fn create(root: &Path) -> Result<Owned, Failure> {
+/// Takes a study, or makes one, and registers a sweep in it.
+pub(crate) async fn create(
+    root: &Path,
+    sweep: NewSweep<'_>,
+) -> Result<(Owned, Difference), Failure> {
     match look(root).await {
         // An empty one learns from the journals.
         Ok(()) | Err(StoreError::NoStudy { .. } | StoreError::Emptied { .. }) => {}
@@ -26,7 +29,8 @@ pub(crate) async fn create(root: &Path) -> Result<Owned, Failure> {
     std::fs::create_dir_all(root)
         .map_err(|source| StoreError::CreateFolder { path: root.to_owned(), source })?;
     let lock = lock(root)?;
-    Ok(Owned { store: Store::create_or_open(root).await?, lock })
+    let (store, difference) = Store::create_or_open_with(root, sweep).await?;
+    Ok((Owned { store, lock }, difference))
 }
 
 /// Takes a study that there is.

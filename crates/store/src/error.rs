@@ -71,6 +71,14 @@ pub enum StoreError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A new database could not be brought to disk.
+    #[error("failed to make the database `{path}`", path = path.display())]
+    Make {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The database could not be opened or created.
     #[error("failed to open the database `{path}`", path = path.display())]
     Open {

@@ -17,6 +17,7 @@ mod clock;
 mod control;
 mod details;
 mod difference;
+mod draft;
 mod entries;
 mod error;
 mod filter;

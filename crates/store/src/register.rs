@@ -58,11 +58,21 @@ async fn register(
     sweep: NewSweep<'_>,
 ) -> Result<Difference, StoreError> {
     let mut transaction = connection.begin().await?;
+    let difference = enter(&mut transaction, sweep).await?;
+    transaction.commit().await.map_err(database("commit a sweep"))?;
+    Ok(difference)
+}
+
+/// Brings a sweep into a study, within a transaction of the caller's.
+pub(crate) async fn enter(
+    connection: &mut SqliteConnection,
+    sweep: NewSweep<'_>,
+) -> Result<Difference, StoreError> {
     let at = now();
-    let id = store_sweep(&mut transaction, &sweep, at).await?;
-    store_datasets(&mut transaction, sweep.datasets).await?;
-    look_at_checks(&mut transaction, false).await?;
-    let mut registration = Registration::begin(&mut transaction, id, at, &sweep).await?;
+    let id = store_sweep(connection, &sweep, at).await?;
+    store_datasets(connection, sweep.datasets).await?;
+    look_at_checks(connection, false).await?;
+    let mut registration = Registration::begin(connection, id, at, &sweep).await?;
     let mut source = NewJobs::of(sweep, at);
     let mut piece = source.take_piece()?;
     while !piece.is_empty() {
@@ -72,8 +82,7 @@ async fn register(
         piece = next?;
     }
     let difference = registration.finish().await?;
-    look_at_checks(&mut transaction, true).await?;
-    transaction.commit().await.map_err(database("commit a sweep"))?;
+    look_at_checks(connection, true).await?;
     Ok(difference)
 }
 

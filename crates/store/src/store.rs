@@ -13,8 +13,8 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use crate::StoreError;
 use crate::error::primary_code;
+use crate::{Difference, NewSweep, StoreError, draft};
 use crate::writer::Writer;
 
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
@@ -71,6 +71,28 @@ impl Store {
         Self::open_for_writing(root, &path).await
     }
 
+    /// [`Store::create_or_open`], with a sweep to be registered. A new database appears with it, or
+    /// not at all.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Store::create_or_open`] and [`Store::register_sweep`]; [`StoreError::Make`].
+    pub async fn create_or_open_with(
+        root: &Path,
+        sweep: NewSweep<'_>,
+    ) -> Result<(Self, Difference), StoreError> {
+        let path = root.join("augreg.db");
+        if path.exists() {
+            let store = Self::create_or_open(root).await?;
+            let difference = store.register_sweep(sweep).await?;
+            return Ok((store, difference));
+        }
+        std::fs::create_dir_all(root)
+            .map_err(|source| StoreError::CreateFolder { path: root.to_owned(), source })?;
+        let difference = draft::make(&path, sweep).await?;
+        Ok((Self::open_for_writing(root, &path).await?, difference))
+    }
+
     /// Looks whether an existing study can be opened by this augreg, now or after its schema was
     /// brought up to date. Touches nothing, so it may come before the study's lock.
     ///
@@ -123,10 +145,7 @@ impl Store {
         if crashed {
             check(path, &mut connection).await?;
         }
-        MIGRATOR
-            .run_direct(None, &mut connection, false)
-            .await
-            .map_err(|source| StoreError::Migrate { path: path.to_owned(), source })?;
+        migrate(path, &mut connection).await?;
         Ok(Self::new(root, path, Some(Writer::new(options, connection))))
     }
 
@@ -183,6 +202,15 @@ impl Store {
     }
 }
 
+/// Brings a database's schema up to date.
+pub(crate) async fn migrate(
+    path: &Path,
+    connection: &mut SqliteConnection,
+) -> Result<(), StoreError> {
+    let done = MIGRATOR.run_direct(None, connection, false).await;
+    done.map_err(|source| StoreError::Migrate { path: path.to_owned(), source })
+}
+
 fn existing(root: &Path) -> Result<PathBuf, StoreError> {
     let path = root.join("augreg.db");
     // Asked of the system, because SQLite does not say why it cannot open a file.
@@ -205,7 +233,7 @@ fn nothing(root: &Path) -> StoreError {
 }
 
 /// How to open the database for writing.
-fn writing(path: &Path) -> SqliteConnectOptions {
+pub(crate) fn writing(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -330,7 +358,7 @@ fn is_cut_off(path: &Path) -> bool {
     holds && length < number(28) * page
 }
 
-fn cannot_open(path: &Path, source: sqlx::Error) -> StoreError {
+pub(crate) fn cannot_open(path: &Path, source: sqlx::Error) -> StoreError {
     let path = path.to_owned();
     match primary_code(&source) {
         Some(11 | 26) => StoreError::Damaged { path, source }, // SQLITE_CORRUPT, SQLITE_NOTADB

@@ -105,17 +105,14 @@ pub(crate) async fn run(global: &Global, args: &LaunchArgs) -> Result<Ending, Fa
     if !args.force && !args.register_only {
         check_space(global, args, &loaded).await?;
     }
-    let study = study::create(&global.root).await?;
-    let difference = study
-        .store
-        .register_sweep(NewSweep {
-            name: &loaded.sweep.name,
-            text: loaded.sweep.text(),
-            jobs: &mut loaded.expand()?,
-            datasets: &loaded.datasets,
-            priority: args.priority,
-        })
-        .await?;
+    let sweep = NewSweep {
+        name: &loaded.sweep.name,
+        text: loaded.sweep.text(),
+        jobs: &mut loaded.expand()?,
+        datasets: &loaded.datasets,
+        priority: args.priority,
+    };
+    let (study, difference) = study::create(&global.root, sweep).await?;
     if !global.quiet {
         output::say(&format!("{}: {}", loaded.sweep.name, difference_text(&difference)));
     }

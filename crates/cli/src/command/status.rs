@@ -1,9 +1,9 @@
 //! `augreg status`
 
 use augreg_protocol::JobState;
-use augreg_scheduler::runtime::{StudyLock, free_space};
+use augreg_scheduler::runtime::{Holder, StudyLock, free_space, has_worker};
 use augreg_spec::JobId;
-use augreg_store::{Counts, Store};
+use augreg_store::{Counts, RunningAttempt, Store};
 use clap::Args;
 
 use super::pause::pauses_text;
@@ -45,30 +45,26 @@ pub(crate) async fn run(global: &Global, args: &StatusArgs) -> Result<Ending, Fa
         }
     }
     text += &pauses_text(&store.pauses().await?, sweep, time);
-    text += &disk_text(&store).await?;
+    let holder = StudyLock::holder(store.root());
+    if holder.is_none() && store.counts(sweep).await?.unfinished() > 0 {
+        text += "nobody works on it: `augreg resume` goes on\n";
+    }
+    text += &disk_text(&store, holder.as_ref()).await?;
     text += &time_left(&store, sweep).await?;
-    let since = StudyLock::holder(store.root()).map_or(0, |holder| holder.since);
+    let since = holder.as_ref().map_or(0, |holder| holder.since);
     for (at, why) in store.slots_given_up().await?.into_iter().filter(|(at, _)| *at >= since) {
         text += &format!("{}  {why}\n", time(at));
     }
-    let now = now();
     let running = store.running(sweep).await?;
     if !running.is_empty() {
-        text += "\nrunning\n";
+        text += if holder.is_some() { "\nrunning\n" } else { "\nbegun by an augreg that is gone\n" };
         for run in &running {
-            let percent = 100.0 * run.step as f64 / run.steps.max(1) as f64;
-            let since = duration(now.saturating_sub(run.started) as f64 / 1000.0);
-            text += &format!(
-                "  {}  {} {} {}  step {} of {} ({percent:.0} %)  {} {}  for {since}\n",
-                run.attempt.job.short(),
-                run.labels.model,
-                run.labels.dataset,
-                run.labels.augmentation,
-                count(run.step),
-                count(run.steps),
-                run.slot,
-                run.device,
-            );
+            text += &running_line(run);
+            if holder.is_none() {
+                let alive = has_worker(store.root(), run.attempt.job);
+                text += if alive { "; its worker is still at it" } else { "; its worker is gone" };
+            }
+            text += "\n";
         }
     }
     let failures = store.failures(sweep, FAILURES_SHOWN + 1).await?;
@@ -88,8 +84,8 @@ pub(crate) async fn run(global: &Global, args: &StatusArgs) -> Result<Ending, Fa
 }
 
 /// That the scheduler which runs has no room on the disk, if so.
-async fn disk_text(store: &Store) -> Result<String, Failure> {
-    let Some(holder) = StudyLock::holder(store.root()) else { return Ok(String::new()) };
+async fn disk_text(store: &Store, holder: Option<&Holder>) -> Result<String, Failure> {
+    let Some(holder) = holder else { return Ok(String::new()) };
     if let Some((since, reason)) = store.disk_full().await?.filter(|(at, _)| *at >= holder.since) {
         return Ok(format!("paused by the disk since {}: {reason}\n", time(since)));
     }
@@ -128,6 +124,23 @@ pub(crate) fn counts_text(name: &str, counts: &Counts) -> String {
     let states: Vec<_> =
         states.map(|state| format!("{} {state}", count(counts.of(state)))).collect();
     format!("{name}: {} jobs, {}\n", count(counts.total()), states.join(", "))
+}
+
+/// One attempt under way, or thought to be, without the line's end.
+fn running_line(run: &RunningAttempt) -> String {
+    let percent = 100.0 * run.step as f64 / run.steps.max(1) as f64;
+    let since = duration(now().saturating_sub(run.started) as f64 / 1000.0);
+    format!(
+        "  {}  {} {} {}  step {} of {} ({percent:.0} %)  {} {}  for {since}",
+        run.attempt.job.short(),
+        run.labels.model,
+        run.labels.dataset,
+        run.labels.augmentation,
+        count(run.step),
+        count(run.steps),
+        run.slot,
+        run.device,
+    )
 }
 
 /// One failed job on one line.

@@ -68,9 +68,8 @@ pub(crate) async fn run(global: &Global, args: &VerifyResumeArgs) -> Result<Endi
 
     let scratch = global.root.join("verify").join(recorded.job.to_string());
     clear(&scratch)?;
-    let Owned { store: again, lock } = study::create(&scratch).await?;
     let source = store.data_source(recorded.job).await?;
-    register(&again, &recorded, source).await?;
+    let Owned { store: again, lock } = create(&scratch, &recorded, source).await?;
     let killer = Killer::start(RunFolder::new(&scratch, recorded.job), steps);
     let summary = repeat(&again, &lock, expected, threads).await?;
     let deaths = killer.finish();
@@ -138,19 +137,20 @@ fn clear(scratch: &Path) -> Result<(), Failure> {
     }
 }
 
-async fn register(
-    again: &Store,
+/// A study of this one job.
+async fn create(
+    scratch: &Path,
     job: &JobDetails,
     source: augreg_spec::DataSource,
-) -> Result<(), Failure> {
+) -> Result<Owned, Failure> {
     let jobs = &mut std::iter::once(Job::new(job.spec.clone(), job.labels.clone()));
     let named = (job.labels.dataset.clone(), source);
     let fingerprint = job.spec.dataset().map(DatasetIdentity::fingerprint);
     let datasets: BTreeMap<_, _> =
         fingerprint.map(|fingerprint| (fingerprint, named)).into_iter().collect();
     let (name, text, priority) = ("verify-resume", "", 0);
-    again.register_sweep(NewSweep { name, text, jobs, datasets: &datasets, priority }).await?;
-    Ok(())
+    let sweep = NewSweep { name, text, jobs, datasets: &datasets, priority };
+    Ok(study::create(scratch, sweep).await?.0)
 }
 
 async fn repeat(

@@ -42,6 +42,11 @@ impl Core {
         let (limit, now) = (self.policy.starts, self.now());
         let starting = |slot: &Slot| matches!(slot.seat, Seat::Starting { .. });
         if !self.slots.get(id).is_some_and(starting) {
+            if hopeless && self.slots.get(id).is_some_and(Slot::has_worker) {
+                // The hello of the worker before it was taken for its own.
+                self.worker_gone(id, &why, false);
+                self.give_up_starts(id, why, true);
+            }
             return;
         }
         let failed = self.slots.change(id, |slot| {
@@ -57,6 +62,10 @@ impl Core {
             self.audit(None, "worker-start-failed", reason);
             return;
         }
+        self.give_up_starts(id, why, hopeless);
+    }
+
+    fn give_up_starts(&mut self, id: SlotId, why: String, hopeless: bool) {
         self.retire(id, &format!("no worker can be started: {why}"));
         if hopeless || self.fits.left() == 0 {
             self.leave(Finish::GaveUp(why));

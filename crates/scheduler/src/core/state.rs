@@ -131,18 +131,30 @@ impl Core {
     /// Only the differences between the times of events matter, and neither one that is negative nor
     /// one that is too long to be a pause between events: clocks jump.
     ///
-    /// After [`Action::Finish`] every answer is empty.
+    /// What follows from time alone follows from [`Event::Tick`] only, so that whoever has other events
+    /// at hand can give those first: a worker that is over its time may have finished.
+    ///
+    /// After [`Action::Finish`] only the ends of attempts are answered: what an attempt has achieved
+    /// counts, and nothing more is begun.
     pub fn handle(&mut self, now: Millis, event: Event) -> Vec<Action> {
         self.clock.show(now);
-        if self.phase != Phase::Over {
-            let changes_nothing = matches!(
-                event,
-                Event::Tick | Event::Beat { .. } | Event::Waits { .. } | Event::Checkpointed { .. }
-            );
-            self.take(event);
-            if !changes_nothing || self.due.is_some_and(|due| due <= self.now()) {
-                self.follow_up();
+        if self.phase == Phase::Over {
+            if matches!(event, Event::AttemptEnded { .. } | Event::FinishedLate { .. }) {
+                self.take(event);
             }
+            return mem::take(&mut self.actions);
+        }
+        let is_tick = event == Event::Tick;
+        let changes_nothing = matches!(
+            event,
+            Event::Beat { .. } | Event::Waits { .. } | Event::Checkpointed { .. }
+        );
+        self.take(event);
+        if is_tick && self.due.is_some_and(|due| due <= self.now()) {
+            self.watch();
+            self.follow_up();
+        } else if !is_tick && !changes_nothing {
+            self.follow_up();
         }
         mem::take(&mut self.actions)
     }
@@ -217,7 +229,6 @@ impl Core {
 
     /// What follows from an event, or from time.
     fn follow_up(&mut self) {
-        self.watch();
         self.dispatch();
         self.rest();
         self.start_workers();

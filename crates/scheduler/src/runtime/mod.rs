@@ -29,6 +29,7 @@ pub use adopt::{Adopted, adopt};
 pub use late::catch_up;
 pub use lock::{Holder, LockError, StudyLock};
 pub use options::{Progress, Retention, RunError, RunOptions, Summary};
+pub use orphans::has_worker;
 pub use run::run;
 pub use space::{default_reserve, free_space};
 pub use stop::{StopListener, Stopper, stop_on_signals};

@@ -1,12 +1,14 @@
 //! Attempts left running by a scheduler that died: watched until their workers are gone.
 //!
 //! Such a worker sees the end of its standard input and leaves, at once with a checkpoint or after
-//! its job, as `--when-abandoned` had told it. One that hangs is killed. Whether it is gone is told by the lock on the job's folder, which it
-//! holds as long as it lives. What it achieved is told by its journal, here as always.
+//! its job, as `--when-abandoned` had told it. One that hangs is killed. Whether it is gone is told by the
+//! lock on the job's folder, which it holds as long as it lives. What it achieved is told by its journal,
+//! here as always.
 
 use std::path::Path;
 
 use augreg_protocol::RunFolder;
+use augreg_spec::JobId;
 use augreg_store::PendingAttempt;
 use rustix::process::{Pid, Signal, kill_process};
 use tracing::warn;
@@ -16,6 +18,12 @@ use super::lock::{host, is_held};
 /// Whether the worker of a job is still there.
 pub(super) fn is_alive(folder: &RunFolder) -> bool {
     is_held(&folder.lock())
+}
+
+/// Whether a worker holds this job of the study at `root`, be it one whose scheduler is gone.
+#[must_use]
+pub fn has_worker(root: &Path, job: JobId) -> bool {
+    is_alive(&RunFolder::new(root, job))
 }
 
 /// Kills the worker of an orphaned attempt if it can be told for certain which process it is:

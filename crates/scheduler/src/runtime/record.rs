@@ -18,6 +18,22 @@ const BUSY_PAUSE: Duration = Duration::from_millis(50);
 /// How long to wait before writing again when the disk is full.
 const FULL_PAUSE: Duration = Duration::from_secs(1);
 
+/// Takes back the assignments of attempts that are over by a later action: what happened at once is
+/// decided bit by bit, and a worker may turn out to be gone that was just given something to do. They
+/// are recorded as begun and ended all the same.
+pub(super) fn withdraw(actions: &mut Vec<Action>) {
+    let over: Vec<_> = actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::EndAttempt { attempt, .. } => Some(*attempt),
+            _ => None,
+        })
+        .collect();
+    actions.retain(
+        |action| !matches!(action, Action::Assign { attempt, .. } if over.contains(attempt)),
+    );
+}
+
 /// The change that records an action; none for what leaves no trace in the database.
 pub(super) fn change(action: &Action, slots: &[Slot]) -> Option<Change> {
     let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);

@@ -20,7 +20,7 @@ use super::opening::{Opening, offer};
 use super::options::{Progress, RunError, RunOptions, Summary};
 use super::orphans;
 use super::reading::Reading;
-use super::record::{change, persist};
+use super::record::{change, persist, withdraw};
 use super::requests::{Asked, Requests, cancel, cancel_what_waits};
 use super::space::{Space, default_reserve};
 use super::stop::{StopListener, Urgency};
@@ -284,10 +284,11 @@ impl<F: FnMut(Progress) + Send> Run<F> {
         let mut events = VecDeque::from(events);
         loop {
             let now = Millis(self.began.elapsed().as_millis() as u64);
-            let actions: Vec<Action> =
+            let mut actions: Vec<Action> =
                 events.drain(..).flat_map(|event| self.core.handle(now, event)).collect();
             let slots = self.local.slots();
             changes.extend(actions.iter().filter_map(|a| change(a, slots)));
+            withdraw(&mut actions);
             // Before they are said to run: of a newer augreg's jobs none can be.
             let next = || self.core.upcoming(AHEAD);
             self.briefing.prepare(&self.store, &actions, next).await?;

@@ -3,6 +3,7 @@
 mod checked;
 mod constraint;
 mod control;
+mod draft;
 mod ingest;
 mod migrate;
 mod open;

@@ -193,6 +193,42 @@ fn stopping_does_not_wait_forever_for_an_attempt_left_behind_and_leaves_it_runni
     assert_eq!(bench.core.orphans(), [key("a", 1)]);
 }
 
+/// Seeds 10106, 133769 and 114274 of the simulator, before this held.
+#[test]
+fn what_an_attempt_achieved_counts_though_its_worker_is_over_its_time_or_the_run_is_over() {
+    let mut bench = Bench::busy();
+    bench.send(Event::StopNow);
+    bench.now = bench.now + 2 * Policy::default().kill_grace;
+    let journal_first = bench.send(Event::Checkpointed { attempt: key("a", 1), step: 1 });
+    assert_eq!(journal_first, [], "time is for ticks");
+    let actions = bench.end(key("a", 1), AttemptEnd::Succeeded);
+    let state = Action::SetJobState { job: id("a"), state: JobState::Succeeded };
+    assert!(actions.contains(&state), "{actions:?}");
+
+    let mut bench = Bench::busy();
+    bench.send(Event::StopNow);
+    let actions = bench.after(2 * Policy::default().kill_grace);
+    assert!(matches!(actions.last(), Some(Action::Finish(_))), "{actions:?}");
+    let late = bench.send(Event::FinishedLate { attempt: key("a", 1) });
+    assert_eq!(late, [state]);
+    let told = bench.told(Event::AttemptEnded { attempt: key("a", 1), end: AttemptEnd::Stopped });
+    assert_eq!(told[0].0, "ignored", "every end that the journal tells of is explained");
+    assert_eq!(bench.send(Event::JobsAdded(vec![job("b")])), [], "nothing is begun");
+}
+
+/// Seed 86948 of the simulator: the hello of an earlier worker came late.
+#[test]
+fn a_worker_that_is_refused_after_it_was_given_an_attempt_is_no_worker() {
+    let mut bench = Bench::busy();
+    let why = "it is of version 9".to_owned();
+    let refused = Event::StartFailed { slot: SLOT, why: why.clone(), hopeless: true };
+    let actions = bench.send(refused);
+    assert!(
+        matches!(&actions[..], [Action::EndAttempt { .. }, Action::SetJobState { .. }, Action::Finish(Finish::GaveUp(said))] if *said == why),
+        "{actions:?}"
+    );
+}
+
 #[test]
 fn a_clock_that_jumps_back_times_nobody_out() {
     let mut bench = Bench::busy();

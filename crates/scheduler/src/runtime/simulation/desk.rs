@@ -17,7 +17,7 @@ use super::super::journals::News;
 use super::super::late::{Late, Word};
 use super::super::orphans;
 use super::super::reading::Reading;
-use super::super::record::{change, write};
+use super::super::record::{change, withdraw, write};
 use super::super::requests::{Asked, Requests};
 use super::super::space::Space;
 use super::order::order_holds;
@@ -281,6 +281,7 @@ impl Desk {
                 world.note(|| format!("    action {action:?}"));
             }
             changes.extend(actions.iter().filter_map(|a| change(a, &self.slots)));
+            withdraw(&mut actions);
             let (news, changes) = (std::mem::take(&mut news), std::mem::take(&mut changes));
             self.record(world, news, changes, actions).await?;
         }
@@ -322,6 +323,7 @@ impl Desk {
         if writes && !world.disk.takes_rows() {
             world.seen.count("a write waited for room");
             self.stalled = Some(Stalled { news, changes, actions });
+            self.bare.clear();
             return Ok(());
         }
         if writes {

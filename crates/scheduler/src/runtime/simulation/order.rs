@@ -27,6 +27,7 @@ impl Desk {
             return Err(Violation::new("results are counted once", how));
         }
         if !self.core.is_running() {
+            self.bare.clear();
             return Ok(());
         }
         for slot in world.idle_slots() {

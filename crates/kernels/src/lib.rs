@@ -1,0 +1,34 @@
+//! What libtorch lacks or hides, in C++: the one crate that calls foreign code.
+//!
+//! Dropout here stores no mask: whether an element is dropped is a hash of a key and of its index,
+//! which the backward pass asks again. So it costs one pass over memory instead of four, and the same
+//! elements are dropped however a batch is cut into pieces. The optimizers' updates are one pass each,
+//! over one flat buffer. All of it is for tensors in the memory of the CPU; on other devices callers
+//! use libtorch's own operations.
+#![expect(unsafe_code, reason = "this is the crate that calls C++")]
+
+mod dropping;
+mod update;
+
+pub use dropping::{Dropping, add_dropped, dropped, gelu_dropped};
+pub use update::{AdamWUpdate, SgdUpdate, adamw, sgd};
+
+use std::ffi::{CStr, c_char};
+
+/// Panics with what C++ said, as `tch` does for libtorch's own errors; they are caught where an
+/// attempt is executed.
+fn check(message: *mut c_char) {
+    unsafe extern "C" {
+        fn augreg_free(message: *mut c_char);
+    }
+    if message.is_null() {
+        return;
+    }
+    // SAFETY: a message is a C string that this side owns and frees once.
+    let text = unsafe {
+        let text = CStr::from_ptr(message).to_string_lossy().into_owned();
+        augreg_free(message);
+        text
+    };
+    panic!("{text}");
+}
