@@ -27,7 +27,12 @@ find_packages() {
     has_compiler || packages+=(g++ libc6-dev)
     command -v unzip >/dev/null || command -v python3 >/dev/null || packages+=(unzip)
     ca_bundle >/dev/null || packages+=(ca-certificates)
-    [[ $(libtorch_variant) != cuda ]] || python3 -m pip --version >/dev/null 2>&1 || packages+=(python3-pip)
+    if needs_pip && ! python3 -m pip --version >/dev/null 2>&1; then packages+=(python3-pip); fi
+}
+
+# For CUDA's libtorch, and for what the tests compare with.
+needs_pip() {
+    [[ $(libtorch_variant) == cuda || " ${parts[*]} " == *" timm "* ]]
 }
 
 packages_about() {

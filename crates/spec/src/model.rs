@@ -185,8 +185,8 @@ impl ModelSpec {
         stem + (p * p * cin * d + d) + d + (patches + 1) * d + l * block + 2 * d + (d * c + c)
     }
 
-    /// Multiply-accumulates of one image's forward pass: matrix products and convolutions only, as is
-    /// usual.
+    /// Multiply-accumulates of one image's forward pass: matrix products, as is usual, and what
+    /// [`Resnet::macs`] counts.
     ///
     /// # Errors
     ///
@@ -243,7 +243,7 @@ mod tests {
         }
     }
 
-    /// GMACs of timm's `benchmark-infer` tables (pt2.4), which count the same products.
+    /// GMACs of timm's `benchmark-infer` tables (pt2.4), which count the same operations.
     #[test]
     fn macs_agree_with_timm_within_two_percent() {
         for (name, resolution, gmacs) in [

@@ -13,6 +13,10 @@ const ROOT: u32 = 64;
 /// A unit puts out this many times the channels of its middle.
 const EXPANSION: u32 = 4;
 
+/// Operations that normalising an activation is counted as, and standardising a weight.
+const NORM: u64 = 5;
+const STANDARDISATION: u64 = 4;
+
 /// Side of the root's kernel.
 const ROOT_KERNEL: u32 = 7;
 
@@ -135,11 +139,14 @@ impl Resnet {
         convolution(ROOT_KERNEL, image_channels, ROOT) + self.units().map(unit).sum::<u64>()
     }
 
-    /// Multiply-accumulates of its convolutions for one image.
+    /// Multiply-accumulates for one image: its convolutions, and, because they are some percent here,
+    /// its norms and the standardisation of its kernels, as timm's tables (fvcore) count them.
     #[must_use]
     pub fn macs(&self, resolution: u32, image_channels: u32) -> u64 {
         let product = |side: u32, kernel: u32, from: u32, to: u32| {
-            [side, side, kernel, kernel, from, to].map(u64::from).iter().product::<u64>()
+            let [side, kernel, from, to] = [side, kernel, from, to].map(u64::from);
+            let (weights, pixels) = (kernel * kernel * from * to, side * side);
+            pixels * weights + NORM * pixels * to + STANDARDISATION * weights
         };
         let half = resolution.div_ceil(2);
         let root = product(half, ROOT_KERNEL, image_channels, ROOT);

@@ -5,7 +5,7 @@ use augreg_vit::{Architecture, Parameters, Vit};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
-const OFF: Regularization = Regularization::default();
+const OFF: Regularization = Regularization { dropout: 0.0, rescale: false, stochastic_depth: 0.0 };
 
 /// `scale · sin(0.7 i + phase)`, as `golden/forward.py` fills its arrays.
 fn fill(shape: &[i64], phase: f64, scale: f64) -> Tensor {
@@ -135,4 +135,56 @@ fn stochastic_depth_drops_whole_examples_and_does_not_rescale() {
     let rounded = (many * 1e4).round();
     let (distinct, _, _) = rounded.unique_dim(0, true, false, false);
     assert_eq!(distinct.size()[0], 4, "both, either or neither branch");
+}
+
+/// With rescaling the expectation of a branch is what it is without stochastic depth, as in timm.
+#[test]
+fn rescaled_stochastic_depth_keeps_the_expectation() {
+    tch::set_num_threads(1);
+    let model = ModelSpec { width: 8, depth: 2, mlp: 12, heads: 2, patch: 4, resnet: None };
+    let architecture = architecture(model, 1, 3, 4);
+    let parameters = Parameters::initialised(&architecture, 0.0, 3, Device::Cpu);
+    tch::no_grad(|| {
+        parameters.get("head.weight").copy_(&fill(&[3, 8], 1.0, 1.0));
+        // Zeros after the attention: the MLP's branch alone is random, and the sum is linear in it.
+        let _ = parameters.get("blocks.1.attn.proj.weight").zero_();
+        let _ = parameters.get("norm.weight").fill_(1.0);
+    });
+    let image = fill(&[1, 1, 4, 4], 0.0, 1.0).repeat([4000, 1, 1, 1]);
+    let distinct = |rescale| {
+        let regularization = Regularization { dropout: 0.0, rescale, stochastic_depth: 0.5 };
+        tch::manual_seed(0);
+        let logits = Vit::new(architecture, &parameters, regularization).forward(&image, true);
+        (logits * 1e4).round().unique_dim(0, true, false, false).0
+    };
+    assert_eq!(distinct(false).size()[0], 2, "with or without the branch");
+    assert_eq!(distinct(true).size()[0], 2, "with twice the branch, or without");
+    assert_ne!(distinct(false), distinct(true));
+}
+
+/// A unit begins as the identity, so only the projection of a stage's first unit counts.
+#[test]
+fn a_hybrid_computes_and_all_its_tensors_get_gradients_but_those_behind_a_zero() {
+    tch::set_num_threads(1);
+    let resnet = augreg_spec::Resnet::new(&[2, 1]).expect("stages");
+    let model = ModelSpec { width: 8, depth: 1, mlp: 12, heads: 2, patch: 2, resnet: Some(resnet) };
+    let architecture = architecture(model, 3, 5, 32);
+    let parameters = Parameters::initialised(&architecture, 0.0, 3, Device::Cpu);
+    tch::no_grad(|| parameters.get("head.weight").copy_(&fill(&[5, 8], 1.0, 1.0)));
+    let images = fill(&[2, 3, 32, 32], 0.3, 1.0);
+    let vit = Vit::new(architecture, &parameters, OFF);
+    let logits = vit.forward(&images, true);
+    assert_eq!(logits.size(), [2, 5]);
+    let gradient = parameters.gradient(&logits.square().mean(Kind::Float));
+    assert!(bool::try_from(gradient.isfinite().all()).expect("a flag"));
+    let mut offset = 0;
+    for spec in parameters.specs() {
+        let elements = spec.elements() as i64;
+        let largest = gradient.narrow(0, offset, elements).abs().max().double_value(&[]);
+        offset += elements;
+        let behind = ["conv1", "conv2", "conv3", "norm1", "norm2"]
+            .iter()
+            .any(|part| spec.name.contains("stages") && spec.name.contains(part));
+        assert_eq!(largest == 0.0, behind, "{}: {largest}", spec.name);
+    }
 }

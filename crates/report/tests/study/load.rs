@@ -7,9 +7,9 @@ use augreg_protocol::{
 };
 use augreg_report::{LoadError, Report, heat_map_text, load};
 use augreg_spec::{
-    AdamW, Augmentation, DataSource, DatasetIdentity, Format, Job, JobId, JobSpec, Labels, Loss,
-    ModelSpec, Precision, PretrainSpec, RECIPE_VERSION, Regularization, SourceRange, SplitIdentity,
-    SplitName,
+    AdamW, Augmentation, DataSource, DatasetIdentity, Format, Gelu, Job, JobId, JobSpec, Labels,
+    Loss, ModelSpec, Precision, PretrainSpec, RECIPE_VERSION, Regularization, SourceRange,
+    SplitIdentity, SplitName,
 };
 use augreg_store::{Change, NewSweep, Store};
 
@@ -51,7 +51,7 @@ fn job(augmentation: &str, drop: f64) -> Job {
         epochs: 3.0,
         batch_size: 250,
         loss: Loss::Sigmoid,
-        gelu: augreg_spec::Gelu::Tanh,
+        gelu: Gelu::default(),
         head_bias: -10.0,
         precision: Precision::Fp32,
         evaluations: 3,

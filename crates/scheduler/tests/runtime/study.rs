@@ -13,8 +13,8 @@ use augreg_scheduler::runtime::{
     Progress, RunError, RunOptions, StopListener, Stopper, StudyLock, Summary, run,
 };
 use augreg_spec::{
-    AdamW, Augmentation, Crop, DataSource, DatasetIdentity, Format, Job, JobId, JobSpec, Labels,
-    Loss, ModelSpec, Precision, PretrainSpec, RECIPE_VERSION, Regularization, SourceRange,
+    AdamW, Augmentation, Crop, DataSource, DatasetIdentity, Format, Gelu, Job, JobId, JobSpec,
+    Labels, Loss, ModelSpec, Precision, PretrainSpec, RECIPE_VERSION, Regularization, SourceRange,
     SplitIdentity, SplitName,
 };
 use augreg_store::{JobDetails, NewSweep, Store};
@@ -176,7 +176,7 @@ fn job(seed: u64) -> Job {
         epochs: 1.0,
         batch_size: 10,
         loss: Loss::Softmax,
-        gelu: augreg_spec::Gelu::Tanh,
+        gelu: Gelu::default(),
         head_bias: 0.0,
         precision: Precision::Fp32,
         evaluations: 1,

@@ -7,9 +7,9 @@ use augreg_protocol::{
     AttemptKey, Device, Entry, FailureKind, JOURNAL_VERSION, JobState, JournalEvent, Outcome,
 };
 use augreg_spec::{
-    AdamW, Augmentation, DataSource, DatasetIdentity, Format, Job, JobId, JobSpec, Labels, Loss,
-    ModelSpec, Precision, PretrainSpec, RECIPE_VERSION, Regularization, SourceRange, SplitIdentity,
-    SplitName,
+    AdamW, Augmentation, DataSource, DatasetIdentity, Format, Gelu, Job, JobId, JobSpec, Labels,
+    Loss, ModelSpec, Precision, PretrainSpec, RECIPE_VERSION, Regularization, SourceRange,
+    SplitIdentity, SplitName,
 };
 use augreg_store::{Change, Difference, NewSweep, Rows, Store, Value};
 use tempfile::TempDir;
@@ -191,7 +191,7 @@ pub(crate) fn job(augmentation: &str, seed: u64) -> Job {
         epochs: 30.0,
         batch_size: 250,
         loss: Loss::Sigmoid,
-        gelu: augreg_spec::Gelu::Tanh,
+        gelu: Gelu::default(),
         head_bias: -10.0,
         precision: Precision::Fp32,
         evaluations: 3,

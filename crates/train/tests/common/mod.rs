@@ -9,8 +9,8 @@ use augreg_protocol::{
     Assignment, AttemptKey, Beat, Device, JournalError, JournalEvent, RunFolder, WhenAbandoned,
 };
 use augreg_spec::{
-    AdamW, Augmentation, DataSource, DatasetDefinition, DatasetIdentity, Format, JobSpec, Keep,
-    Loss, ModelSpec, Precision, PretrainSpec, RECIPE_VERSION, Regularization, SplitName,
+    AdamW, Augmentation, DataSource, DatasetDefinition, DatasetIdentity, Format, Gelu, JobSpec,
+    Keep, Loss, ModelSpec, Precision, PretrainSpec, RECIPE_VERSION, Regularization, SplitName,
 };
 use augreg_train::{DatasetCache, End, Host, execute};
 
@@ -55,7 +55,7 @@ pub(crate) fn spec() -> PretrainSpec {
         epochs: 1.5,
         batch_size: 50,
         loss: Loss::Sigmoid,
-        gelu: augreg_spec::Gelu::Tanh,
+        gelu: Gelu::default(),
         head_bias: -2.2,
         precision: Precision::Fp32,
         evaluations: 3,

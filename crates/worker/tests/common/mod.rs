@@ -13,8 +13,8 @@ use augreg_protocol::{
     RunFolder, ToWorker, WhenAbandoned,
 };
 use augreg_spec::{
-    AdamW, Augmentation, DataSource, DatasetDefinition, Format, JobSpec, Keep, Loss, ModelSpec,
-    Precision, PretrainSpec, RECIPE_VERSION, Regularization, SplitName,
+    AdamW, Augmentation, DataSource, DatasetDefinition, Format, Gelu, JobSpec, Keep, Loss,
+    ModelSpec, Precision, PretrainSpec, RECIPE_VERSION, Regularization, SplitName,
 };
 
 /// How long anything may take on a busy machine.
@@ -145,8 +145,8 @@ impl Study {
             epochs: f64::from(steps) * 20.0 / 2000.0,
             batch_size: 20,
             loss: Loss::Sigmoid,
-            gelu: augreg_spec::Gelu::Tanh,
-        head_bias: -2.2,
+            gelu: Gelu::default(),
+            head_bias: -2.2,
             precision: Precision::Fp32,
             evaluations: 2,
             seed: 1,

@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::path::Path;
 
 use augreg_spec::{
-    AdamW, Augmentation, Crop, DataSource, DatasetIdentity, Format, Job, JobId, JobSpec, Labels,
-    Loss, ModelSpec, Precision, PretrainSpec, RECIPE_VERSION, Regularization, SourceRange,
+    AdamW, Augmentation, Crop, DataSource, DatasetIdentity, Format, Gelu, Job, JobId, JobSpec,
+    Labels, Loss, ModelSpec, Precision, PretrainSpec, RECIPE_VERSION, Regularization, SourceRange,
     SplitIdentity, SplitName,
 };
 use augreg_store::{NewSweep, Store};
@@ -128,7 +128,7 @@ fn job(seed: u64) -> Job {
         epochs: 1.0 + (seed % 3) as f64,
         batch_size: 10,
         loss: Loss::Softmax,
-        gelu: augreg_spec::Gelu::Tanh,
+        gelu: Gelu::default(),
         head_bias: 0.0,
         precision: Precision::Fp32,
         evaluations: 1,
