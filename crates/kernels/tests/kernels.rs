@@ -84,7 +84,8 @@ fn a_branch_is_added_through_its_mask_and_the_factors_of_its_examples() {
         let mask = dropped(&Tensor::ones([6, 33, 7], (Kind::Float, CPU)), drop);
         let mask = mask * factors.view([6, 1, 1]);
         let out = add_dropped(&x, &branch, Some(&factors), drop);
-        assert!(distance(&out, &(&x + branch.to_kind(Kind::Float) * &mask)) < 1e-6);
+        let off = distance(&out, &(&x + branch.to_kind(Kind::Float) * &mask));
+        assert!(off < 1e-6, "{off}");
 
         let weight = random(&[6, 33, 7], Kind::Float);
         let loss = (out * &weight).sum(Kind::Float);
@@ -148,7 +149,9 @@ fn adamw_and_sgd_do_what_their_formulas_say_and_see_what_is_not_finite() {
             rate: 0.01,
             decay: 0.99,
             beta1: 0.9,
+            share1: 0.1,
             beta2: 0.999,
+            share2: 0.001,
             first: 1.7,
             second: 1.3,
             eps: 1e-8,
