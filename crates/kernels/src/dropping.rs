@@ -34,6 +34,12 @@ impl Dropping {
         }
     }
 
+    /// The same, without scaling what is kept.
+    #[must_use]
+    pub fn unscaled(self) -> Self {
+        Self { scale: 1.0, ..self }
+    }
+
     /// Drops nothing.
     #[must_use]
     pub fn nothing() -> Self {

@@ -1,6 +1,7 @@
 //! The lines between scheduler and worker: one JSON object a line.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use augreg_spec::{DataSource, JobId, JobSpec, Keep};
@@ -66,6 +67,10 @@ pub struct Assignment {
     pub device: Device,
     /// Threads for libtorch's kernels. Part of what makes a CPU result bit-exact.
     pub threads: u32,
+    /// Images that go through the network at once; none lets the worker find out what fits. The
+    /// last bits of a result depend on it, and a checkpoint's own size comes first.
+    #[serde(default)]
+    pub micro_batch: Option<NonZeroU32>,
     /// Seconds between checkpoints. Changes no result.
     pub checkpoint_seconds: f64,
     /// What to do should the scheduler be gone. Changes no result.

@@ -42,12 +42,27 @@ pub enum Loss {
     Softmax,
 }
 
-/// The arithmetic of forward and backward passes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The arithmetic of forward and backward passes, or the kind of a buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Precision {
     /// 32-bit floats throughout, as in the study.
+    #[default]
     Fp32,
+    /// Products of matrices in bfloat16; parameters, their updates, the residual stream, norms and the
+    /// loss in 32-bit floats.
+    Bf16,
+}
+
+impl Precision {
+    /// The name in sweep files and columns.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fp32 => "fp32",
+            Self::Bf16 => "bf16",
+        }
+    }
 }
 
 /// The activation function of the MLPs.
@@ -90,6 +105,10 @@ pub struct AdamW {
     pub eps: f64,
     /// Peak learning rate.
     pub learning_rate: f64,
+    /// What the first moment is kept in. The study keeps it in bfloat16 (`mu_dtype` in big_vision
+    /// `configs/vit_i1k.py`), which saves memory and changes little.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub mu_dtype: Precision,
     /// Steps of linear warm-up from 0; a cosine to 0 follows.
     pub warmup_steps: u64,
     /// Decoupled weight decay, multiplied by the learning rate; kernels only.
@@ -360,6 +379,7 @@ mod tests {
                 clip_norm: 1.0,
                 eps: 1e-8,
                 learning_rate: 0.1 + 0.2,
+                mu_dtype: Precision::Fp32,
                 warmup_steps: 10_000,
                 weight_decay: 0.03,
             },

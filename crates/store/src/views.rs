@@ -91,7 +91,7 @@ pub const V_JOBS: View = View {
         integer("batch_size", "examples a step"),
         integer("resolution", "side of the input image in pixels"),
         text("loss", "`sigmoid` or `softmax`"),
-        text("precision", "arithmetic: `fp32`"),
+        text("precision", "arithmetic: `fp32` or `bf16`"),
         integer("seed", "seed of every random draw"),
         text("crop", "`inception`, or `none` for the whole image"),
         integer("flip", "1 if half of the images are mirrored, else 0"),

@@ -1,16 +1,17 @@
 //! Times one training step of a small network on random data: images a second, and each part's share.
 //!
-//! `cargo run -p augreg-train --example train_step -- [dropout] [batch] [threads] [width] [depth]`
+//! `cargo run -p augreg-train --example train_step -- \
+//!      [dropout] [batch] [threads] [width] [depth] [head] [patch] [resolution] [precision] [steps]`
 //!
-//! The MLP is four times as wide as the tokens, heads are 16 wide, patches 7 pixels of 28.
+//! The MLP is four times as wide as the tokens; `head` is the width of a head, `precision` 16 or 32.
 
 #![expect(clippy::print_stdout, reason = "a benchmark's numbers are its output")]
 
 use std::time::Instant;
 
-use augreg_spec::{AdamW, Loss, ModelSpec, Regularization};
+use augreg_spec::{AdamW, Loss, ModelSpec, Precision, Regularization};
 use augreg_train::{FlatAdamW, configure_threads, mean_loss, one_hot};
-use augreg_vit::{Architecture, Parameters, Vit};
+use augreg_vit::{Architecture, Noise, Parameters, Vit};
 use tch::{Device, Kind, Tensor};
 
 const SETTINGS: AdamW = AdamW {
@@ -20,33 +21,37 @@ const SETTINGS: AdamW = AdamW {
     beta2: 0.999,
     eps: 1e-8,
     clip_norm: 1.0,
+    mu_dtype: augreg_spec::Precision::Fp32,
     warmup_steps: 10,
 };
 
 fn main() {
     let mut arguments = std::env::args().skip(1).map(|text| text.parse::<f64>().unwrap_or(0.0));
-    let dropout = arguments.next().unwrap_or(0.0);
-    let batch = arguments.next().unwrap_or(256.0) as i64;
-    configure_threads(arguments.next().unwrap_or(1.0) as u32);
+    let mut next = |default: f64| arguments.next().unwrap_or(default);
+    let (dropout, batch) = (next(0.0), next(256.0) as i64);
+    configure_threads(next(1.0) as u32);
+    let [width, depth, head, patch, resolution] =
+        [64.0, 4.0, 16.0, 7.0, 28.0].map(|default| next(default) as u32);
+    let precision = if next(32.0) < 32.0 { Precision::Bf16 } else { Precision::Fp32 };
+    let steps = next(60.0) as u64;
 
-    let width = arguments.next().unwrap_or(64.0) as u32;
-    let depth = arguments.next().unwrap_or(4.0) as u32;
     let model =
-        ModelSpec { width, depth, mlp: 4 * width, heads: width / 16, patch: 7, resnet: None };
-    let architecture = Architecture::new(model, 1, 10, 28).expect("a width that 16 divides");
-    let parameters = Parameters::initialised(&architecture, -2.2, 0, Device::Cpu);
+        ModelSpec { width, depth, mlp: 4 * width, heads: width / head, patch, resnet: None };
+    let architecture = Architecture::new(model, 1, 10, resolution).expect("sizes that divide");
+    let parameters =
+        Parameters::initialised(&architecture, -2.2, 0, Device::Cpu).computing_in(precision);
     let regularization = Regularization { dropout, rescale: false, stochastic_depth: dropout };
     let vit = Vit::new(architecture, &parameters, regularization);
     let mut optimizer = FlatAdamW::new(SETTINGS, &parameters);
-    let images = Tensor::randn([batch, 1, 28, 28], (Kind::Float, Device::Cpu));
+    let images = Tensor::randn([batch, 1, i64::from(resolution), i64::from(resolution)], (Kind::Float, Device::Cpu));
     let labels = Tensor::randint(10, [batch], (Kind::Int64, Device::Cpu));
     let targets = one_hot(&labels, 10);
 
     let mut fastest = [f64::MAX; 3];
     let mut whole = Vec::new();
-    for step in 0..60 {
+    for step in 0..steps {
         let began = Instant::now();
-        let loss = mean_loss(Loss::Sigmoid, &vit.forward(&images, true), &targets);
+        let loss = mean_loss(Loss::Sigmoid, &vit.forward(&images, Some(Noise { seed: step, first: 0 })), &targets);
         let forward = began.elapsed().as_secs_f64();
         let gradient = parameters.gradient(&loss);
         let backward = began.elapsed().as_secs_f64();
@@ -60,7 +65,7 @@ fn main() {
     let rate = |seconds: f64| batch as f64 / seconds;
     println!(
         "dropout {dropout}: {:.0} images/s median, {:.0} best; best ms: forward {:.1}, backward {:.1}, update {:.2}",
-        rate(whole[30]),
+        rate(whole[whole.len() / 2]),
         rate(whole[0]),
         fastest[0] * 1e3,
         fastest[1] * 1e3,

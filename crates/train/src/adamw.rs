@@ -1,8 +1,9 @@
 //! AdamW in the study's form, over all parameters at once.
 
-use augreg_spec::AdamW;
+use augreg_kernels::AdamWUpdate;
+use augreg_spec::{AdamW, Precision};
 use augreg_vit::Parameters;
-use tch::Tensor;
+use tch::{Device, Kind, Tensor};
 
 /// AdamW over the flat parameter buffer. Its state is two tensors of the parameters' size.
 ///
@@ -13,10 +14,14 @@ use tch::Tensor;
 /// 3. `θ ← θ − s η (m̂ / (√v̂ + ε) + λ θ)`, where `m̂ = m / (1 − β₁ᵗ)`, `v̂ = v / (1 − β₂ᵗ)`, and λ acts
 ///    on kernels only.
 ///
+/// On a CPU that is one pass over memory (`augreg-kernels`), on other devices a few operations of
+/// libtorch's, each over the whole buffer.
+///
 /// # Source
 ///
 /// `make` in big_vision `optax.py`: clip → adam → ×lr → + wd·θ → ×schedule. Its `wd` is not
-/// multiplied by the peak learning rate; ours is, as the paper says (§3.3).
+/// multiplied by the peak learning rate; ours is, as the paper says (§3.3). `mu_dtype` is optax's: m
+/// is rounded when it is stored and used before, and what is left of it is β₁ rounded alike.
 #[derive(Debug)]
 pub struct FlatAdamW {
     settings: AdamW,
@@ -28,16 +33,16 @@ impl FlatAdamW {
     #[must_use]
     pub fn new(settings: AdamW, parameters: &Parameters) -> Self {
         let zeros = || parameters.flat().zeros_like();
-        Self { settings, moments: [zeros(), zeros()] }
+        Self { settings, moments: [zeros().to_kind(kind(settings.mu_dtype)), zeros()] }
     }
 
     /// Copies both moments to the host.
     #[must_use]
     pub fn moments_to_host(&self) -> [Vec<f32>; 2] {
         [0, 1].map(|i| {
-            let moment: &Tensor = &self.moments[i];
+            let moment = self.moments[i].to_device(Device::Cpu).to_kind(Kind::Float);
             let mut values = vec![0f32; moment.numel()];
-            moment.to_device(tch::Device::Cpu).copy_data(&mut values, moment.numel());
+            moment.copy_data(&mut values, moment.numel());
             values
         })
     }
@@ -56,8 +61,8 @@ impl FlatAdamW {
 
     /// The update that follows `step` others, at `factor` of the peak learning rate.
     ///
-    /// Returns the gradient's global norm before clipping, a scalar on the device: nothing here
-    /// waits for the device.
+    /// Returns a scalar on the device that is finite if the gradient and all parameters are: nothing
+    /// here waits for a device other than the CPU.
     ///
     /// # Shapes
     ///
@@ -65,29 +70,103 @@ impl FlatAdamW {
     pub fn update(
         &mut self,
         parameters: &Parameters,
-        mut gradient: Tensor,
+        gradient: Tensor,
         step: u64,
         factor: f64,
     ) -> Tensor {
         let _guard = tch::no_grad_guard();
+        let health = if parameters.device() == Device::Cpu {
+            self.update_in_one_pass(parameters, &gradient, step, factor)
+        } else {
+            self.update_by_operations(parameters, gradient, step, factor)
+        };
+        parameters.refresh();
+        health
+    }
+
+    fn update_in_one_pass(
+        &mut self,
+        parameters: &Parameters,
+        gradient: &Tensor,
+        step: u64,
+        factor: f64,
+    ) -> Tensor {
         let AdamW { learning_rate, weight_decay, beta1, beta2, eps, clip_norm, .. } = self.settings;
-        let updates = (step + 1) as f64;
-        let rate = learning_rate * factor;
-        let [first, second] = &mut self.moments;
+        let (updates, rate) = ((step + 1) as f64, learning_rate * factor);
+        let norm = gradient.norm();
+        let over = (norm.double_value(&[]) / clip_norm).max(1.0);
+        let update = AdamWUpdate {
+            gradient_scale: (1.0 / over) as f32,
+            rate: rate as f32,
+            decay: (1.0 - rate * weight_decay) as f32,
+            beta1: stored(self.settings.mu_dtype, beta1),
+            share1: (1.0 - beta1) as f32,
+            beta2: beta2 as f32,
+            share2: (1.0 - beta2) as f32,
+            first: (1.0 / (1.0 - beta1.powf(updates))) as f32,
+            second: (1.0 / (1.0 - beta2.powf(updates))) as f32,
+            eps: eps as f32,
+        };
+        let flat = parameters.flat();
+        let kernels = parameters.kernel_elements();
+        let others = flat.numel() as i64 - kernels;
+        let mut finite = true;
+        for (from, elements, decay) in [(0, kernels, update.decay), (kernels, others, 1.0)] {
+            let part = |tensor: &Tensor| tensor.narrow(0, from, elements);
+            let [first, second] = &self.moments;
+            let (theta, gradient) = (part(&flat), part(gradient));
+            let update = AdamWUpdate { decay, ..update };
+            finite &=
+                augreg_kernels::adamw(&theta, &gradient, &part(first), &part(second), update);
+        }
+        if finite { norm } else { norm * f64::NAN }
+    }
+
+    fn update_by_operations(
+        &mut self,
+        parameters: &Parameters,
+        mut gradient: Tensor,
+        step: u64,
+        factor: f64,
+    ) -> Tensor {
+        let AdamW { learning_rate, weight_decay, beta1, beta2, eps, clip_norm, .. } = self.settings;
+        let (updates, rate) = ((step + 1) as f64, learning_rate * factor);
+        let [moment, second] = &mut self.moments;
 
         let norm = gradient.norm();
         let _ = gradient.g_div_(&(&norm / clip_norm).clamp_min(1.0));
 
-        let _ = first.lerp_(&gradient, 1.0 - beta1);
+        // The moment itself, unless it is kept in another kind.
+        let decay = f64::from(stored(self.settings.mu_dtype, beta1));
+        let mut first = moment.to_kind(Kind::Float);
+        let _ = first.g_mul_scalar_(decay).g_add_(&(&gradient * (1.0 - beta1)));
+        if moment.kind() != Kind::Float {
+            moment.copy_(&first);
+        }
         let _ = second.lerp_(&gradient.square_(), 1.0 - beta2);
         let mut root = (&*second / (1.0 - beta2.powf(updates))).sqrt_();
-        let mut change = &*first / root.g_add_scalar_(eps);
+        let mut change = &first / root.g_add_scalar_(eps);
         let _ = change.g_mul_scalar_(-rate / (1.0 - beta1.powf(updates)));
 
         let mut flat = parameters.flat();
         let mut kernels = flat.narrow(0, 0, parameters.kernel_elements());
         let _ = kernels.g_mul_scalar_(1.0 - rate * weight_decay);
         let _ = flat.g_add_(&change);
-        norm
+        norm + flat.sum(Kind::Float)
+    }
+}
+
+/// The decay of a moment as it meets one that is kept in `precision`: JAX computes `0.9 · m` in the
+/// kind of m, and 0.9 in bfloat16 is 0.8984375.
+pub(crate) fn stored(precision: Precision, decay: f64) -> f32 {
+    let rounded = Tensor::from(decay as f32).to_kind(kind(precision)).to_kind(Kind::Float);
+    rounded.double_value(&[]) as f32
+}
+
+/// libtorch's kind of a buffer.
+pub(crate) fn kind(precision: Precision) -> Kind {
+    match precision {
+        Precision::Fp32 => Kind::Float,
+        Precision::Bf16 => Kind::BFloat16,
     }
 }

@@ -53,7 +53,7 @@ pub(crate) fn evaluate(
         }
         let batch = batch?;
         let labels = labels(&batch, device);
-        let logits = vit.forward(&pixels(&batch, spec, device), false);
+        let logits = vit.forward(&pixels(&batch, spec, device), None);
         totals += batch_totals(spec.loss, &logits, &labels);
         examples += batch.labels.len() as u64;
     }

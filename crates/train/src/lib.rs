@@ -18,10 +18,12 @@ mod failure;
 mod loss;
 mod losses;
 mod meter;
+mod micro_batch;
 mod mixup;
 mod noop;
 mod pretrain;
 mod schedule;
+mod sgd;
 mod trainer;
 
 pub use adamw::FlatAdamW;
@@ -32,3 +34,4 @@ pub use failure::Failure;
 pub use loss::{mean_loss, one_hot};
 pub use mixup::Mixup;
 pub use schedule::factor;
+pub use sgd::FlatSgd;

@@ -21,6 +21,7 @@ use crate::execute::{End, Host, patiently};
 use crate::failure::Failure;
 use crate::losses::{KEPT, Series};
 use crate::meter::{Every, Throughput};
+use crate::micro_batch;
 use crate::trainer::Trainer;
 
 /// Batches prepared ahead of the device.
@@ -69,6 +70,17 @@ pub(crate) fn run(
         return Err(Failure::new(FailureKind::Bug, why));
     };
     let dataset = datasets.get(source, &spec.dataset)?;
+    let recorded = resumed.as_ref().map(|state| state.micro_batch).filter(|size| *size > 0);
+    let asked = assignment.micro_batch.map(|size| size.get().min(spec.batch_size));
+    let fits = || micro_batch::size(spec, assignment.device, assignment.threads);
+    let micro_batch = recorded.or(asked).unwrap_or_else(fits);
+    if micro_batch < spec.batch_size && step == 0 {
+        let text = format!(
+            "{micro_batch} images of the {} of a batch go through the network at once",
+            spec.batch_size
+        );
+        host.journal(JournalEvent::Note { text })?;
+    }
     info!(step, steps = spec.steps(), "training");
     Job {
         assignment,
@@ -78,7 +90,7 @@ pub(crate) fn run(
         folder,
         dataset,
         device,
-        trainer: Trainer::new(spec, architecture, device, resumed.as_ref()),
+        trainer: Trainer::new(spec, architecture, device, micro_batch, resumed.as_ref()),
         evaluated: resumed.as_ref().map_or(0, |state| state.evaluated),
         best_val: resumed.as_ref().and_then(|state| state.best_val),
         final_val: None,
@@ -197,6 +209,10 @@ impl<'a> Job<'a> {
                 )
             })?;
             self.trainer.update(&batch)?;
+            for text in std::mem::take(&mut self.trainer.notes) {
+                warn!("{text}");
+                self.host.journal(JournalEvent::Note { text })?;
+            }
             self.progress.set(self.trainer.step);
             let (images, time) = (batch.labels.len() as u64, started.elapsed());
             for throughput in [&mut self.pace.all, &mut self.pace.metric, &mut self.pace.beat] {

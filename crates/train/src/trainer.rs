@@ -1,12 +1,14 @@
 //! One training step, and the state it changes.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use augreg_data::Batch;
-use augreg_protocol::Proof;
+use augreg_protocol::{FailureKind, Proof};
 use augreg_spec::random::{Purpose, stream};
 use augreg_spec::{PretrainSpec, SplitName};
 use augreg_vit::checkpoint::TrainingState;
-use augreg_vit::{Architecture, Parameters, Vit, sha256};
-use tch::{Device, Kind};
+use augreg_vit::{Architecture, Noise, Parameters, Vit, sha256};
+use tch::{Device, Kind, Tensor};
 
 use crate::adamw::FlatAdamW;
 use crate::batch::{labels, pixels};
@@ -14,6 +16,7 @@ use crate::drawn::Drawn;
 use crate::failure::Failure;
 use crate::loss::{mean_loss, one_hot};
 use crate::losses::Losses;
+use crate::micro_batch;
 use crate::mixup::Mixup;
 use crate::schedule::factor;
 
@@ -27,6 +30,10 @@ pub(crate) struct Trainer<'a> {
     pub(crate) vit: Vit,
     pub(crate) losses: Losses,
     drawn: Drawn,
+    /// Images that go through the network at once.
+    pub(crate) micro_batch: u32,
+    /// What the journal should tell of the last steps.
+    pub(crate) notes: Vec<String>,
     /// Steps done.
     pub(crate) step: u64,
 }
@@ -37,10 +44,12 @@ impl<'a> Trainer<'a> {
         spec: &'a PretrainSpec,
         architecture: Architecture,
         device: Device,
+        micro_batch: u32,
         resumed: Option<&TrainingState>,
     ) -> Self {
         let mut parameters =
-            Parameters::initialised(&architecture, spec.head_bias, spec.seed, device);
+            Parameters::initialised(&architecture, spec.head_bias, spec.seed, device)
+                .computing_in(spec.precision);
         let mut optimizer = FlatAdamW::new(spec.optimizer, &parameters);
         if let Some(state) = resumed {
             parameters.copy_from_host(&state.parameters);
@@ -62,6 +71,8 @@ impl<'a> Trainer<'a> {
                 spec.steps() * u64::from(spec.batch_size),
                 resumed.map_or_else(|| Some(Drawn::nothing()), |state| state.orders.clone()),
             ),
+            micro_batch,
+            notes: Vec::new(),
             step: resumed.map_or(0, |state| state.step),
         }
     }
@@ -75,9 +86,6 @@ impl<'a> Trainer<'a> {
     /// One update from one batch: a function of state, batch, seed and step, and of nothing else.
     pub(crate) fn update(&mut self, batch: &Batch) -> Result<(), Failure> {
         let (spec, step) = (self.spec, self.step);
-        let masks = stream(spec.seed, Purpose::Dropout, step, 0).bits();
-        tch::manual_seed(masks as i64);
-
         let mut images = pixels(batch, spec, self.device);
         let mut targets = one_hot(&labels(batch, self.device), i64::from(spec.dataset.classes));
         if let Some(mixup) = self.mixup {
@@ -85,16 +93,66 @@ impl<'a> Trainer<'a> {
             images = Mixup::mix(lambda, &images);
             targets = Mixup::mix(lambda, &targets);
         }
-        let logits = self.vit.forward(&images, true);
-        let loss = mean_loss(spec.loss, &logits, &targets);
-        let gradient = self.parameters.gradient(&loss);
+        let (loss, gradient) = self.fitting_gradient(&images, &targets);
         let factor = factor(step, spec.optimizer.warmup_steps, spec.steps());
-        let norm = self.optimizer.update(&self.parameters, gradient, step, factor);
+        let health = self.optimizer.update(&self.parameters, gradient, step, factor);
 
-        let health = norm + self.parameters.flat().sum(Kind::Float);
         self.drawn.add(step * u64::from(spec.batch_size), &batch.examples);
         self.step += 1;
         self.losses.push(self.step, spec.optimizer.learning_rate * factor, &loss, &health)
+    }
+
+    /// [`Self::gradient`], with smaller micro-batches if the device has no room for these: its state
+    /// changes only after that.
+    fn fitting_gradient(&mut self, images: &Tensor, targets: &Tensor) -> (Tensor, Tensor) {
+        loop {
+            let whole = AssertUnwindSafe(|| self.gradient(images, targets));
+            let payload = match catch_unwind(whole) {
+                Ok(gradient) => return gradient,
+                Err(payload) => payload,
+            };
+            let smaller = micro_batch::halved(self.micro_batch);
+            let full = Failure::of_panic(payload.as_ref()).kind == FailureKind::OutOfMemory;
+            match smaller {
+                Some(smaller) if full => {
+                    self.notes.push(format!(
+                        "{} images at once are too many for the memory of {:?}: from step {} on it is \
+                         {smaller}",
+                        self.micro_batch, self.device, self.step
+                    ));
+                    self.micro_batch = smaller;
+                }
+                _ => resume_unwind(payload),
+            }
+        }
+    }
+
+    /// The loss of a batch and its gradient, summed over micro-batches.
+    fn gradient(&self, images: &Tensor, targets: &Tensor) -> (Tensor, Tensor) {
+        let seed = stream(self.spec.seed, Purpose::Dropout, self.step, 0).bits();
+        let batch = images.size()[0];
+        let mut sum: Option<(Tensor, Tensor)> = None;
+        for first in (0..batch).step_by(self.micro_batch as usize) {
+            let size = i64::from(self.micro_batch).min(batch - first);
+            let part = |whole: &Tensor| whole.narrow(0, first, size);
+            let noise = Noise { seed, first: first.unsigned_abs() };
+            let logits = self.vit.forward(&part(images), Some(noise));
+            let mut loss = mean_loss(self.spec.loss, &logits, &part(targets));
+            if size < batch {
+                loss = loss * (size as f64 / batch as f64);
+            }
+            let gradient = self.parameters.gradient(&loss);
+            let loss = loss.detach();
+            sum = Some(match sum {
+                None => (loss, gradient),
+                Some((losses, mut gradients)) => {
+                    let _ = gradients.g_add_(&gradient);
+                    (losses + loss, gradients)
+                }
+            });
+        }
+        let empty = || Tensor::zeros([1], (Kind::Float, self.device));
+        sum.unwrap_or_else(|| (empty(), self.parameters.flat().zeros_like()))
     }
 
     /// Everything a later attempt needs of this trainer. Callers settle the losses first.
@@ -107,6 +165,7 @@ impl<'a> Trainer<'a> {
             evaluated: 0,
             best_val: None,
             seconds: 0.0,
+            micro_batch: self.micro_batch,
             orders: self.drawn.sums(),
         }
     }

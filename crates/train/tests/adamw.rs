@@ -13,6 +13,7 @@ const SETTINGS: AdamW = AdamW {
     beta2: 0.999,
     eps: 1e-8,
     clip_norm: 1.0,
+    mu_dtype: augreg_spec::Precision::Fp32,
     warmup_steps: 5,
 };
 

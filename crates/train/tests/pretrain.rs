@@ -3,9 +3,10 @@
 mod common;
 
 use std::fs;
+use std::num::NonZeroU32;
 
 use augreg_protocol::{FailureKind, JournalEvent, Outcome};
-use augreg_spec::{Augmentation, Crop, Loss, Regularization};
+use augreg_spec::{Augmentation, Crop, Loss, PretrainSpec, Regularization};
 use augreg_train::End;
 use common::{Study, spec};
 
@@ -103,6 +104,33 @@ fn the_loss_of_every_step_is_kept_however_long_the_job() {
     let losses: Vec<_> = host.metric("train_loss").iter().map(|point| point.0).collect();
     assert_eq!(losses, (1..=steps).collect::<Vec<_>>());
     assert!(steps > 1100 && host.metric("learning_rate").len() as u64 == steps / 2);
+}
+
+/// With dropout, stochastic depth and mixup: what is drawn does not depend on the pieces either.
+#[test]
+fn a_batch_in_micro_batches_trains_as_the_whole_and_a_resume_keeps_their_size() {
+    let short = || PretrainSpec { epochs: 0.1, evaluations: 1, ..spec() };
+    let losses = |micro_batch: Option<u32>| {
+        let mut study = Study::of(short());
+        study.assignment.micro_batch = micro_batch.and_then(NonZeroU32::new);
+        let (_, seen) = study.finish_seen();
+        seen.metric("train_loss").iter().map(|point| point.1).collect::<Vec<_>>()
+    };
+    let whole = losses(None);
+    assert_eq!(whole.len(), 4);
+    for size in [1, 17, 25, 999] {
+        for (ours, expected) in losses(Some(size)).iter().zip(&whole) {
+            assert!((ours / expected - 1.0).abs() < 2e-6, "{size}: {ours}, whole {expected}");
+        }
+    }
+
+    let mut straight = Study::of(spec());
+    straight.assignment.micro_batch = NonZeroU32::new(17);
+    let mut stopped = Study::of(spec());
+    stopped.assignment.micro_batch = NonZeroU32::new(17);
+    assert!(matches!(stopped.attempt(20).0, End::Stopped { .. }));
+    stopped.assignment.micro_batch = None;
+    assert_eq!(result(&stopped.finish()), result(&straight.finish()));
 }
 
 #[test]

@@ -11,8 +11,11 @@ use std::path::Path;
 
 use augreg_spec::{Gelu, Regularization};
 use augreg_vit::foreign::{Head, Weights};
-use augreg_vit::{Parameters, Vit};
+use augreg_vit::{Noise, Parameters, Vit};
 use tch::{Device, Kind, Tensor};
+
+/// As in training, but nothing is dropped here.
+const NOISE: Noise = Noise { seed: 0, first: 0 };
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -30,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let images = Tensor::read_safetensors(images)?.remove(0).1;
     let vit = Vit::new(architecture, &parameters, Regularization::default());
-    let logits = vit.forward(&images, true);
+    let logits = vit.forward(&images, Some(NOISE));
     let loss = logits.square().mean(Kind::Float) * 0.5;
     let gradient = parameters.gradient(&loss);
     let mut named = vec![("logits".to_owned(), logits.detach())];

@@ -2,9 +2,9 @@
 
 use augreg_spec::{Gelu, Regularization};
 use augreg_weights::Architecture;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
-use crate::noise::Drop;
+use crate::noise::{Depth, Draws, Drop, gelu};
 use crate::parameters::Parameters;
 
 /// flax's LayerNorm epsilon; libtorch's default of 1e-5 is not what the released weights saw.
@@ -13,6 +13,7 @@ pub(crate) const LAYER_NORM_EPS: f64 = 1e-6;
 /// A weight with its bias.
 #[derive(Debug)]
 pub(crate) struct Affine {
+    /// In the kind of the products: narrower than the rest in mixed precision.
     weight: Tensor,
     bias: Tensor,
 }
@@ -25,9 +26,9 @@ impl Affine {
         }
     }
 
-    /// `x Wᵀ + b` over the last dimension.
+    /// `x Wᵀ + b` over the last dimension, in the kind of W.
     pub(crate) fn dense(&self, x: &Tensor) -> Tensor {
-        x.linear(&self.weight, Some(&self.bias))
+        product(x, &self.weight, &self.bias)
     }
 
     /// Rows `from .. from + rows` of the kernel with their biases.
@@ -38,7 +39,7 @@ impl Affine {
     /// The patch embedding: a `[D, C, P, P]` kernel applied to patches `[B, N, C·P·P]`. A product
     /// is what a convolution with stride P is, and needs no gradient with respect to the pixels.
     pub(crate) fn patches(&self, x: &Tensor) -> Tensor {
-        x.linear(&self.weight.flatten(1, -1), Some(&self.bias))
+        product(x, &self.weight.flatten(1, -1), &self.bias)
     }
 
     /// LayerNorm over the last dimension.
@@ -46,6 +47,12 @@ impl Affine {
         let (weight, bias) = (Some(&self.weight), Some(&self.bias));
         x.layer_norm(self.bias.size(), weight, bias, LAYER_NORM_EPS, true)
     }
+}
+
+/// `x Wᵀ + b` in the kind of W.
+fn product(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Tensor {
+    let kind = weight.kind();
+    x.to_kind(kind).linear(weight, Some(bias.to_kind(kind)))
 }
 
 /// A transformer block.
@@ -60,8 +67,7 @@ pub(crate) struct Block {
     heads: i64,
     gelu: Gelu,
     dropout: Option<Drop>,
-    depth: Option<Drop>,
-    rescale: bool,
+    depth: Option<Depth>,
 }
 
 impl Block {
@@ -87,8 +93,8 @@ impl Block {
             heads: architecture.heads(),
             gelu: architecture.gelu(),
             dropout: Drop::new(regularization.dropout),
-            depth: Drop::new(regularization.stochastic_depth * index as f64 / last),
-            rescale: regularization.rescale,
+            depth: Drop::new(regularization.stochastic_depth * index as f64 / last)
+                .map(|drop| Depth { drop, rescale: regularization.rescale }),
         }
     }
 
@@ -101,15 +107,15 @@ impl Block {
     ///
     /// - `x`: `[B, N, D]`.
     /// - returns: `[B, keep, D]`.
-    pub(crate) fn forward(&self, x: &Tensor, keep: i64, train: bool) -> Tensor {
+    pub(crate) fn forward(&self, x: &Tensor, keep: i64, draws: Option<&Draws>) -> Tensor {
         let attended = self.proj.dense(&self.attention(&self.norm1.norm(x), keep));
-        let x = self.join(&x.narrow(1, 0, keep), &attended, train);
-        let hidden = self.fc1.dense(&self.norm2.norm(&x)).gelu(match self.gelu {
-            Gelu::Tanh => "tanh",
-            Gelu::Erf => "none",
-        });
-        let hidden = dropout(self.dropout, hidden, train);
-        self.join(&x, &self.fc2.dense(&hidden), train)
+        let x = self.join(&x.narrow(1, 0, keep), &attended, draws);
+        let hidden = self.fc1.dense(&self.norm2.norm(&x));
+        let hidden = match draws {
+            Some(draws) => draws.gelu(self.gelu, self.dropout, &hidden),
+            None => gelu(self.gelu, &hidden),
+        };
+        self.join(&x, &self.fc2.dense(&hidden), draws)
     }
 
     /// Multi-head self-attention of the first `keep` tokens to all, up to its output projection:
@@ -140,9 +146,9 @@ impl Block {
             Tensor::scaled_dot_product_attention(&q, &k, &v, none, 0.0, false, None, false)
         } else {
             let scale = 1.0 / (e as f64).sqrt();
-            let bias = Tensor::zeros([1], (Kind::Float, x.device())); // Ignored: its factor is 0.
+            let bias = Tensor::zeros([1], (q.kind(), x.device())); // Ignored: its factor is 0.
             let scores = bias.baddbmm(q, &k.transpose(1, 2), 0.0, scale);
-            scores.softmax(-1, Kind::Float).bmm(v).view([b, h, keep, e])
+            scores.softmax(-1, q.kind()).bmm(v).view([b, h, keep, e])
         };
         attended.transpose(1, 2).reshape([b, keep, d])
     }
@@ -152,32 +158,10 @@ impl Block {
     /// Stochastic depth drops a branch for whole examples, each branch by its own draw. Unless told
     /// to, it does not rescale what is kept: `x + y · (1 − drop)`, as `_stoch_depth_mask` of
     /// big_vision `models/mlp_mixer.py` does, and unlike timm's `DropPath`.
-    fn join(&self, x: &Tensor, branch: &Tensor, train: bool) -> Tensor {
-        if !train {
-            return x + branch;
+    fn join(&self, x: &Tensor, branch: &Tensor, draws: Option<&Draws>) -> Tensor {
+        match draws {
+            Some(draws) => draws.add(x, branch, self.dropout, self.depth),
+            None => x + branch,
         }
-        let (shape, device) = (branch.size(), branch.device());
-        let each = [shape[0], 1, 1];
-        let depth = self.depth.map(|drop| match self.rescale {
-            true => drop.scaled(&each, device),
-            false => drop.keep(&each, device),
-        });
-        let mask = match (self.dropout.map(|drop| drop.scaled(&shape, device)), depth) {
-            (None, None) => return x + branch,
-            (Some(mask), None) | (None, Some(mask)) => mask,
-            (Some(mut mask), Some(depth)) => mask.g_mul_(&depth),
-        };
-        x.addcmul(branch, &mask)
-    }
-}
-
-/// Inverted dropout of activations.
-pub(crate) fn dropout(drop: Option<Drop>, x: Tensor, train: bool) -> Tensor {
-    match drop {
-        Some(drop) if train => {
-            let mask = drop.scaled(&x.size(), x.device());
-            x * mask
-        }
-        _ => x,
     }
 }

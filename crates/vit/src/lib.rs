@@ -13,5 +13,6 @@ mod vit;
 pub use augreg_weights::{
     Architecture, CheckpointError, Init, Role, TensorSpec, checkpoint, foreign, sha256,
 };
+pub use noise::Noise;
 pub use parameters::Parameters;
 pub use vit::Vit;

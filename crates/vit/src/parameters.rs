@@ -3,6 +3,7 @@
 //! Kernels come first, so weight decay is one operation on the head of the buffer and every other
 //! part of an optimizer's step is one operation on all of it, however deep the network.
 
+use augreg_spec::Precision;
 use augreg_weights::{Architecture, Role, TensorSpec, sha256};
 use tch::{Device, Kind, Tensor};
 
@@ -11,6 +12,9 @@ use tch::{Device, Kind, Tensor};
 pub struct Parameters {
     specs: Vec<TensorSpec>,
     flat: Tensor,
+    /// In mixed precision, what the products of kernels are computed with.
+    narrow: Option<Tensor>,
+    /// What the network computes with: of the flat buffer, or of the narrow one.
     views: Vec<Tensor>,
     kernel_elements: i64,
 }
@@ -27,19 +31,43 @@ impl Parameters {
         let specs = architecture.tensors(head_bias);
         let values: Vec<f32> = specs.iter().flat_map(|spec| spec.initial_values(seed)).collect();
         let flat = Tensor::from_slice(&values).to_device(device);
-        let mut offset = 0;
-        let views = specs
-            .iter()
-            .map(|spec| {
-                let elements = spec.elements() as i64;
-                let view = flat.narrow(0, offset, elements).view(spec.shape.as_slice()).detach();
-                offset += elements;
-                view.set_requires_grad(true)
-            })
-            .collect();
         let kernels = specs.iter().filter(|spec| spec.role == Role::Kernel);
         let kernel_elements = kernels.map(TensorSpec::elements).sum::<usize>() as i64;
-        Self { specs, flat, views, kernel_elements }
+        let views = views(&specs, |_| &flat);
+        Self { specs, flat, narrow: None, views, kernel_elements }
+    }
+
+    /// The same values, with products computed in `precision`. Only networks made afterwards see it.
+    ///
+    /// In bf16, kernels have a copy in bfloat16 that the products use, and that follows the 32-bit
+    /// values by [`Self::refresh`]; gradients with respect to it stand for those of the 32-bit values.
+    /// Convolutions of a hybrid's stem standardise the 32-bit values first. So mixed precision needs
+    /// nothing of libtorch's autocast, and casts every kernel once a step.
+    #[must_use]
+    pub fn computing_in(mut self, precision: Precision) -> Self {
+        self.narrow = match precision {
+            Precision::Fp32 => None,
+            Precision::Bf16 => Some(
+                self.flat.narrow(0, 0, self.kernel_elements).to_kind(Kind::BFloat16).detach(),
+            ),
+        };
+        let (flat, narrow) = (&self.flat, self.narrow.as_ref());
+        self.views = views(&self.specs, |spec| narrow.filter(|_| is_dense(spec)).unwrap_or(flat));
+        self
+    }
+
+    /// Kind of the factors of products: bfloat16 in mixed precision.
+    #[must_use]
+    pub fn products(&self) -> Kind {
+        self.narrow.as_ref().map_or(Kind::Float, Tensor::kind)
+    }
+
+    /// Brings what products are computed with up to date with the values, after these have changed.
+    pub fn refresh(&self) {
+        if let Some(narrow) = &self.narrow {
+            let wide = self.flat.narrow(0, 0, self.kernel_elements);
+            tch::no_grad(|| narrow.shallow_clone().copy_(&wide));
+        }
     }
 
     /// The tensors' specs, in the order of the flat buffer.
@@ -48,7 +76,8 @@ impl Parameters {
         &self.specs
     }
 
-    /// The tensor of this name, sharing memory with the flat buffer.
+    /// The tensor of this name, sharing memory with the flat buffer, or with the narrow copy if it is
+    /// a kernel of a dense layer and precision is mixed.
     ///
     /// # Panics
     ///
@@ -80,8 +109,9 @@ impl Parameters {
     /// [`Self::flat`]. Frees the graph below `loss`.
     pub fn gradient(&self, loss: &Tensor) -> Tensor {
         let gradients = Tensor::run_backward(&[loss], &self.views, false, false);
-        let gradients: Vec<_> = gradients.iter().map(|gradient| gradient.reshape(-1)).collect();
-        Tensor::cat(&gradients, 0)
+        let flat = |gradient: &Tensor| gradient.reshape(-1);
+        let gradients: Vec<_> = gradients.iter().map(flat).collect();
+        Tensor::cat(&gradients, 0).to_kind(Kind::Float)
     }
 
     /// Copies all values to the host, in the order of [`Self::specs`].
@@ -98,6 +128,7 @@ impl Parameters {
     pub fn copy_from_host(&mut self, values: &[f32]) {
         assert_eq!(values.len(), self.flat.numel(), "one value for each parameter");
         tch::no_grad(|| self.flat.copy_(&Tensor::from_slice(values)));
+        self.refresh();
     }
 
     /// [`sha256`] of the parameters.
@@ -105,6 +136,23 @@ impl Parameters {
     pub fn sha256(&self) -> String {
         sha256(&self.specs, &[&self.to_host()])
     }
+}
+
+/// A view for each tensor, of the buffer that it lies in, which want gradients.
+fn views<'a>(specs: &[TensorSpec], buffer: impl Fn(&TensorSpec) -> &'a Tensor) -> Vec<Tensor> {
+    let mut offset = 0;
+    let view = |spec: &TensorSpec| {
+        let elements = spec.elements() as i64;
+        let part = buffer(spec).narrow(0, offset, elements);
+        offset += elements;
+        part.view(spec.shape.as_slice()).detach().set_requires_grad(true)
+    };
+    specs.iter().map(view).collect()
+}
+
+/// Whether a tensor is the kernel of a dense layer, the patch embedding among them.
+fn is_dense(spec: &TensorSpec) -> bool {
+    spec.role == Role::Kernel && !spec.name.starts_with("patch_embed.backbone.")
 }
 
 /// Copies a flat tensor of 32-bit floats to the host.

@@ -23,6 +23,8 @@ struct NormedConv {
     scale: Tensor,
     bias: Tensor,
     stride: i64,
+    /// Kind of the convolution's factors; all else is in 32-bit floats.
+    products: Kind,
 }
 
 impl NormedConv {
@@ -32,20 +34,18 @@ impl NormedConv {
             scale: parameters.get(&format!("{norm}.weight")),
             bias: parameters.get(&format!("{norm}.bias")),
             stride,
+            products: parameters.products(),
         }
     }
 
     fn forward(&self, x: &Tensor) -> Tensor {
-        let padded = same(x, self.kernel.size()[2], self.stride, 0.0);
-        let kernel = standardise(&self.kernel);
+        let x = x.to_kind(self.products);
+        let padded = same(&x, self.kernel.size()[2], self.stride, 0.0);
+        let kernel = standardise(&self.kernel).to_kind(self.products);
         let strides = [self.stride, self.stride];
-        padded.conv2d(&kernel, None::<Tensor>, strides, [0, 0], [1, 1], 1).group_norm(
-            GROUPS,
-            Some(&self.scale),
-            Some(&self.bias),
-            GROUP_NORM_EPS,
-            true,
-        )
+        let y = padded.conv2d(&kernel, None::<Tensor>, strides, [0, 0], [1, 1], 1);
+        let (scale, bias) = (Some(&self.scale), Some(&self.bias));
+        y.to_kind(Kind::Float).group_norm(GROUPS, scale, bias, GROUP_NORM_EPS, true)
     }
 }
 

@@ -2,10 +2,10 @@
 
 use augreg_spec::Regularization;
 use augreg_weights::Architecture;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
-use crate::block::{Affine, Block, dropout};
-use crate::noise::Drop;
+use crate::block::{Affine, Block};
+use crate::noise::{Draws, Drop, Noise};
 use crate::parameters::Parameters;
 use crate::stem::Stem;
 
@@ -54,29 +54,35 @@ impl Vit {
 
     /// The logits of a batch of images.
     ///
-    /// With `train`, dropout and stochastic depth draw from libtorch's generator of the device.
+    /// With `noise`, as in training, dropout and stochastic depth draw from it; without, as in
+    /// evaluation, nothing is dropped.
     ///
     /// # Shapes and units
     ///
     /// - `images`: `[B, C, H, W]`, 32-bit floats, pixels in [-1, 1].
-    /// - returns: `[B, classes]`.
+    /// - returns: `[B, classes]`, 32-bit floats, whatever the precision of the products.
     ///
     /// # Panics
     ///
     /// If the images are not of the architecture's channels and resolution, or libtorch is out of
     /// memory.
-    pub fn forward(&self, images: &Tensor, train: bool) -> Tensor {
+    pub fn forward(&self, images: &Tensor, noise: Option<Noise>) -> Tensor {
+        let draws = noise.map(|noise| Draws::begin(noise, images.device()));
+        let draws = draws.as_ref();
         let map = self.stem.as_ref().map(|stem| stem.forward(images)); // [B, C', H', W']
         let patches = self.patches(map.as_ref().unwrap_or(images));
         let patches = self.embed.patches(&patches); // [B, N, D]
         let class_token = self.class_token.expand([images.size()[0], 1, -1], false);
         let tokens = Tensor::cat(&[class_token, patches], 1) + &self.positions; // [B, N + 1, D]
-        let mut x = dropout(self.dropout, tokens, train);
+        let mut x = match draws {
+            Some(draws) => draws.dropout(self.dropout, tokens),
+            None => tokens,
+        };
         for (i, block) in self.blocks.iter().enumerate() {
             let keep = if i + 1 == self.blocks.len() { 1 } else { x.size()[1] };
-            x = block.forward(&x, keep, train);
+            x = block.forward(&x, keep, draws);
         }
-        self.head.dense(&self.norm.norm(&x.select(1, 0)))
+        self.head.dense(&self.norm.norm(&x.select(1, 0))).to_kind(Kind::Float)
     }
 
     /// Cuts maps into patches: `[B, C, H, W]` to `[B, N, C·P·P]`, N in row-major order.

@@ -1,9 +1,11 @@
 //! The network against an independent NumPy implementation, and what must hold of any network.
 
-use augreg_spec::{ModelSpec, Regularization};
-use augreg_vit::{Architecture, Parameters, Vit};
+use augreg_spec::{ModelSpec, Precision, Regularization};
+use augreg_vit::{Architecture, Noise, Parameters, Vit};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
+
+const NOISE: Noise = Noise { seed: 0, first: 0 };
 
 const OFF: Regularization = Regularization { dropout: 0.0, rescale: false, stochastic_depth: 0.0 };
 
@@ -42,7 +44,7 @@ fn logits_and_gradients_equal_numpy() {
     let images = fill(&[2, 3, 12, 12], 0.5, 1.0);
     let vit = Vit::new(architecture, &parameters, OFF);
     let (logits, gradient) = tch::with_grad(|| {
-        let logits = vit.forward(&images, true);
+        let logits = vit.forward(&images, Some(NOISE));
         let loss = logits.square().mean(Kind::Float) * 0.5;
         (logits.detach(), parameters.gradient(&loss))
     });
@@ -71,7 +73,7 @@ fn logits_and_gradients_equal_numpy() {
 fn the_head_starts_at_its_bias_whatever_the_image() {
     let parameters = Parameters::initialised(&tiny(), -6.9, 3, Device::Cpu);
     let logits =
-        Vit::new(tiny(), &parameters, OFF).forward(&fill(&[2, 3, 12, 12], 0.0, 1.0), false);
+        Vit::new(tiny(), &parameters, OFF).forward(&fill(&[2, 3, 12, 12], 0.0, 1.0), None);
     assert_eq!(Vec::<f32>::try_from(logits.view(-1)).expect("floats"), vec![-6.9f32; 10]);
 }
 
@@ -98,14 +100,70 @@ fn dropout_and_stochastic_depth_act_in_training_only_and_follow_the_seed() {
     let parameters = Parameters::initialised(&tiny(), 0.0, 3, Device::Cpu);
     tch::no_grad(|| parameters.get("head.weight").copy_(&fill(&[5, 8], 1.0, 1.0)));
     let images = fill(&[2, 3, 12, 12], 0.0, 1.0);
-    let run = |regularization, train, seed| {
-        tch::manual_seed(seed);
-        Vit::new(tiny(), &parameters, regularization).forward(&images, train)
+    let run = |regularization, noise| {
+        Vit::new(tiny(), &parameters, regularization).forward(&images, noise)
     };
-    assert_eq!(run(regularization, false, 1), run(OFF, true, 1));
-    assert_eq!(run(regularization, true, 1), run(regularization, true, 1));
-    assert_ne!(run(regularization, true, 1), run(regularization, true, 2));
-    assert_ne!(run(regularization, true, 1), run(OFF, true, 1));
+    let noise = |seed| Some(Noise { seed, first: 0 });
+    assert_eq!(run(regularization, None), run(OFF, noise(1)));
+    assert_eq!(run(regularization, noise(1)), run(regularization, noise(1)));
+    assert_ne!(run(regularization, noise(1)), run(regularization, noise(2)));
+    assert_ne!(run(regularization, noise(1)), run(OFF, noise(1)));
+}
+
+/// The gradients of micro-batches add up to that of the batch, with all that is drawn at random.
+#[test]
+fn a_batch_in_pieces_has_the_gradient_of_the_whole() {
+    let regularization = Regularization { dropout: 0.2, rescale: false, stochastic_depth: 0.5 };
+    let parameters = Parameters::initialised(&tiny(), 0.0, 3, Device::Cpu);
+    tch::no_grad(|| parameters.get("head.weight").copy_(&fill(&[5, 8], 1.0, 1.0)));
+    let vit = Vit::new(tiny(), &parameters, regularization);
+    let images = fill(&[10, 3, 12, 12], 0.0, 1.0);
+    let gradient = |size: i64| {
+        let mut sum = parameters.flat().zeros_like();
+        for first in (0..10).step_by(size as usize) {
+            let part = images.narrow(0, first, size.min(10 - first));
+            let noise = Noise { seed: 4, first: first.unsigned_abs() };
+            let logits = vit.forward(&part, Some(noise));
+            sum += parameters.gradient(&logits.square().sum(Kind::Float));
+        }
+        sum
+    };
+    let whole = gradient(10);
+    for size in [1, 3, 5] {
+        let off = (gradient(size) - &whole).norm().double_value(&[]);
+        let off = off / whole.norm().double_value(&[]);
+        assert!(off < 1e-6, "{size}: {off:e}");
+    }
+}
+
+/// Mixed precision is off by what 8 bits of mantissa are, and no more; so is its gradient.
+#[test]
+fn bf16_is_close_to_fp32_for_plain_and_hybrid_networks() {
+    tch::set_num_threads(1);
+    let resnet = augreg_spec::Resnet::new(&[1]).expect("stages");
+    for resnet in [None, Some(resnet)] {
+        let model = ModelSpec { width: 32, depth: 3, mlp: 64, heads: 2, patch: 4, resnet };
+        let architecture = architecture(model, 3, 5, 16);
+        let run = |precision| {
+            let parameters = Parameters::initialised(&architecture, 0.0, 3, Device::Cpu);
+            let mut values = parameters.to_host();
+            for (i, value) in values.iter_mut().enumerate() {
+                *value += 0.05 * (0.7 * i as f32).sin();
+            }
+            let mut parameters = parameters.computing_in(precision);
+            parameters.copy_from_host(&values);
+            let vit = Vit::new(architecture, &parameters, OFF);
+            let logits = vit.forward(&fill(&[6, 3, 16, 16], 0.2, 1.0), Some(NOISE));
+            let gradient = parameters.gradient(&logits.square().mean(Kind::Float));
+            (logits.detach(), gradient)
+        };
+        let (exact, mixed) = (run(Precision::Fp32), run(Precision::Bf16));
+        let off = |a: &Tensor, b: &Tensor| {
+            (a - b).norm().double_value(&[]) / b.norm().double_value(&[])
+        };
+        let (logits, gradient) = (off(&mixed.0, &exact.0), off(&mixed.1, &exact.1));
+        assert!(logits > 0.0 && logits < 0.02 && gradient < 0.05, "{logits} {gradient}");
+    }
 }
 
 /// With certain stochastic depth the last block's branches vanish for nearly every example, and
@@ -125,9 +183,8 @@ fn stochastic_depth_drops_whole_examples_and_does_not_rescale() {
         let regularization = Regularization { dropout: 0.0, rescale: false, stochastic_depth: p };
         Vit::new(architecture, &parameters, regularization)
     };
-    let whole = at(0.0).forward(&image, false);
-    tch::manual_seed(0);
-    let many = at(0.5).forward(&image.repeat([4000, 1, 1, 1]), true);
+    let whole = at(0.0).forward(&image, None);
+    let many = at(0.5).forward(&image.repeat([4000, 1, 1, 1]), Some(NOISE));
     // Each branch of block 1 is kept with probability 1/2 by its own draw, block 0 always.
     let kept = (&many - &whole).abs().amax([1], false).lt(1e-5);
     let share = kept.to_kind(Kind::Double).mean(Kind::Double).double_value(&[]);
@@ -153,8 +210,7 @@ fn rescaled_stochastic_depth_keeps_the_expectation() {
     let image = fill(&[1, 1, 4, 4], 0.0, 1.0).repeat([4000, 1, 1, 1]);
     let distinct = |rescale| {
         let regularization = Regularization { dropout: 0.0, rescale, stochastic_depth: 0.5 };
-        tch::manual_seed(0);
-        let logits = Vit::new(architecture, &parameters, regularization).forward(&image, true);
+        let logits = Vit::new(architecture, &parameters, regularization).forward(&image, Some(NOISE));
         (logits * 1e4).round().unique_dim(0, true, false, false).0
     };
     assert_eq!(distinct(false).size()[0], 2, "with or without the branch");
@@ -173,7 +229,7 @@ fn a_hybrid_computes_and_all_its_tensors_get_gradients_but_those_behind_a_zero()
     tch::no_grad(|| parameters.get("head.weight").copy_(&fill(&[5, 8], 1.0, 1.0)));
     let images = fill(&[2, 3, 32, 32], 0.3, 1.0);
     let vit = Vit::new(architecture, &parameters, OFF);
-    let logits = vit.forward(&images, true);
+    let logits = vit.forward(&images, Some(NOISE));
     assert_eq!(logits.size(), [2, 5]);
     let gradient = parameters.gradient(&logits.square().mean(Kind::Float));
     assert!(bool::try_from(gradient.isfinite().all()).expect("a flag"));

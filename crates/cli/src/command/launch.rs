@@ -44,7 +44,7 @@ pub(crate) struct LaunchArgs {
     register_only: bool,
 }
 
-/// How jobs are run. None of it changes a result.
+/// How jobs are run. None of it changes a result, but for `--micro-batch` in the last bits.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// How many workers share this machine; one a GPU or core without it
@@ -53,6 +53,9 @@ pub(crate) struct RunArgs {
     /// Seconds between the checkpoints of a job
     #[arg(long, default_value_t = 30.0, value_name = "SECONDS", value_parser = seconds)]
     checkpoint_seconds: f64,
+    /// Images that go through a network at once; without it, the whole batch, or what fits of it
+    #[arg(long, value_name = "N")]
+    micro_batch: Option<NonZeroU32>,
     /// What workers do when this process is killed
     #[arg(long, default_value = "checkpoint", value_name = "WHAT")]
     when_abandoned: Abandoned,
@@ -220,6 +223,7 @@ pub(super) async fn go_on(
     }
     let options = RunOptions {
         workers: args.workers,
+        micro_batch: args.micro_batch,
         checkpoint_seconds: args.checkpoint_seconds,
         when_abandoned: match args.when_abandoned {
             Abandoned::Checkpoint => WhenAbandoned::Checkpoint,

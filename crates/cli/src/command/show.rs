@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use augreg_protocol::{Outcome, RunFolder};
-use augreg_spec::{Crop, JobSpec, PretrainSpec, SplitName};
+use augreg_spec::{Crop, JobSpec, Precision, PretrainSpec, SplitName};
 use augreg_store::{AttemptDetails, Boundary, CheckpointDetails, JobDetails, Store};
 use clap::Args;
 
@@ -126,8 +126,11 @@ fn pretrain_settings(job: &JobDetails, spec: &PretrainSpec) -> String {
         line(
             "optimizer",
             format!(
-                "AdamW, learning rate {}, weight decay {}, warm-up {} steps",
-                optimizer.learning_rate, optimizer.weight_decay, optimizer.warmup_steps
+                "AdamW, learning rate {}, weight decay {}, warm-up {} steps{}",
+                optimizer.learning_rate,
+                optimizer.weight_decay,
+                optimizer.warmup_steps,
+                if optimizer.mu_dtype == Precision::Bf16 { ", first moment in bf16" } else { "" }
             ),
         ),
         line(

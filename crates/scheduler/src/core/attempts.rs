@@ -8,7 +8,7 @@ use augreg_spec::JobId;
 
 use super::history::Verdict;
 use super::jobs::{Cancelled, Live, blames_slot};
-use super::slots::{Busy, KillReason, Pace, Seat};
+use super::slots::{Busy, KillReason, Pace, Seat, Slot};
 use super::state::Core;
 use super::words::{Action, AttemptEnd};
 
@@ -174,14 +174,19 @@ impl Core {
         }
     }
 
-    /// Ends the attempt as a bug, and the worker with it should it be at it still.
+    /// Ends the attempt as a bug. A worker that is at it is killed first: until it is gone, nobody else
+    /// may be.
     pub(super) fn untrusted(&mut self, attempt: AttemptKey, why: String) {
-        let slot = self.slot_of(attempt);
-        let end = AttemptEnd::Failed { kind: FailureKind::Bug, message: why };
-        self.end_attempt(attempt, end);
-        if let Some(slot) = slot {
-            self.kill_worker(slot, KillReason::Overstayed, "its attempt cannot be trusted");
-        }
+        let Some(id) = self.slot_of(attempt) else {
+            let end = AttemptEnd::Failed { kind: FailureKind::Bug, message: why };
+            return self.end_attempt(attempt, end);
+        };
+        let at_it = |slot: &Slot| matches!(&slot.seat, Seat::Busy(busy) if busy.attempt == attempt);
+        let reason = match self.slots.get(id).is_some_and(at_it) {
+            true => KillReason::Untrusted(why),
+            false => KillReason::Overstayed, // It has gone on to that attempt, and said nothing so far.
+        };
+        self.kill_worker(id, reason, "its attempt cannot be trusted");
     }
 
     pub(super) fn cancel(&mut self, job: JobId) {

@@ -165,7 +165,10 @@ impl Core {
             &self.fits,
         );
         if self.breaker.is_cautious() {
-            let enough = self.slots.starting().len() + self.slots.idle().len();
+            // An idle worker that no job fits tries none.
+            let fit = |id: &&SlotId| self.jobs.queue().first(**id, &self.fits).is_some();
+            let idle = self.slots.idle().iter().filter(fit).count();
+            let enough = self.slots.starting().len() + idle;
             wanted.truncate(1_usize.saturating_sub(enough));
         }
         for id in wanted {

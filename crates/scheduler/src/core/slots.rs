@@ -43,6 +43,8 @@ pub(super) struct Busy {
 /// Why a worker is killed; decides how its attempt ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum KillReason {
+    /// Its attempt's journal cannot be right, for this reason.
+    Untrusted(String),
     /// It hangs.
     Timeout(String),
     /// It was told to leave and did not.

@@ -90,7 +90,7 @@ impl Core {
         let busy = match &slot.seat {
             Seat::Starting { .. } => {
                 return match leaving.flatten() {
-                    Some(KillReason::Overstayed) => {
+                    Some(KillReason::Overstayed | KillReason::Untrusted(_)) => {
                         self.slots.change(id, |slot| slot.vacate(now));
                     }
                     Some(KillReason::Timeout(hung)) => self.start_failed(id, hung, false),
@@ -113,6 +113,7 @@ impl Core {
         let failed = |kind, message| AttemptEnd::Failed { kind, message };
         let end = match leaving {
             Some(Some(KillReason::Timeout(hung))) => failed(FailureKind::Timeout, hung),
+            Some(Some(KillReason::Untrusted(why))) => failed(FailureKind::Bug, why),
             Some(_) => {
                 let text = format!("told to leave, but there is no final checkpoint: {why}");
                 failed(FailureKind::Preempted, text)
@@ -220,6 +221,7 @@ impl Core {
                     let why = match &reason {
                         KillReason::Timeout(text) => text.clone(),
                         KillReason::Overstayed => "did not leave when told to".to_owned(),
+                        KillReason::Untrusted(why) => why.clone(),
                     };
                     self.kill_worker(id, reason, &why);
                 }

@@ -22,6 +22,8 @@ pub struct RunOptions {
     pub threads: Option<NonZeroU32>,
     /// The worker binary; without it, what [`augreg_executor::program`] finds.
     pub program: Option<PathBuf>,
+    /// Images that go through a network at once; none lets each worker find out what fits.
+    pub micro_batch: Option<NonZeroU32>,
     /// Seconds between the checkpoints of a job.
     pub checkpoint_seconds: f64,
     /// What workers do about their jobs should this scheduler be gone.
@@ -60,6 +62,7 @@ impl Default for RunOptions {
             workers: None,
             threads: None,
             program: None,
+            micro_batch: None,
             checkpoint_seconds: 30.0,
             when_abandoned: WhenAbandoned::default(),
             keep: Retention::default(),

@@ -28,6 +28,8 @@ pub(super) struct Reading {
     /// The attempts that each slot's worker was given, in the order in which it takes them up; taken
     /// out when it says that they are over or is gone.
     assigned: BTreeMap<SlotId, VecDeque<AttemptKey>>,
+    /// Attempts of an earlier scheduler whose journals cannot be right, while their workers live.
+    distrusted: BTreeMap<AttemptKey, Event>,
     /// Journals are read at most this often while their attempts run; less often the longer all of
     /// them have lasted, see [`pause`].
     interval: Duration,
@@ -40,7 +42,8 @@ pub(super) struct Reading {
 impl Reading {
     pub(super) fn new(root: PathBuf, interval: Duration) -> Self {
         let (journals, assigned, now) = (Journals::default(), BTreeMap::new(), Instant::now());
-        Self { root, journals, assigned, interval, handed_out: now, glanced: now }
+        let distrusted = BTreeMap::new();
+        Self { root, journals, assigned, distrusted, interval, handed_out: now, glanced: now }
     }
 
     pub(super) fn folder(&self, job: JobId) -> RunFolder {
@@ -163,6 +166,12 @@ impl Reading {
         (all_news, all_events)
     }
 
+    /// Whether an attempt of an earlier scheduler is to be ended by force: what it journals cannot be
+    /// right, and nobody else may take up its job while its worker lives.
+    pub(super) fn is_distrusted(&self, attempt: AttemptKey) -> bool {
+        self.distrusted.contains_key(&attempt)
+    }
+
     /// What has become of an attempt that an earlier scheduler left running. Whether its worker is
     /// `alive` must have been asked before: whoever is gone by then writes nothing more.
     pub(super) fn orphan(
@@ -171,8 +180,13 @@ impl Reading {
         alive: bool,
     ) -> (Option<News>, Vec<Event>) {
         let mut events = Vec::new();
-        let news = self.journals.read(attempt);
-        if !alive && self.journals.is_open(attempt) {
+        let mut news = self.journals.read(attempt);
+        let untrusted = |event: &mut Event| matches!(event, Event::Untrusted { .. });
+        let found = news.as_mut().and_then(|news| news.events.extract_if(.., untrusted).next());
+        self.distrusted.extend(found.map(|event| (attempt, event)));
+        if !alive && let Some(event) = self.distrusted.remove(&attempt) {
+            events.push(event);
+        } else if !alive && self.journals.is_open(attempt) {
             let message = "its worker is gone, as is the scheduler that had started it".to_owned();
             let end = AttemptEnd::Failed { kind: FailureKind::Preempted, message };
             events.push(Event::AttemptEnded { attempt, end });

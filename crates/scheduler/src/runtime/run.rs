@@ -249,7 +249,8 @@ impl<F: FnMut(Progress) + Send> Run<F> {
     async fn see_orphan(&mut self, attempt: AttemptKey) -> Result<(), RunError> {
         let alive = orphans::is_alive(&self.reading.folder(attempt.job));
         let (news, events) = self.reading.orphan(attempt, alive);
-        if alive && self.reading.silence(attempt) > self.options.policy.step_timeout {
+        let hangs = self.reading.silence(attempt) > self.options.policy.step_timeout;
+        if alive && (hangs || self.reading.is_distrusted(attempt)) {
             let running = self.jobs.get(&attempt.job).and_then(|job| job.running.as_ref());
             if running.is_some_and(|running| orphans::kill(&self.root, running)) {
                 let note = format!("killed the worker that an earlier scheduler left at {attempt}");
@@ -386,6 +387,7 @@ impl<F: FnMut(Progress) + Send> Run<F> {
             root: self.root.clone(),
             device: slot.device,
             threads: slot.threads,
+            micro_batch: self.options.micro_batch,
             checkpoint_seconds: self.options.checkpoint_seconds,
             when_abandoned: self.options.when_abandoned,
             keep: self.options.keep.of(attempt.job),

@@ -127,7 +127,8 @@ settings! {
     Crop "crop" Kind::Words(&["inception", "none"]);
     Flip "flip" Kind::Flag;
     Evaluations "evaluations" Kind::Count(1, 1000);
-    Precision "precision" Kind::Words(&["fp32"]);
+    Precision "precision" Kind::Words(&["fp32", "bf16"]);
+    MuDtype "mu_dtype" Kind::Words(&["fp32", "bf16"]);
     Index "index" Kind::Count(0, u64::MAX);
 }
 
@@ -156,6 +157,7 @@ pub(super) struct Settings {
     pub(super) flip: Option<bool>,
     pub(super) evaluations: u32,
     pub(super) precision: Precision,
+    pub(super) mu_dtype: Precision,
     pub(super) index: u64,
 }
 
@@ -185,6 +187,7 @@ impl Default for Settings {
             flip: None,
             evaluations: 10,
             precision: Precision::Fp32,
+            mu_dtype: Precision::Fp32,
             index: 0,
         }
     }
@@ -222,10 +225,17 @@ impl Settings {
             (Setting::Gelu, Name(name)) => {
                 self.gelu = if name == "erf" { Gelu::Erf } else { Gelu::Tanh };
             }
+            (Setting::Precision, Name(name)) => self.precision = precision(name),
+            (Setting::MuDtype, Name(name)) => self.mu_dtype = precision(name),
             (Setting::Crop, Name(name)) => {
                 self.crop = Some(if name == "none" { Crop::None } else { Crop::Inception });
             }
             _ => {}
         }
     }
+}
+
+/// The precision of a name that the reader has let pass.
+fn precision(name: &str) -> Precision {
+    if name == Precision::Bf16.name() { Precision::Bf16 } else { Precision::Fp32 }
 }

@@ -161,6 +161,7 @@ impl Sweep {
                 beta2: settings.beta2,
                 eps: settings.eps,
                 clip_norm: settings.clip_norm,
+                mu_dtype: settings.mu_dtype,
                 warmup_steps: settings.warmup_steps.unwrap_or_else(|| default_warmup(total)),
             },
             epochs: settings.epochs,

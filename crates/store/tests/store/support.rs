@@ -186,6 +186,7 @@ pub(crate) fn job(augmentation: &str, seed: u64) -> Job {
             beta2: 0.999,
             eps: 1e-8,
             clip_norm: 1.0,
+            mu_dtype: augreg_spec::Precision::Fp32,
             warmup_steps: 10,
         },
         epochs: 30.0,

@@ -35,6 +35,9 @@ pub struct TrainingState {
     pub best_val: Option<f64>,
     /// Seconds spent so far, all attempts together.
     pub seconds: f64,
+    /// Images that go through the network at once: sums of gradients depend on it in their last bits.
+    /// 0 if the checkpoint does not say, as those of whole batches do not.
+    pub micro_batch: u32,
     /// What the examples drawn so far come to: in all, then epoch by epoch. None if a part of them
     /// was drawn by an augreg that did not keep count.
     pub orders: Option<Vec<u128>>,
@@ -58,6 +61,7 @@ impl TrainingState {
             ("step".to_owned(), self.step.to_string()),
             ("evaluated".to_owned(), self.evaluated.to_string()),
             ("seconds".to_owned(), self.seconds.to_string()),
+            ("micro_batch".to_owned(), self.micro_batch.to_string()),
             ("recent_losses".to_owned(), losses.join(" ")),
         ]);
         if let Some(best) = self.best_val {
@@ -103,6 +107,7 @@ impl TrainingState {
             evaluated: contents.parse(path, "evaluated")?,
             best_val: contents.parse(path, "best_val").ok(),
             seconds: contents.parse(path, "seconds")?,
+            micro_batch: contents.parse(path, "micro_batch").unwrap_or(0),
             orders: contents.parse::<String>(path, "orders").ok().and_then(|orders| {
                 let order = |text| u128::from_str_radix(text, 16).ok();
                 orders.split_whitespace().map(order).collect()
@@ -193,6 +198,7 @@ mod tests {
             evaluated: 5,
             best_val: Some(1.0 / 3.0),
             seconds: 0.1 + 0.2,
+            micro_batch: 64,
             orders: Some(vec![u128::MAX, 0, 7]),
         };
         (specs, state)

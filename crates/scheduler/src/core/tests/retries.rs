@@ -162,14 +162,18 @@ fn a_result_found_in_the_journal_of_a_killed_worker_stands() {
 }
 
 #[test]
-fn an_attempt_that_cannot_be_trusted_ends_as_a_bug_and_so_does_its_worker() {
+fn an_attempt_that_cannot_be_trusted_ends_as_a_bug_once_its_worker_is_dead() {
     let mut bench = Bench::busy();
     let why = "damaged at byte 7".to_owned();
     let actions = bench.send(Event::Untrusted { attempt: key("a", 1), why: why.clone() });
-    assert_eq!(message(&actions), (FailureKind::Bug, why));
-    assert!(matches!(actions.last(), Some(Action::KillWorker { .. })), "{actions:?}");
-    bench.send(gone(SLOT));
+    assert!(matches!(&actions[..], [Action::KillWorker { .. }]), "{actions:?}");
+    assert_eq!(message(&bench.send(gone(SLOT))), (FailureKind::Bug, why.clone()));
     assert_eq!(bench.next_attempt(), key("a", 2));
+
+    let mut bench = Bench::new(1);
+    bench.send(Event::JobsAdded(vec![NewJob { attempts: 1, live: true, ..job("a") }]));
+    let actions = bench.send(Event::Untrusted { attempt: key("a", 1), why: why.clone() });
+    assert_eq!(message(&actions), (FailureKind::Bug, why), "one left behind is dead when told");
 }
 
 #[test]

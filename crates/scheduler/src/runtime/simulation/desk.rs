@@ -225,7 +225,8 @@ impl Desk {
             let alive = orphans::is_alive(&self.reading.folder(attempt.job));
             let (news, events) = self.reading.orphan(attempt, alive);
             let patience = world.policy.step_timeout.as_millis() as u64;
-            if alive && world.time.now() - self.began > patience {
+            let hangs = world.time.now() - self.began > patience;
+            if alive && (hangs || self.reading.is_distrusted(attempt)) {
                 world.kill_holder(attempt);
             }
             self.turn(world, news.into_iter().collect(), events).await?;

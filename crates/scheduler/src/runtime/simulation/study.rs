@@ -123,6 +123,7 @@ fn job(seed: u64) -> Job {
             beta2: 0.999,
             eps: 1e-8,
             clip_norm: 1.0,
+            mu_dtype: augreg_spec::Precision::Fp32,
             warmup_steps: 1,
         },
         epochs: 1.0 + (seed % 3) as f64,

@@ -203,10 +203,10 @@ fn retries_are_bounded(row: &Row, policy: &Policy, done: &Done) -> Result<(), Vi
     let known = || row.attempts.iter().filter(|(number, _)| !done.late.contains(number));
     let of = |kind: &str| known().filter(|(_, attempt)| attempt.failure == kind).count();
     let mut in_a_row = 0_usize;
-    for (_, attempt) in known() {
+    for (number, attempt) in &row.attempts {
         if attempt.checkpoints > 0 {
-            in_a_row = 0;
-        } else if ["lost", "timeout"].contains(&attempt.failure.as_str()) {
+            in_a_row = 0; // It may have been heard of before the attempt was given up.
+        } else if !done.late.contains(number) && ["lost", "timeout"].contains(&attempt.failure.as_str()) {
             in_a_row += 1;
         }
     }

@@ -1,0 +1,73 @@
+//! How many images go through the network at once, so that a batch of 4096 trains on any device.
+//!
+//! What a batch's backward pass keeps grows with its images. A batch that would not fit is cut into
+//! micro-batches, whose gradients are summed; the result is that of the whole batch up to the rounding
+//! of sums. The size is a function of the job and of the machine, not of what else runs there, so that
+//! every attempt computes the same bits, and is in the checkpoint, so that attempts on other machines do.
+
+use std::fs;
+use std::thread;
+
+use augreg_protocol::Device;
+use augreg_spec::{ModelSpec, Precision, PretrainSpec};
+
+/// Of a worker's share of the machine's memory, what a batch may take.
+const SHARE: f64 = 0.5;
+
+/// The size for a job on this machine: the batch, or the largest half, quarter, … of it that fits. At
+/// least 1 image. On a GPU it begins with the whole batch: what does not fit there says so, and
+/// [`halved`] is tried.
+pub(crate) fn size(spec: &PretrainSpec, device: Device, threads: u32) -> u32 {
+    match device {
+        Device::Cuda(_) => spec.batch_size,
+        Device::Cpu => {
+            let workers = thread::available_parallelism().map_or(1, usize::from);
+            let workers = (workers as f64 / f64::from(threads.max(1))).max(1.0);
+            let room = memory().map_or(f64::MAX, |bytes| bytes as f64 / workers * SHARE);
+            fitting(spec, room)
+        }
+    }
+}
+
+/// The next smaller size after one that did not fit; none after 1.
+pub(crate) fn halved(size: u32) -> Option<u32> {
+    (size > 1).then(|| size.div_ceil(2))
+}
+
+fn fitting(spec: &PretrainSpec, room: f64) -> u32 {
+    let each = bytes_of_an_image(spec);
+    let mut size = spec.batch_size;
+    while f64::from(size) * each > room {
+        match halved(size) {
+            Some(half) => size = half,
+            None => break,
+        }
+    }
+    size
+}
+
+/// About what the backward pass of one image keeps. Within 256² patches, whatever the spec says.
+fn bytes_of_an_image(spec: &PretrainSpec) -> f64 {
+    let ModelSpec { width, depth, mlp, heads, .. } = spec.model;
+    let tokens = spec.model.patches(spec.resolution).unwrap_or(0) as f64 + 1.0;
+    let [d, m, h, l] = [width, mlp, heads, depth].map(f64::from);
+    let product = if spec.precision == Precision::Bf16 { 2.0 } else { 4.0 };
+    // Of each token and block: the residual stream twice and what both norms give, in 32 bits; queries,
+    // keys and values before and after they are laid out, two projections, two hidden layers; scores
+    // before and after softmax.
+    let block = 4.0 * 4.0 * d + product * (10.0 * d + 2.0 * m + 2.0 * h * tokens);
+    let pixels = f64::from(spec.resolution).powi(2) * f64::from(spec.dataset.channels) * 4.0;
+    // A stem keeps its maps, the first of a quarter of the pixels and 64 channels.
+    let stem = if spec.model.resnet.is_some() { 64.0 * pixels } else { 0.0 };
+    tokens * block * l + 3.0 * pixels + stem
+}
+
+/// The memory that this machine, or the group that this process is confined to, has in all.
+fn memory() -> Option<u64> {
+    let group = fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
+    let group = group.and_then(|text| text.trim().parse::<u64>().ok());
+    let info = fs::read_to_string("/proc/meminfo").ok()?;
+    let total = info.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kilobytes: u64 = total.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(group.unwrap_or(u64::MAX).min(kilobytes * 1024))
+}
