@@ -163,9 +163,7 @@ impl From<StoreError> for Failure {
             StoreError::AmbiguousJob { .. } => Some("give more characters of the id"),
             StoreError::Unreadable { source, .. }
             | StoreError::CreateFolder { source, .. }
-            | StoreError::Make { source, .. } => {
-                Some(advice(source.kind()))
-            }
+            | StoreError::Make { source, .. } => Some(advice(source.kind())),
             _ => None,
         };
         let is_request = help.is_some()

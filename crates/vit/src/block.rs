@@ -158,10 +158,8 @@ impl Block {
         }
         let (shape, device) = (branch.size(), branch.device());
         let each = [shape[0], 1, 1];
-        let depth = self.depth.map(|drop| match self.rescale {
-            true => drop.scaled(&each, device),
-            false => drop.keep(&each, device),
-        });
+        let drawn = if self.rescale { Drop::scaled } else { Drop::keep };
+        let depth = self.depth.map(|drop| drawn(drop, &each, device));
         let mask = match (self.dropout.map(|drop| drop.scaled(&shape, device)), depth) {
             (None, None) => return x + branch,
             (Some(mask), None) | (None, Some(mask)) => mask,

@@ -150,10 +150,9 @@ fn settings_that_came_later_are_in_the_id_only_where_they_are_not_the_default() 
     assert_eq!(ids(&with("3, 30]", "3, 30]\ngelu = \"tanh\"")), original);
     let table = "stochastic_depth = 0.2";
     assert_eq!(ids(&with(table, &format!("{table}, rescale = false"))), original);
-    for changed in [
-        with("3, 30]", "3, 30]\ngelu = \"erf\""),
-        with("patch = 7", "patch = 7\nresnet = []"),
-    ] {
+    for changed in
+        [with("3, 30]", "3, 30]\ngelu = \"erf\""), with("patch = 7", "patch = 7\nresnet = []")]
+    {
         assert!(ids(&changed).iter().all(|id| !original.contains(id)));
     }
     let rescaled = ids(&with(table, &format!("{table}, rescale = true")));
