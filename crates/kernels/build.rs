@@ -21,6 +21,8 @@ fn main() {
     if x86 {
         glue.define("AUGREG_X86", None);
     }
+    // For the tests of this crate.
+    println!("cargo:rustc-link-arg=-Wl,-rpath,{}", libtorch.display());
     glue.include(&include)
         .include(include.join("torch/csrc/api/include"))
         .flag("-fopenmp")

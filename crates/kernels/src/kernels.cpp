@@ -87,20 +87,25 @@ struct Dropped : Function<Dropped> {
     }
 };
 
-Examples examples_of(const at::Tensor &factors, int64_t elements) {
-    if (!factors.defined()) return {nullptr, elements};
-    return {floats(factors), elements / factors.numel()};
-}
+// A factor for each example, or an undefined tensor. Hidden from autograd, which takes none of these.
+struct Factors {
+    at::Tensor each;
+
+    Examples of(int64_t elements) const {
+        if (!each.defined()) return {nullptr, elements};
+        return {floats(each), elements / each.numel()};
+    }
+};
 
 struct Add : Function<Add> {
     static Variable forward(AutogradContext *ctx, const Variable &x, const Variable &branch,
-                            const Variable &factors, const Drop &drop) {
+                            const Factors &factors, const Drop &drop) {
         save(ctx, drop);
-        ctx->saved_data["factors"] = factors;
+        if (factors.each.defined()) ctx->saved_data["factors"] = factors.each;
         ctx->saved_data["bf16"] = is_bf16(branch);
         at::Tensor from = x.contiguous(), other = branch.contiguous();
         at::Tensor out = at::empty_like(from);
-        Examples examples = examples_of(factors, from.numel());
+        Examples examples = factors.of(from.numel());
         parallel(from.numel(), [&](int64_t begin, int64_t end) {
             if (is_bf16(other))
                 loops().add_bf16(floats(out), floats(from), bits(other), drop.plain(), examples, begin, end);
@@ -113,9 +118,10 @@ struct Add : Function<Add> {
     static variable_list backward(AutogradContext *ctx, const variable_list &gradients) {
         at::Tensor gradient = gradients[0].contiguous();
         bool narrow = ctx->saved_data["bf16"].toBool();
-        at::Tensor factors = ctx->saved_data["factors"].toTensor();
+        auto found = ctx->saved_data.find("factors");
+        Factors factors{found == ctx->saved_data.end() ? at::Tensor() : found->second.toTensor()};
         at::Tensor out = at::empty(gradient.sizes(), narrow ? at::kBFloat16 : at::kFloat);
-        Examples examples = examples_of(factors, gradient.numel());
+        Examples examples = factors.of(gradient.numel());
         Dropping drop = saved(ctx);
         parallel(gradient.numel(), [&](int64_t begin, int64_t end) {
             if (narrow)
@@ -188,7 +194,7 @@ char *augreg_dropped(const at::Tensor *x, const Drop *drop, at::Tensor **out) {
 char *augreg_add_dropped(const at::Tensor *x, const at::Tensor *branch, const at::Tensor *factors,
                          const Drop *drop, at::Tensor **out) {
     return guarded([&] {
-        at::Tensor each = factors ? *factors : at::Tensor();
+        Factors each{factors ? *factors : at::Tensor()};
         *out = new at::Tensor(Add::apply(*x, *branch, each, *drop));
     });
 }

@@ -170,8 +170,8 @@ bool adamw(float *parameter, const float *gradient, T *m, float *v, AdamW u, int
     uint32_t worst = 0;
     for (int64_t i = begin; i < end; i++) {
         float g = gradient[i] * u.gradient_scale;
-        float first = wide(m[i]) * u.beta1 + g * (1.0f - u.beta1);
-        float second = v[i] * u.beta2 + g * g * (1.0f - u.beta2);
+        float first = wide(m[i]) * u.beta1 + g * u.share1;
+        float second = v[i] * u.beta2 + g * g * u.share2;
         m[i] = narrow<T>(first);
         v[i] = second;
         float change = first * u.first / (std::sqrt(second * u.second) + u.eps);

@@ -25,7 +25,9 @@ struct AdamW {
     float rate;
     float decay; // What is left of a parameter: 1 − rate · weight decay.
     float beta1;
+    float share1; // Of the gradient: 1 − β₁, not from the rounded β₁.
     float beta2;
+    float share2;
     float first;
     float second;
     float eps;

@@ -20,8 +20,12 @@ pub struct AdamWUpdate {
     pub decay: f32,
     /// Decay of the first moment.
     pub beta1: f32,
+    /// `1 − β₁`, not from the rounded β₁: 1 − 0.999 would be off by 5·10⁻⁵.
+    pub share1: f32,
     /// Decay of the second moment.
     pub beta2: f32,
+    /// `1 − β₂`.
+    pub share2: f32,
     /// `1 / (1 − β₁ᵗ)`.
     pub first: f32,
     /// `1 / (1 − β₂ᵗ)`.
