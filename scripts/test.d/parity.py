@@ -157,7 +157,13 @@ def is_of_resnet(name: str) -> bool:
 
 
 def differences(
-    model: nn.Module, file: Path, size: int, folder: Path, act: str = "tanh", batch: int = BATCH, draw: int = 0
+    model: nn.Module,
+    file: Path,
+    size: int,
+    folder: Path,
+    act: str = "tanh",
+    batch: int = BATCH,
+    draw: int = 0,
 ) -> tuple[float, dict[str, float]]:
     """How far both sides' answers to the same images are apart: logits, and each tensor's gradient in
     parts of its largest value."""
@@ -249,7 +255,8 @@ def check_old_npz(npz: Path, folder: Path) -> None:
             name = name.replace(of, to)
         new[f"params/{name}"] = np.asfortranarray(array)
     reference = augreg_import(npz)["parameters_sha256"]
-    np.savez_compressed(folder / "new.npz", **new)
+    save = np.savez_compressed if npz.stat().st_size < 50e6 else np.savez  # Packing is slow.
+    save(folder / "new.npz", **new)
     if augreg_import(folder / "new.npz")["parameters_sha256"] != reference:
         fail("an npz with big_vision's names is taken for other weights")
     np.savez(folder / "old.npz", **old)
