@@ -92,7 +92,10 @@ fn status_tells_that_nobody_works_on_a_study_and_what_a_scheduler_that_died_left
     augreg.signal(Signal::KILL);
     augreg.wait(Duration::from_secs(5));
     let left = status();
-    assert!(left.contains(nobody) && left.contains("\nbegun by an augreg that is gone\n"), "{left}");
+    assert!(
+        left.contains(nobody) && left.contains("\nbegun by an augreg that is gone\n"),
+        "{left}"
+    );
     assert!(left.contains("its worker is still at it"), "{left}");
     study.workers().iter().for_each(|worker| kill(*worker, Signal::KILL));
     study.wait_for_status("its worker is gone");

@@ -27,7 +27,7 @@ timm_get() {
         --no-warn-conflicts --root-user-action ignore --only-binary :all: --target "$timm.part" \
         --find-links "$tools/downloads" --requirement "$timm_wants" ||
         die "PyTorch and timm could not be installed from PyPI" \
-            "check the network and that python3 is 3.10 or newer, then run this again"
+            "check the network and that python3 is 3.11 or newer, then run this again"
     stand_in "$timm.part/nvidia/cu13/lib" "${cuda_libraries[@]}"
     cp "$timm_wants" "$timm.part/requirements.txt"
     mv "$timm.part" "$timm"

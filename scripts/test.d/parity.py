@@ -8,6 +8,12 @@ with SciPy's zoom, and some networks as a whole.
 
 timm is set to the study's arithmetic first: tanh GELU, epsilons of 1e-6, kernels standardised by
 (w - mean) / (std + 1e-5).
+
+Where a ReLU's input is within rounding of 0, rounding decides whether a gradient passes, so the gradients
+of a ResNet agree only where that happens to no activation. Of the ten million of a hybrid at 224 it
+happens to some (timm in 32 bits and in 64 differ by 4e-2), of the few thousands of one small image mostly
+to none. So tensors of the ResNet are compared on small images, of which the first few may be unlucky; all
+other tensors, and the logits, at the full size.
 """
 
 import argparse
@@ -20,6 +26,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 # The CUDA libraries that PyTorch is linked with may be empty stand-ins (scripts/setup.d/timm.sh): what is
 # missing in them is looked up only when it is called, which nothing here does.
@@ -41,6 +48,10 @@ BATCH = 2
 LOGITS = 2e-4  # absolute
 GRADIENTS = 1e-3  # of the largest value of the same tensor's gradient
 POSITIONS = 1e-6  # absolute
+
+# Side of the small images for the ResNets' gradients, and how many are tried.
+SMALL = 64
+DRAWS = 8
 
 
 @dataclass(frozen=True)
@@ -67,7 +78,7 @@ MODELS = [
 ]
 
 
-def fail(what: str) -> None:
+def fail(what: str) -> NoReturn:
     sys.exit(f"error: {what}")
 
 
@@ -95,9 +106,11 @@ def standardised(conv: nn.Conv2d, x: Tensor) -> Tensor:
     return functional.conv2d(x, kernel, None, conv.stride, conv.padding)
 
 
-def network(name: str, classes: int = 1000, act: str = "tanh") -> nn.Module:
+def network(model: Model, size: int = 224, classes: int = 1000, act: str = "tanh") -> nn.Module:
     """timm's network with the study's arithmetic; its weights are not set."""
-    model = timm.create_model(name, num_classes=classes, device="meta").to_empty(device="cpu").train()
+    name = model.timm.format(384 if size == 384 else 224)
+    model = timm.create_model(name, img_size=size, num_classes=classes, device="meta")
+    model = model.to_empty(device="cpu").train()
     for module in model.modules():
         if isinstance(module, (nn.LayerNorm, nn.GroupNorm)):
             module.eps = 1e-6
@@ -116,14 +129,13 @@ def random_weights(model: nn.Module, seed: int) -> dict[str, Tensor]:
     weights = {}
     for name, tensor in model.state_dict().items():
         noise = torch.randn(tensor.shape, generator=generator)
+        noise[noise == 0] = 1
         if tensor.ndim > 1 and name not in ("cls_token", "pos_embed"):
             weights[name] = noise * tensor[0].numel() ** -0.5
         elif "norm" in name and name.endswith("weight"):
             weights[name] = 1 + 0.2 * noise
         else:
             weights[name] = 0.2 * noise
-        if (weights[name] == 0).any():
-            fail(f"a random value of {name} is zero: choose another seed")
     return weights
 
 
@@ -140,35 +152,72 @@ def largest(difference: Tensor) -> float:
     return difference.abs().max().item()
 
 
-def compare(model: nn.Module, file: Path, size: int, folder: Path, act: str = "tanh") -> tuple[float, float]:
-    """Logits and gradients of both sides: the largest differences, gradients' relative to their tensor."""
-    images = torch.rand(BATCH, 3, size, size, generator=torch.Generator().manual_seed(size)) * 2 - 1
-    save_file({"images": images}, folder / "images.safetensors")
-    run(PROGRAMS / "examples/gradients", file, folder / "images.safetensors", folder / "answer.safetensors", act)
-    ours = load_file(folder / "answer.safetensors")
+def is_of_resnet(name: str) -> bool:
+    return name.startswith("patch_embed.backbone.")
+
+
+def differences(
+    model: nn.Module,
+    file: Path,
+    size: int,
+    folder: Path,
+    act: str = "tanh",
+    batch: int = BATCH,
+    draw: int = 0,
+) -> tuple[float, dict[str, float]]:
+    """How far both sides' answers to the same images are apart: logits, and each tensor's gradient in
+    parts of its largest value."""
+    images = torch.rand(batch, 3, size, size, generator=torch.Generator().manual_seed(draw)) * 2 - 1
+    asked, answer = folder / "images.safetensors", folder / "answer.safetensors"
+    save_file({"images": images}, asked)
+    run(PROGRAMS / "examples/gradients", file, asked, answer, act)
+    ours = load_file(answer)
     model.zero_grad()
     logits = model(images)
     (logits.square().mean() / 2).backward()
     logit = largest(ours.pop("logits") - logits.detach())
-    gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
-    if ours.keys() != gradients.keys():
-        fail(f"gradients of other tensors: {sorted(ours.keys() ^ gradients.keys())}")
-    worst, gradient = max(
-        ((name, largest(ours[name] - theirs) / largest(theirs)) for name, theirs in gradients.items()),
-        key=lambda pair: pair[1],
-    )
     if not logit < LOGITS:
         fail(f"logits differ by {logit:.2g}, more than {LOGITS}; the largest is {largest(logits):.2g}")
-    if not gradient < GRADIENTS:
-        fail(f"the gradient of {worst} differs by {gradient:.2g} of its largest value, more than {GRADIENTS}")
-    return logit, gradient
+    theirs = {name: parameter.grad for name, parameter in model.named_parameters()}
+    if ours.keys() != theirs.keys():
+        fail(f"gradients of other tensors: {sorted(ours.keys() ^ theirs.keys())}")
+    return logit, {name: largest(ours[name] - theirs[name]) / largest(theirs[name]) for name in ours}
+
+
+def compare(model: nn.Module, file: Path, size: int, folder: Path, act: str = "tanh") -> tuple[float, float]:
+    """The largest differences of logits, and of gradients outside a ResNet."""
+    logit, gradients = differences(model, file, size, folder, act)
+    outside = {name: gradient for name, gradient in gradients.items() if not is_of_resnet(name)}
+    worst = max(outside, key=outside.get)
+    if not outside[worst] < GRADIENTS:
+        fail(f"the gradient of {worst} differs by {outside[worst]:.2g} of its largest value")
+    return logit, outside[worst]
+
+
+def compare_resnet(model: Model, file: Path, folder: Path) -> str:
+    """Gradients of all tensors of a hybrid, on the first small image that no ReLU is in doubt about."""
+    small = folder / "small.safetensors"
+    augreg_import(file, "--resolution", SMALL, "--out", small)
+    theirs = network(model, size=SMALL)
+    theirs.load_state_dict(load_file(small), strict=True)
+    for draw in range(DRAWS):
+        _, gradients = differences(theirs, small, SMALL, folder, batch=1, draw=draw)
+        worst = max(gradients, key=gradients.get)
+        if gradients[worst] < GRADIENTS:
+            return f"; of the ResNet {gradients[worst]:.1e} (image {draw + 1})"
+    fail(f"on {DRAWS} small images the gradient of a tensor differs, now {worst} by {gradients[worst]:.2g}")
 
 
 def zoomed(positions: Tensor, size: int) -> Tensor:
-    """The resize of vit_jax/checkpoint.py: SciPy's zoom of the grid, the class token's as it is."""
+    """The resize of vit_jax/checkpoint.py: SciPy's zoom of the grid, the class token's as it is.
+
+    The mode is for B/8 alone: from 28 to 48 rounding puts SciPy's last row and column 4e-15 beyond the
+    grid, and the default mode makes them zeros. No B/8 of the study was transferred at 384.
+    """
     token, grid = positions[:, :1], positions[0, 1:].numpy()
     side = round(len(grid) ** 0.5)
-    grid = scipy.ndimage.zoom(grid.reshape(side, side, -1), (size / side, size / side, 1), order=1)
+    scale = (size / side, size / side, 1)
+    grid = scipy.ndimage.zoom(grid.reshape(side, side, -1), scale, order=1, mode="nearest")
     return torch.cat([token, torch.from_numpy(grid.reshape(1, size * size, -1))], 1)
 
 
@@ -179,7 +228,7 @@ def check_files(model: Model, weights: dict[str, Tensor], folder: Path) -> Path:
     found = augreg_import(theirs, "--to", "npz", "--out", npz)
     if (found["format"], found["model"], found["classes"]) != ("timm", model.name, 1000):
         fail(f"timm's {model.name} is taken for {found}")
-    loaded = network(model.timm.format(224))
+    loaded = network(model)
     loaded.load_pretrained(str(npz))
     identical(loaded.state_dict(), weights, "npz in timm")
     del loaded
@@ -206,7 +255,8 @@ def check_old_npz(npz: Path, folder: Path) -> None:
             name = name.replace(of, to)
         new[f"params/{name}"] = np.asfortranarray(array)
     reference = augreg_import(npz)["parameters_sha256"]
-    np.savez_compressed(folder / "new.npz", **new)
+    save = np.savez_compressed if npz.stat().st_size < 50e6 else np.savez  # Packing is slow.
+    save(folder / "new.npz", **new)
     if augreg_import(folder / "new.npz")["parameters_sha256"] != reference:
         fail("an npz with big_vision's names is taken for other weights")
     np.savez(folder / "old.npz", **old)
@@ -227,7 +277,7 @@ def check_384(model: Model, weights: dict[str, Tensor], file: Path, folder: Path
     identical(ours | {"pos_embed": weights["pos_embed"]}, weights, "at 384")
     if not model.large:
         return f"; 384: positions {difference:.1e}"
-    large = network(model.timm.format(384))
+    large = network(model, size=384)
     large.load_state_dict(ours, strict=True)
     logit, gradient = compare(large, resized, 384, folder)
     return f"; 384: positions {difference:.1e}, logits {logit:.1e}, gradients {gradient:.1e}"
@@ -235,20 +285,22 @@ def check_384(model: Model, weights: dict[str, Tensor], file: Path, folder: Path
 
 def check(model: Model, seed: int, folder: Path) -> str:
     """All of it for one model; what was found in a line."""
-    theirs = network(model.timm.format(224))
+    theirs = network(model)
     weights = random_weights(theirs, seed)
     ours = check_files(model, weights, folder)
     theirs.load_state_dict(load_file(ours), strict=True)
     logit, gradient = compare(theirs, ours, 224, folder)
     said = f"logits {logit:.1e}, gradients {gradient:.1e}"
+    if any(is_of_resnet(name) for name in weights):
+        said += compare_resnet(model, ours, folder)
     if model.large:
-        erf = network(model.timm.format(224), act="erf")
+        erf = network(model, act="erf")
         erf.load_state_dict(weights, strict=True)
         compare(erf, ours, 224, folder, act="erf")
         check_old_npz(folder / "x.npz", folder)
         head = folder / "head.safetensors"
         augreg_import(ours, "--classes", 37, "--out", head)
-        network(model.timm.format(224), classes=37).load_state_dict(load_file(head), strict=True)
+        network(model, classes=37).load_state_dict(load_file(head), strict=True)
     del theirs
     return said + check_384(model, weights, ours, folder)
 

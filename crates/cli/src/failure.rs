@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use augreg_protocol::with_causes;
 use augreg_scheduler::runtime::LockError;
-use augreg_spec::SweepErrors;
+use augreg_spec::{ModelError, SweepErrors};
 use augreg_store::{QueryError, StoreError};
 use augreg_weights::foreign::WeightsError;
 use miette::{Diagnostic, Report};
@@ -163,9 +163,7 @@ impl From<StoreError> for Failure {
             StoreError::AmbiguousJob { .. } => Some("give more characters of the id"),
             StoreError::Unreadable { source, .. }
             | StoreError::CreateFolder { source, .. }
-            | StoreError::Make { source, .. } => {
-                Some(advice(source.kind()))
-            }
+            | StoreError::Make { source, .. } => Some(advice(source.kind())),
             _ => None,
         };
         let is_request = help.is_some()
@@ -200,19 +198,21 @@ impl From<WeightsError> for Failure {
                 return Self::broken(error, Some("what was there is as it was"));
             }
             WeightsError::Damaged { .. } => "copy or download it again",
-            WeightsError::NoTransformer { .. } => {
-                "docs/weights.md lists what can be read, tensor by tensor"
-            }
+            WeightsError::NoTransformer { .. } => "docs/weights.md says which files can be read",
             WeightsError::OtherModel { .. } => {
                 "without `--model` the file itself says what it holds; name that, or take another file"
             }
             WeightsError::Misfit { .. } => {
                 "`--classes N` replaces the head and needs none in the file"
             }
+            WeightsError::NoHead { .. } => "`--classes N` gives it one",
             WeightsError::HiddenLayer { .. } => {
                 "`--classes N` replaces the head, as every transfer of the study does"
             }
             WeightsError::UnknownHeads { .. } => "say it with `--heads N`",
+            WeightsError::Model { source: ModelError::Heads { .. }, .. } => {
+                "name a number of heads that divides the width"
+            }
             WeightsError::Model { .. } => "the side of the images is set with `--resolution`",
         };
         Self::refused(error, help)

@@ -27,12 +27,15 @@ pub struct ModelSpec {
     pub width: u32,
 }
 
+/// A line of [`ZOO`].
+type ZooModel = (&'static str, u32, u32, u32, u32, u32, Option<&'static [u32]>);
+
 /// The models of the study (paper Table 1; `vit_jax/configs/models.py`):
 /// name, width, depth, mlp, heads, patch, units of the ResNet's stages.
 ///
 /// R+Ti/16 is named after the paper's count of halvings; patches of 8 on a map a quarter of the image's
 /// size are 32 pixels, and the released weights have 49 positions at 224.
-const ZOO: [(&str, u32, u32, u32, u32, u32, Option<&[u32]>); 10] = [
+const ZOO: [ZooModel; 10] = [
     ("Ti/16", 192, 12, 768, 3, 16, None),
     ("S/32", 384, 12, 1536, 6, 32, None),
     ("S/16", 384, 12, 1536, 6, 16, None),

@@ -62,17 +62,17 @@ fn standardise(kernel: &Tensor) -> Tensor {
     centred / (deviation + STANDARDISE_EPS)
 }
 
-/// Pads `[B, C, H, W]` with `value` as TensorFlow's SAME does: so that a window of `side` moved by
-/// `stride` gives `ceil(size / stride)` values. Where the padding is odd, the far side has more.
-fn same(x: &Tensor, side: i64, stride: i64, value: f64) -> Tensor {
+/// Pads `[B, C, H, W]` with `value` as TensorFlow's SAME does: so that a window of `kernel` pixels moved
+/// by `stride` gives `ceil(size / stride)` values. Where the padding is odd, the far side has more.
+fn same(x: &Tensor, kernel: i64, stride: i64, value: f64) -> Tensor {
     let padding = |size: i64| {
         let windows = (size + stride - 1) / stride;
-        let total = ((windows - 1) * stride + side - size).max(0);
+        let total = ((windows - 1) * stride + kernel - size).max(0);
         [total / 2, total - total / 2]
     };
-    let size = x.size();
-    let [top, bottom] = padding(size[2]);
-    let [left, right] = padding(size[3]);
+    let shape = x.size();
+    let [top, bottom] = padding(shape[2]);
+    let [left, right] = padding(shape[3]);
     if [top, bottom, left, right] == [0; 4] {
         return x.shallow_clone();
     }

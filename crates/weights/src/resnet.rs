@@ -16,7 +16,7 @@ pub struct Convolution {
 }
 
 impl Convolution {
-    fn new(conv: String, norm: String, [out, from, side]: [u32; 3]) -> Self {
+    fn new(conv: &str, norm: String, [out, from, side]: [u32; 3]) -> Self {
         let shape = [out, from, side, side].map(i64::from);
         Self { kernel: format!("{conv}.weight"), shape, norm, scale: 1.0 }
     }
@@ -44,7 +44,7 @@ pub fn unit_name(unit: Unit) -> String {
 pub fn convolutions(resnet: Resnet, channels: u32) -> Vec<Convolution> {
     let root = root_name(resnet);
     let part = |base: &str, conv: &str, norm: &str, shape| {
-        Convolution::new(format!("{base}.{conv}"), format!("{base}.{norm}"), shape)
+        Convolution::new(&format!("{base}.{conv}"), format!("{base}.{norm}"), shape)
     };
     let mut all = vec![part(root, "conv", "norm", [resnet.root(), channels, 7])];
     for unit in resnet.units() {

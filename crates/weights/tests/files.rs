@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use augreg_spec::{Gelu, JobId, JobSpec, ModelSpec, NoopSpec, Resnet};
@@ -10,6 +11,7 @@ use augreg_weights::foreign::{FileFormat, Head, Weights, WeightsError, write_npz
 use augreg_weights::{Architecture, TensorSpec, split};
 use safetensors::tensor::{Dtype, TensorView};
 use tempfile::TempDir;
+use zip::write::SimpleFileOptions;
 
 const PLAIN: ModelSpec =
     ModelSpec { width: 8, depth: 2, mlp: 12, heads: 2, patch: 4, resnet: None };
@@ -28,6 +30,10 @@ fn values(architecture: &Architecture) -> Vec<f32> {
     (0..count).map(|i| (i as f32).sin()).collect()
 }
 
+fn stored() -> SimpleFileOptions {
+    SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored)
+}
+
 struct Files(TempDir);
 
 impl Files {
@@ -42,6 +48,23 @@ impl Files {
     fn npz(&self, architecture: &Architecture) -> PathBuf {
         let path = self.path("x.npz");
         write_npz(&path, architecture, &values(architecture)).expect("writes");
+        path
+    }
+
+    /// An npz of a network with one array more, of one zero of `kind`, NumPy's name of four or eight bytes.
+    fn npz_and(&self, architecture: &Architecture, name: &str, kind: &str) -> PathBuf {
+        let path = self.npz(architecture);
+        let file = fs::File::options().read(true).write(true).open(&path).expect("opens");
+        let mut archive = zip::ZipWriter::new_append(file).expect("an archive");
+        archive.start_file(format!("{name}.npy"), stored()).expect("an entry");
+        let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': (1,), }}\n");
+        let size = usize::from(kind.as_bytes()[2] - b'0');
+        let length = (header.len() as u16).to_le_bytes();
+        let zero = vec![0; size];
+        for bytes in [b"\x93NUMPY\x01\0".as_slice(), &length, header.as_bytes(), &zero] {
+            archive.write_all(bytes).expect("writes");
+        }
+        archive.finish().expect("an archive");
         path
     }
 
@@ -241,6 +264,59 @@ fn a_file_that_is_cut_or_something_else_is_damaged_and_named() {
     }
     let said = Weights::read(&files.path("nowhere")).expect_err("not there").to_string();
     assert!(said.contains("failed to read"), "{said}");
+}
+
+#[test]
+fn a_hidden_layer_before_the_head_goes_only_with_the_head() {
+    let files = Files::new();
+    let architecture = architecture(PLAIN);
+    let path = files.npz_and(&architecture, "pre_logits/bias", "<f4");
+    assert!(refused(&path, &architecture, Head::Kept).contains("`pre_logits`"));
+    let weights = Weights::read(&path).expect("reads");
+    assert!(weights.has_hidden_layer());
+    assert!(weights.parameters(&architecture, Head::Zeros).is_ok());
+}
+
+#[test]
+fn an_npz_is_as_strict_as_safetensors() {
+    let files = Files::new();
+    let architecture = architecture(PLAIN);
+    let path = files.npz_and(&architecture, "MAPHead_0/probe", "<f4");
+    let said = refused(&path, &architecture, Head::Kept);
+    assert!(said.contains("`MAPHead_0/probe` is unexpected"), "{said}");
+    let path = files.npz_and(&architecture, "Transformer/extra", "<f8");
+    let said = refused(&path, &architecture, Head::Kept);
+    assert!(said.contains("`Transformer/extra` is <f8 in NumPy's words, not <f4"), "{said}");
+    // Under the prefix of another convention only what has it counts: here one lone array.
+    let path = files.npz_and(&architecture, "params/cls", "<f4");
+    let said = refused(&path, &architecture, Head::Kept);
+    assert!(said.contains("`patch_embed.proj.weight` is missing"), "{said}");
+}
+
+#[test]
+fn a_pickle_of_pytorchs_is_called_that() {
+    let files = Files::new();
+    let path = files.path("x.pth");
+    let mut archive = zip::ZipWriter::new(fs::File::create(&path).expect("a file"));
+    let options =
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    archive.start_file("x/data.pkl", options).expect("an entry");
+    archive.finish().expect("an archive");
+    assert!(refused(&path, &architecture(PLAIN), Head::Kept).contains("torch.save"));
+}
+
+#[test]
+fn a_file_without_a_head_needs_classes() {
+    let files = Files::new();
+    let path = files.tensors(&architecture(PLAIN), |tensors| {
+        tensors.retain(|(name, ..)| !name.starts_with("head"));
+    });
+    let weights = Weights::read(&path).expect("reads");
+    assert_eq!(weights.described().model(), None, "nothing tells the heads");
+    let error = weights.architecture(Some(PLAIN), None, None).expect_err("no classes");
+    assert!(matches!(error, WeightsError::NoHead { .. }), "{error}");
+    let made = weights.architecture(Some(PLAIN), None, Some(7)).expect("a network");
+    assert!(weights.parameters(&made, Head::Zeros).is_ok());
 }
 
 /// Old flax's files hold the optimizer's state beside the parameters; what begins with their prefix

@@ -57,7 +57,8 @@ pub(crate) async fn run(global: &Global, args: &StatusArgs) -> Result<Ending, Fa
     }
     let running = store.running(sweep).await?;
     if !running.is_empty() {
-        text += if holder.is_some() { "\nrunning\n" } else { "\nbegun by an augreg that is gone\n" };
+        text +=
+            if holder.is_some() { "\nrunning\n" } else { "\nbegun by an augreg that is gone\n" };
         for run in &running {
             text += &running_line(run);
             if holder.is_none() {

@@ -144,6 +144,34 @@ fn what_cannot_change_a_result_is_not_in_the_id() {
 }
 
 #[test]
+fn settings_that_came_later_are_in_the_id_only_where_they_are_not_the_default() {
+    let ids = |text: &str| expand(text).iter().map(|job| job.id).collect::<Vec<_>>();
+    let original = ids(GOOD);
+    assert_eq!(ids(&with("3, 30]", "3, 30]\ngelu = \"tanh\"")), original);
+    let table = "stochastic_depth = 0.2";
+    assert_eq!(ids(&with(table, &format!("{table}, rescale = false"))), original);
+    for changed in
+        [with("3, 30]", "3, 30]\ngelu = \"erf\""), with("patch = 7", "patch = 7\nresnet = []")]
+    {
+        assert!(ids(&changed).iter().all(|id| !original.contains(id)));
+    }
+    let rescaled = ids(&with(table, &format!("{table}, rescale = true")));
+    let same = rescaled.iter().filter(|id| original.contains(id)).count();
+    assert_eq!((rescaled.len(), same), (12, 6), "jobs without stochastic depth stay");
+}
+
+#[test]
+fn a_hybrid_is_a_model_with_a_resnet() {
+    let text = with("patch = 7", "patch = 1\nresnet = [1, 2]");
+    let JobSpec::Pretrain(spec) = &expand(&text)[0].spec else { panic!("no other stage") };
+    assert_eq!(spec.model.resnet.expect("a hybrid").stages(), [1, 2]);
+    assert_eq!(spec.model.patches(spec.resolution), Ok(16), "28 → 14 → 7 → 4");
+    assert!(spec.model.to_string().ends_with("resnet [1, 2], heads 4"), "{}", spec.model);
+    let text = with("model = \"Mu/7\"", "model = \"R26+S/32\"");
+    assert_eq!(expand(&text).len(), 12, "of the zoo");
+}
+
+#[test]
 fn a_grown_axis_keeps_the_old_jobs() {
     let old: Vec<_> = expand(GOOD).iter().map(|job| job.id).collect();
     let new: Vec<_> =
@@ -187,6 +215,12 @@ fn each_kind_of_mistake_is_understood() {
         with("epochs = 30 }", "epochs = 31 }"),
         with("epochs = 30 }", "epoch = 30 }"),
         with("resolution = 28", "resolution = 30"),
+        with("patch = 7", "patch = 7\nresnet = [2, 0]"),
+        with("patch = 7", "patch = 7\nresnet = [1, 1, 1, 1, 1]"),
+        with("patch = 7", "patch = 7\nresnet = true"),
+        with("patch = 7", "patch = 2\nresnet = [2]"),
+        with("epochs = [3, 30]", "epochs = [3, 30]\ngelu = \"relu\""),
+        with("stochastic_depth = 0.2", "stochastic_depth = 0.2, rescale = 1"),
         with("[dataset.fashion-10pct]", "[dataset.fashion]"),
         with("batch_size = 256", "batch_size = 0"),
         with("model = \"Mu/7\"", ""),

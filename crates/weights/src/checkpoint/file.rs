@@ -222,3 +222,19 @@ pub fn set_aside(path: &Path) -> Result<PathBuf, CheckpointError> {
     })?;
     Ok(free)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tensor_of_another_type_is_named_with_both_types() {
+        let view = |dtype, bytes| TensorView::new(dtype, vec![2], bytes).expect("a tensor");
+        let tensors = [
+            ("a".to_owned(), view(Dtype::BF16, &[0; 4])),
+            ("b".to_owned(), view(Dtype::F32, &[0; 8])),
+        ];
+        let expected = ["a", "b"].map(|name| (name.to_owned(), vec![2]));
+        assert_eq!(misfits(&expected, &tensors), ["`a` is BF16, not F32"]);
+    }
+}

@@ -11,7 +11,7 @@ use super::array::Array;
 pub struct Described {
     /// The model, but for its heads, which are 0.
     numbers: ModelSpec,
-    /// Attention heads, where anything tells: shapes in an npz, a note in our files, the zoo.
+    /// Attention heads, where the file tells: by shapes in an npz, by a note in ours.
     pub heads: Option<u32>,
     /// Colour channels of an image.
     pub channels: u32,
@@ -22,10 +22,11 @@ pub struct Described {
 }
 
 impl Described {
-    /// The model, if its heads are known.
+    /// The model, if its heads are known, or else the study's of the same numbers.
     #[must_use]
     pub fn model(&self) -> Option<ModelSpec> {
-        self.heads.map(|heads| ModelSpec { heads, ..self.numbers })
+        let zoo = || ModelSpec::names().filter_map(ModelSpec::named).find(|model| self.is(*model));
+        self.heads.map(|heads| self.with_heads(heads)).or_else(zoo)
     }
 
     /// The model with so many heads, whatever the file says.
@@ -37,8 +38,8 @@ impl Described {
     /// Whether the tensors could be those of `model`.
     #[must_use]
     pub fn is(&self, model: ModelSpec) -> bool {
-        self.model().is_none_or(|own| own == model)
-            && ModelSpec { heads: 0, ..model } == self.numbers
+        let numbers = ModelSpec { heads: 0, ..model };
+        self.numbers == numbers && self.heads.is_none_or(|heads| heads == model.heads)
     }
 
     /// The model in words, as far as it is known.
@@ -50,8 +51,8 @@ impl Described {
         }
     }
 
-    /// Reads the network off its tensors, under timm's names and in timm's layout. Heads are taken from
-    /// `noted` or `heads` or the zoo.
+    /// Reads the network off its tensors, under timm's names and in timm's layout. Heads are those of
+    /// `noted`, if that is a note of these tensors, or `heads`.
     pub(super) fn of(
         tensors: &BTreeMap<String, Array>,
         heads: Option<u32>,
@@ -99,10 +100,8 @@ impl Described {
         }
         let depth = counted(tensors, "blocks.") as u32;
         let numbers = ModelSpec { depth, heads: 0, mlp, patch, resnet, width };
-        let same = |model: &ModelSpec| ModelSpec { heads: 0, ..*model } == numbers;
-        let zoo = || ModelSpec::names().filter_map(ModelSpec::named).find(same);
-        let noted = noted.filter(same).map(|model| model.heads);
-        let heads = noted.or(heads).or_else(|| zoo().map(|model| model.heads));
+        let noted = noted.filter(|model| ModelSpec { heads: 0, ..*model } == numbers);
+        let heads = noted.map(|model| model.heads).or(heads);
         let shrinks = resnet.map_or(1, |resnet| 1u32 << (1 + resnet.stages().len().max(1)));
         let resolution = grid.saturating_mul(patch).saturating_mul(shrinks);
         Ok(Self { numbers, heads, channels, classes, resolution })

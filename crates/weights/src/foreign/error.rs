@@ -70,6 +70,12 @@ pub enum WeightsError {
         /// The file.
         path: PathBuf,
     },
+    /// There is no head, and no classes to make one for.
+    #[error("`{path}` has no head: `head.weight` and `head.bias` are missing", path = path.display())]
+    NoHead {
+        /// The file.
+        path: PathBuf,
+    },
     /// Nothing says into how many heads the width is divided.
     #[error("`{path}` does not say how many attention heads its width {width} is divided into", path = path.display())]
     UnknownHeads {

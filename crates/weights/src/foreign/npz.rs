@@ -32,6 +32,9 @@ pub(super) fn read(
     let entries: Result<Vec<_>, _> =
         archive.file_names().map(|name| name.map(std::borrow::Cow::into_owned)).collect();
     let entries = entries.map_err(|error| damaged(error.to_string()))?;
+    if entries.iter().any(|entry| entry.ends_with("/data.pkl")) {
+        return Err(damaged("it is what torch.save writes; save it as safetensors".to_owned()));
+    }
     let begins = |prefix: &&&str| entries.iter().any(|entry| entry.starts_with(**prefix));
     let prefix = prefixes.iter().find(begins).copied().unwrap_or_default();
     let (mut arrays, mut problems) = (BTreeMap::new(), Vec::new());

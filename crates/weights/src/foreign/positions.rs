@@ -15,7 +15,8 @@ use super::array::Array;
 /// # Source
 ///
 /// `scipy.ndimage.zoom(grid, (to / from, to / from, 1), order=1)`, as `vit_jax/checkpoint.py` calls it;
-/// in 64-bit floats like SciPy, rounded at the end.
+/// in 64-bit floats like SciPy, rounded at the end. One thing is not as there: from 28 to 48 SciPy's
+/// rounding puts the last row and column 4e-15 beyond the grid, where it takes 0.
 pub(crate) fn resize(positions: &Array, from: usize, to: usize) -> Array {
     let width = positions.shape[2];
     let (class, grid) = positions.values.split_at(width);

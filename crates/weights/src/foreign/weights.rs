@@ -145,10 +145,8 @@ impl Weights {
             width: described.with_heads(0).width,
         })?;
         let resolution = resolution.unwrap_or(described.resolution);
-        let classes = classes.or(described.classes).ok_or_else(|| WeightsError::NoTransformer {
-            path: self.path.clone(),
-            problems: vec!["`head.bias` is missing".to_owned()],
-        })?;
+        let classes = classes.or(described.classes);
+        let classes = classes.ok_or_else(|| WeightsError::NoHead { path: self.path.clone() })?;
         Architecture::new(model, described.channels, classes, resolution)
             .map(|architecture| architecture.with_gelu(self.gelu.unwrap_or_default()))
             .map_err(|source| WeightsError::Model { path: self.path.clone(), source })
