@@ -15,7 +15,8 @@ fn main() {
         loops("avx512", &["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma"]);
     }
 
-    let libtorch = PathBuf::from(env::var_os("DEP_TCH_LIBTORCH_LIB").expect("torch-sys says where"));
+    let libtorch =
+        PathBuf::from(env::var_os("DEP_TCH_LIBTORCH_LIB").expect("torch-sys says where"));
     let include = libtorch.parent().expect("it is a folder in libtorch").join("include");
     let mut glue = compiler();
     if x86 {

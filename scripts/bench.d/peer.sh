@@ -1,26 +1,6 @@
-# The Python environments of the peers, in .tools/bench and .tools/bench-queues and nowhere else.
+# The Python environment of the schedulers that augreg is compared with, in .tools/bench-queues and nowhere else.
 # shellcheck shell=bash
 : "${root:?is set by lib.sh}" "${tools:?is set by lib.sh}"
-
-peer=$tools/bench
-peer_wants=$root/scripts/bench.d/requirements.txt
-
-# The list of requirements is copied last: a set-up that was cut short is not there.
-peer_there() {
-    cmp -s "$peer_wants" "$peer/requirements.txt"
-}
-
-peer_get() {
-    echo "to download for the comparison with PyTorch (once):"
-    echo "  about 3 GB, 5 GB on disk, into .tools/bench: torch 2.13.0 and timm 1.0.31 from PyPI."
-    echo "  PyPI's torch for Linux is the CUDA build and imports only with its NVIDIA libraries, even"
-    echo "  on a machine without a GPU. To undo: remove .tools/bench."
-    local free
-    mkdir -p "$tools"
-    free=$(df -Pm "$tools" | awk 'NR == 2 { print $4 }')
-    ((free >= 9000)) || die "$free MB are free below .tools, 9,000 MB are needed" "make room"
-    environment "$peer" "$peer_wants"
-}
 
 queues=$tools/bench-queues
 queues_wants=$root/scripts/bench.d/queues.txt

@@ -129,7 +129,10 @@ fn gelu_is_that_of_libtorch_as_is_its_slope() {
     assert!(distance(&joined, &dropped(&gelu_dropped(&x, Dropping::nothing()), drop)) < 1e-6);
     let far = Tensor::from_slice(&[-1e30f32, 1e30, f32::INFINITY, f32::NAN]);
     let far = Vec::<f32>::try_from(gelu_dropped(&far, Dropping::nothing())).expect("floats");
-    assert!(far[0].abs() < 1e-6 && far[1..3] == [1e30, f32::INFINITY] && far[3].is_nan(), "{far:?}");
+    assert!(
+        far[0].abs() < 1e-6 && far[1..3] == [1e30, f32::INFINITY] && far[3].is_nan(),
+        "{far:?}"
+    );
 }
 
 #[test]

@@ -14,8 +14,8 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use crate::error::primary_code;
-use crate::{Difference, NewSweep, StoreError, draft};
 use crate::writer::Writer;
+use crate::{Difference, NewSweep, StoreError, draft};
 
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 

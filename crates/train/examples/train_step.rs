@@ -43,7 +43,10 @@ fn main() {
     let regularization = Regularization { dropout, rescale: false, stochastic_depth: dropout };
     let vit = Vit::new(architecture, &parameters, regularization);
     let mut optimizer = FlatAdamW::new(SETTINGS, &parameters);
-    let images = Tensor::randn([batch, 1, i64::from(resolution), i64::from(resolution)], (Kind::Float, Device::Cpu));
+    let images = Tensor::randn(
+        [batch, 1, i64::from(resolution), i64::from(resolution)],
+        (Kind::Float, Device::Cpu),
+    );
     let labels = Tensor::randint(10, [batch], (Kind::Int64, Device::Cpu));
     let targets = one_hot(&labels, 10);
 
@@ -51,7 +54,11 @@ fn main() {
     let mut whole = Vec::new();
     for step in 0..steps {
         let began = Instant::now();
-        let loss = mean_loss(Loss::Sigmoid, &vit.forward(&images, Some(Noise { seed: step, first: 0 })), &targets);
+        let loss = mean_loss(
+            Loss::Sigmoid,
+            &vit.forward(&images, Some(Noise { seed: step, first: 0 })),
+            &targets,
+        );
         let forward = began.elapsed().as_secs_f64();
         let gradient = parameters.gradient(&loss);
         let backward = began.elapsed().as_secs_f64();

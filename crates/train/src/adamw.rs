@@ -116,8 +116,7 @@ impl FlatAdamW {
             let [first, second] = &self.moments;
             let (theta, gradient) = (part(&flat), part(gradient));
             let update = AdamWUpdate { decay, ..update };
-            finite &=
-                augreg_kernels::adamw(&theta, &gradient, &part(first), &part(second), update);
+            finite &= augreg_kernels::adamw(&theta, &gradient, &part(first), &part(second), update);
         }
         if finite { norm } else { norm * f64::NAN }
     }

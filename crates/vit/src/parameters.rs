@@ -47,9 +47,9 @@ impl Parameters {
     pub fn computing_in(mut self, precision: Precision) -> Self {
         self.narrow = match precision {
             Precision::Fp32 => None,
-            Precision::Bf16 => Some(
-                self.flat.narrow(0, 0, self.kernel_elements).to_kind(Kind::BFloat16).detach(),
-            ),
+            Precision::Bf16 => {
+                Some(self.flat.narrow(0, 0, self.kernel_elements).to_kind(Kind::BFloat16).detach())
+            }
         };
         let (flat, narrow) = (&self.flat, self.narrow.as_ref());
         self.views = views(&self.specs, |spec| narrow.filter(|_| is_dense(spec)).unwrap_or(flat));

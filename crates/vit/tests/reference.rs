@@ -72,8 +72,7 @@ fn logits_and_gradients_equal_numpy() {
 #[test]
 fn the_head_starts_at_its_bias_whatever_the_image() {
     let parameters = Parameters::initialised(&tiny(), -6.9, 3, Device::Cpu);
-    let logits =
-        Vit::new(tiny(), &parameters, OFF).forward(&fill(&[2, 3, 12, 12], 0.0, 1.0), None);
+    let logits = Vit::new(tiny(), &parameters, OFF).forward(&fill(&[2, 3, 12, 12], 0.0, 1.0), None);
     assert_eq!(Vec::<f32>::try_from(logits.view(-1)).expect("floats"), vec![-6.9f32; 10]);
 }
 
@@ -158,9 +157,8 @@ fn bf16_is_close_to_fp32_for_plain_and_hybrid_networks() {
             (logits.detach(), gradient)
         };
         let (exact, mixed) = (run(Precision::Fp32), run(Precision::Bf16));
-        let off = |a: &Tensor, b: &Tensor| {
-            (a - b).norm().double_value(&[]) / b.norm().double_value(&[])
-        };
+        let off =
+            |a: &Tensor, b: &Tensor| (a - b).norm().double_value(&[]) / b.norm().double_value(&[]);
         let (logits, gradient) = (off(&mixed.0, &exact.0), off(&mixed.1, &exact.1));
         assert!(logits > 0.0 && logits < 0.02 && gradient < 0.05, "{logits} {gradient}");
     }
@@ -210,7 +208,8 @@ fn rescaled_stochastic_depth_keeps_the_expectation() {
     let image = fill(&[1, 1, 4, 4], 0.0, 1.0).repeat([4000, 1, 1, 1]);
     let distinct = |rescale| {
         let regularization = Regularization { dropout: 0.0, rescale, stochastic_depth: 0.5 };
-        let logits = Vit::new(architecture, &parameters, regularization).forward(&image, Some(NOISE));
+        let logits =
+            Vit::new(architecture, &parameters, regularization).forward(&image, Some(NOISE));
         (logits * 1e4).round().unique_dim(0, true, false, false).0
     };
     assert_eq!(distinct(false).size()[0], 2, "with or without the branch");

@@ -145,10 +145,8 @@ impl Core {
             return mem::take(&mut self.actions);
         }
         let is_tick = event == Event::Tick;
-        let changes_nothing = matches!(
-            event,
-            Event::Beat { .. } | Event::Waits { .. } | Event::Checkpointed { .. }
-        );
+        let changes_nothing =
+            matches!(event, Event::Beat { .. } | Event::Waits { .. } | Event::Checkpointed { .. });
         self.take(event);
         if is_tick && self.due.is_some_and(|due| due <= self.now()) {
             self.watch();

@@ -110,8 +110,7 @@ fn after_a_storm_a_worker_is_started_for_a_job_that_the_idle_ones_cannot_run() {
     let offers = [0, 1].map(|gpus| Offer { gpus, memory: None });
     let core = Core::new(policy(), (0..).map(SlotId).zip(offers));
     let bench = Bench { core, now: Millis(0) };
-    let mut jobs: Vec<_> =
-        (0..20).map(|i| NewJob { priority: 1, ..job(&i.to_string()) }).collect();
+    let mut jobs: Vec<_> = (0..20).map(|i| NewJob { priority: 1, ..job(&i.to_string()) }).collect();
     jobs.push(NewJob { needs: Needs { gpus: 1, memory: 0 }, ..job("on a GPU") });
     let storm = play(bench, jobs, 1, |n| match n {
         1..=40 => failed(FailureKind::Bug),

@@ -206,7 +206,9 @@ fn retries_are_bounded(row: &Row, policy: &Policy, done: &Done) -> Result<(), Vi
     for (number, attempt) in &row.attempts {
         if attempt.checkpoints > 0 {
             in_a_row = 0; // It may have been heard of before the attempt was given up.
-        } else if !done.late.contains(number) && ["lost", "timeout"].contains(&attempt.failure.as_str()) {
+        } else if !done.late.contains(number)
+            && ["lost", "timeout"].contains(&attempt.failure.as_str())
+        {
             in_a_row += 1;
         }
     }
