@@ -72,7 +72,6 @@ unsafe extern "C" {
 /// # Panics
 ///
 /// If `x` is not on the CPU or of another kind, or memory is out.
-#[must_use]
 pub fn dropped(x: &Tensor, drop: Dropping) -> Tensor {
     assert_kinds(x, &[Kind::Float, Kind::BFloat16]);
     // SAFETY: the pointers are live tensors of the kinds that the kernel reads.
@@ -90,7 +89,6 @@ pub fn dropped(x: &Tensor, drop: Dropping) -> Tensor {
 /// # Panics
 ///
 /// If shapes or kinds are others, or memory is out.
-#[must_use]
 pub fn add_dropped(
     x: &Tensor,
     branch: &Tensor,
@@ -117,7 +115,6 @@ pub fn add_dropped(
 /// # Panics
 ///
 /// If `x` is not on the CPU, or of another kind than 32-bit floats or bfloat16, or memory is out.
-#[must_use]
 pub fn gelu_dropped(x: &Tensor, drop: Dropping) -> Tensor {
     assert_kinds(x, &[Kind::Float, Kind::BFloat16]);
     // SAFETY: as above.

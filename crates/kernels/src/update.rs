@@ -74,6 +74,7 @@ unsafe extern "C" {
 /// # Panics
 ///
 /// If shapes, kinds or devices are others.
+#[must_use = "training has diverged if it is false"]
 pub fn adamw(
     parameters: &Tensor,
     gradient: &Tensor,
@@ -103,6 +104,7 @@ pub fn adamw(
 /// # Panics
 ///
 /// If shapes, kinds or devices are others.
+#[must_use = "training has diverged if it is false"]
 pub fn sgd(parameters: &Tensor, gradient: &Tensor, m: &Tensor, update: SgdUpdate) -> bool {
     assert_alike(parameters, &[gradient]);
     assert_moment(parameters, m);

@@ -139,7 +139,7 @@ impl<'a> Trainer<'a> {
             let logits = self.vit.forward(&part(images), Some(noise));
             let mut loss = mean_loss(self.spec.loss, &logits, &part(targets));
             if size < batch {
-                loss = loss * (size as f64 / batch as f64);
+                loss *= size as f64 / batch as f64;
             }
             let gradient = self.parameters.gradient(&loss);
             let loss = loss.detach();

@@ -1,4 +1,4 @@
-//! Whole trajectories against optax: a tiny ViT, 50 steps, with gradients of its own.
+//! Whole trajectories against optax: a tiny network, 50 steps, with gradients of its own.
 
 use augreg_spec::{AdamW, Loss, ModelSpec, Precision, Regularization};
 use augreg_train::{FlatAdamW, FlatSgd, factor, mean_loss, one_hot};

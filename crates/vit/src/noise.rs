@@ -122,7 +122,7 @@ fn elements(x: &Tensor) -> u64 {
     size[1..].iter().product::<i64>().unsigned_abs()
 }
 
-/// A bijection of 64 bits that leaves no trace of order (the finalizer of SplitMix64).
+/// A bijection of 64 bits that leaves no trace of order (the finalizer of `SplitMix64`).
 fn scramble(x: u64) -> u64 {
     let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -182,10 +182,9 @@ impl Core {
             return self.end_attempt(attempt, end);
         };
         let at_it = |slot: &Slot| matches!(&slot.seat, Seat::Busy(busy) if busy.attempt == attempt);
-        let reason = match self.slots.get(id).is_some_and(at_it) {
-            true => KillReason::Untrusted(why),
-            false => KillReason::Overstayed, // It has gone on to that attempt, and said nothing so far.
-        };
+        // If not, it has gone on to that attempt, and said nothing so far.
+        let is_at_it = self.slots.get(id).is_some_and(at_it);
+        let reason = if is_at_it { KillReason::Untrusted(why) } else { KillReason::Overstayed };
         self.kill_worker(id, reason, "its attempt cannot be trusted");
     }
 
