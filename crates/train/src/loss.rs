@@ -55,6 +55,21 @@ mod tests {
         }
     }
 
+    /// Several classes of an image count each by itself, as those of ImageNet-21k do.
+    #[test]
+    fn the_sigmoid_loss_of_several_labels_is_the_sum_of_each() {
+        let logits = [0.3f64, -1.2, 2.0];
+        let row: Vec<_> = logits.iter().map(|&x| x as f32).collect();
+        let targets = Tensor::from_slice(&[1.0f32, 0.0, 1.0]).view([1, 3]);
+        let loss = mean_loss(Loss::Sigmoid, &Tensor::from_slice(&row).view([1, 3]), &targets);
+        let xent = |x: f64, target: f64| {
+            let p = 1.0 / (1.0 + (-x).exp());
+            -(target * p.ln() + (1.0 - target) * (1.0 - p).ln())
+        };
+        let expected: f64 = logits.iter().zip([1.0, 0.0, 1.0]).map(|(&x, t)| xent(x, t)).sum();
+        assert!((loss.double_value(&[]) - expected).abs() < 1e-5);
+    }
+
     #[test]
     fn softmax_loss_of_mixed_labels_is_the_mean_of_the_two() {
         let logits = Tensor::from_slice(&[2.0f32, -1.0, 0.5, 0.0, 3.0, -2.0]).view([2, 3]);
