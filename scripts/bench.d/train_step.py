@@ -31,8 +31,8 @@ CELLS = {
     cell.model.name: cell
     for cell in [
         Cell(Model("micro", width=192, depth=6, mlp=768, heads=3, patch=4, steps=10), 32, 128),
-        Cell(Model("Ti/16", width=192, depth=12, mlp=768, heads=3, patch=16, steps=8), 224, 32),
-        Cell(Model("S/32", width=384, depth=12, mlp=1536, heads=6, patch=32, steps=8), 224, 32),
+        Cell(Model("Ti/16", width=192, depth=12, mlp=768, heads=3, patch=16, steps=5), 224, 32),
+        Cell(Model("S/32", width=384, depth=12, mlp=1536, heads=6, patch=32, steps=5), 224, 32),
     ]
 }
 # How PyTorch may compute: eager or compiled, attention fused or spelled out.
@@ -46,7 +46,7 @@ format = "idx"
 path = "{data}"
 splits = {{ train = "train[:{examples}]", val = "train[59990:]", test = "test[:10]" }}
 
-[model."{name}"]
+[model.bench]
 width = {width}
 depth = {depth}
 mlp = {mlp}
@@ -55,7 +55,7 @@ patch = {patch}
 
 [pretrain]
 dataset = "fashion"
-model = "{name}"
+model = "bench"
 regularization = {rate}
 precision = "{precision}"
 epochs = 1

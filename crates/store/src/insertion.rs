@@ -46,28 +46,39 @@ type Pattern = Vec<bool>;
 
 type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
 
-/// Inserts pieces of one sweep.
+/// The insertion of one piece, ready to be sent to SQLite.
 #[derive(Default)]
-pub(crate) struct Insertion {
-    statements: HashMap<Pattern, Arc<str>>,
-}
+pub(crate) struct Insertion(Vec<Query>);
 
 impl Insertion {
     /// Inserts those jobs that the study does not have. Returns how many those were.
-    pub(crate) async fn insert(
-        &mut self,
+    pub(crate) async fn execute(
+        self,
         connection: &mut SqliteConnection,
-        rows: Vec<Row>,
     ) -> Result<i64, StoreError> {
-        if rows.len() == PIECE {
-            return execute(self.many(rows), connection).await;
-        }
         let mut inserted = 0;
-        for row in rows {
-            let query = row.into_iter().fold(sqlx::query(ONE_JOB), bind);
-            inserted += execute(query, connection).await?;
+        for query in self.0 {
+            let done = query.execute(&mut *connection).await.map_err(database("register jobs"))?;
+            inserted += done.rows_affected() as i64;
         }
         Ok(inserted)
+    }
+}
+
+/// Makes insertions of the pieces of one sweep.
+#[derive(Default)]
+pub(crate) struct Insertions {
+    statements: HashMap<Pattern, Arc<str>>,
+}
+
+impl Insertions {
+    /// The insertion of these jobs.
+    pub(crate) fn of(&mut self, rows: Vec<Row>) -> Insertion {
+        if rows.len() == PIECE {
+            return Insertion(vec![self.many(rows)]);
+        }
+        let one = |row: Row| row.into_iter().fold(sqlx::query(ONE_JOB), bind);
+        Insertion(rows.into_iter().map(one).collect())
     }
 
     /// The insertion of a whole piece.
@@ -133,11 +144,6 @@ fn bind(query: Query, value: Value) -> Query {
         Value::Real(value) => query.bind(value),
         Value::Text(value) => query.bind(value),
     }
-}
-
-async fn execute(query: Query, connection: &mut SqliteConnection) -> Result<i64, StoreError> {
-    let done = query.execute(connection).await.map_err(database("register jobs"))?;
-    Ok(done.rows_affected() as i64)
 }
 
 #[cfg(test)]

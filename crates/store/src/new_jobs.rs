@@ -7,38 +7,23 @@ use augreg_spec::{DataSource, DatasetIdentity, Job, cost};
 
 use crate::axes::Axes;
 use crate::difference::Asked;
-use crate::insertion::{PIECE, Row};
+use crate::insertion::{Insertion, Insertions, PIECE, Row};
 use crate::rows::json_text;
 use crate::{NewSweep, StoreError};
 
 /// A job on its way to become a row.
-pub(crate) struct NewJob {
+struct NewJob {
     asked: Asked,
     flops: f64,
-    pub(crate) row: Row,
+    row: Row,
 }
 
 /// Consecutive jobs of a sweep.
 #[derive(Default)]
-pub(crate) struct Piece(Vec<NewJob>);
-
-impl Piece {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(crate) fn len(&self) -> i64 {
-        self.0.len() as i64
-    }
-
-    pub(crate) fn flops(&self) -> f64 {
-        self.0.iter().map(|job| job.flops).sum()
-    }
-
-    /// Takes the rows apart from what is asked for.
-    pub(crate) fn split(self) -> (Vec<Row>, Vec<Asked>) {
-        self.0.into_iter().map(|job| (job.row, job.asked)).unzip()
-    }
+pub(crate) struct Piece {
+    pub(crate) insertion: Insertion,
+    pub(crate) asked: Vec<Asked>,
+    pub(crate) flops: f64,
 }
 
 /// Makes pieces of a sweep's jobs.
@@ -49,6 +34,7 @@ pub(crate) struct NewJobs<'a> {
     datasets: &'a BTreeMap<String, (String, DataSource)>,
     /// Neighbours in a grid mostly share their data set, and hashing one costs more than a row.
     last: Option<(DatasetIdentity, String)>,
+    insertions: Insertions,
 }
 
 /// Stands for the data set of jobs that need none; its row is the schema's own.
@@ -56,17 +42,21 @@ const NO_DATASET: &str = "none";
 
 impl<'a> NewJobs<'a> {
     pub(crate) fn of(NewSweep { jobs, datasets, priority, .. }: NewSweep<'a>, at: i64) -> Self {
-        Self { at, priority, jobs, datasets, last: None }
+        Self { at, priority, jobs, datasets, last: None, insertions: Insertions::default() }
     }
 
     /// The next piece; empty after the last.
     pub(crate) fn take_piece(&mut self) -> Result<Piece, StoreError> {
-        let mut piece = Piece(Vec::with_capacity(PIECE));
-        while piece.0.len() < PIECE
+        let (mut rows, mut piece) = (Vec::with_capacity(PIECE), Piece::default());
+        while rows.len() < PIECE
             && let Some(job) = self.jobs.next()
         {
-            piece.0.push(self.new_job(job)?);
+            let NewJob { asked, flops, row } = self.new_job(job)?;
+            rows.push(row);
+            piece.asked.push(asked);
+            piece.flops += flops;
         }
+        piece.insertion = self.insertions.of(rows);
         Ok(piece)
     }
 

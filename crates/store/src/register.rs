@@ -12,7 +12,6 @@ use sqlx::SqliteConnection;
 use crate::clock::now;
 use crate::difference::{Asked, Difference, look_up};
 use crate::error::database;
-use crate::insertion::Insertion;
 use crate::new_jobs::{NewJobs, Piece};
 use crate::rows::json_text;
 use crate::writer::WriteConnection;
@@ -75,7 +74,7 @@ pub(crate) async fn enter(
     let mut registration = Registration::begin(connection, id, at, &sweep).await?;
     let mut source = NewJobs::of(sweep, at);
     let mut piece = source.take_piece()?;
-    while !piece.is_empty() {
+    while !piece.asked.is_empty() {
         let (stored, next) =
             tokio::join!(biased; registration.store(piece), async { source.take_piece() });
         stored?;
@@ -146,7 +145,6 @@ struct Registration<'a> {
     sweep: i64,
     at: i64,
     priority: i64,
-    insertion: Insertion,
     /// The last job of the study before it began.
     last_before: i64,
     /// The last job of the study now.
@@ -182,7 +180,6 @@ impl<'a> Registration<'a> {
             sweep,
             at,
             priority: new.priority,
-            insertion: Insertion::default(),
             last_before: last,
             last,
             position: 0,
@@ -197,9 +194,9 @@ impl<'a> Registration<'a> {
 
     /// Stores a piece of the sweep, whose jobs may all be new, or not.
     async fn store(&mut self, piece: Piece) -> Result<(), StoreError> {
-        let (length, flops) = (piece.len(), piece.flops());
-        let (rows, asked) = piece.split();
-        let new = self.insertion.insert(self.connection, rows).await?;
+        let Piece { insertion, asked, flops } = piece;
+        let length = asked.len() as i64;
+        let new = insertion.execute(self.connection).await?;
         let before = self.last;
         self.last += new;
         if new == length {
