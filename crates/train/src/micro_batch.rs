@@ -71,3 +71,67 @@ fn memory() -> Option<u64> {
     let kilobytes: u64 = total.trim().trim_end_matches("kB").trim().parse().ok()?;
     Some(group.unwrap_or(u64::MAX).min(kilobytes * 1024))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use augreg_spec::{
+        AdamW, Augmentation, DatasetIdentity, Format, Gelu, Loss, RECIPE_VERSION, Regularization,
+    };
+    use std::collections::BTreeMap;
+
+    fn spec(model: &str, batch_size: u32, precision: Precision) -> PretrainSpec {
+        PretrainSpec {
+            recipe: RECIPE_VERSION,
+            dataset: DatasetIdentity {
+                channels: 3,
+                classes: 1000,
+                content: BTreeMap::new(),
+                format: Format::Idx,
+                splits: BTreeMap::new(),
+            },
+            model: ModelSpec::named(model).expect("in the zoo"),
+            resolution: 224,
+            augmentation: Augmentation::preset("none").expect("a preset"),
+            regularization: Regularization::default(),
+            optimizer: AdamW {
+                learning_rate: 1e-3,
+                weight_decay: 0.1,
+                beta1: 0.9,
+                beta2: 0.999,
+                eps: 1e-8,
+                clip_norm: 1.0,
+                mu_dtype: Precision::Fp32,
+                warmup_steps: 0,
+            },
+            epochs: 1.0,
+            batch_size,
+            loss: Loss::Sigmoid,
+            gelu: Gelu::Tanh,
+            head_bias: -6.9,
+            precision,
+            evaluations: 1,
+            seed: 0,
+        }
+    }
+
+    #[test]
+    fn what_fits_is_whole_and_what_does_not_is_halved_until_it_does() {
+        let (b16, giga) = (spec("B/16", 4096, Precision::Fp32), 1e9);
+        let sizes = [1e6, 6.0 * giga, 12.0 * giga, 1e15].map(|room| fitting(&b16, room));
+        assert_eq!(sizes, [1, 16, 32, 4096]);
+        assert_eq!(fitting(&spec("B/16", 4096, Precision::Bf16), 12.0 * giga), 64);
+        assert_eq!(fitting(&spec("Ti/16", 4096, Precision::Fp32), 12.0 * giga), 128);
+        assert_eq!((halved(7), halved(1)), (Some(4), None));
+    }
+
+    /// Jobs of 32 images took 1.57 GiB in fp32 and 1.03 GiB in bf16, 0.25 GiB of it before the first.
+    #[test]
+    fn an_image_is_estimated_as_it_was_measured() {
+        for (precision, gigabytes) in [(Precision::Fp32, 1.32), (Precision::Bf16, 0.78)] {
+            let measured = gigabytes * f64::from(1 << 30) / 32.0;
+            let ratio = bytes_of_an_image(&spec("Ti/16", 32, precision)) / measured;
+            assert!((0.9..1.5).contains(&ratio), "{precision:?}: {ratio}");
+        }
+    }
+}
