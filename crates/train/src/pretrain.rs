@@ -299,7 +299,8 @@ impl<'a> Job<'a> {
         self.journal_losses()?;
         let batches = {
             let split = self.dataset.split(name)?;
-            EvalLoader::new(split, self.spec.resolution, self.spec.batch_size)
+            // What fits with all that a backward pass keeps fits without.
+            EvalLoader::new(split, self.spec.resolution, self.trainer.micro_batch)
         };
         let (attempt, steps) = (self.assignment.attempt, self.spec.steps());
         let (step, host, beats) = (self.trainer.step, &mut *self.host, &mut self.beats);
