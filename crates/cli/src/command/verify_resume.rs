@@ -43,6 +43,9 @@ pub(crate) struct VerifyResumeArgs {
     /// Draws the steps of the kills; taken from the clock without it, and said
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// The `--micro-batch` of the recorded run, if it had one: the last bits depend on it
+    #[arg(long, value_name = "N")]
+    micro_batch: Option<NonZeroU32>,
     /// How rows come out
     #[arg(long, default_value = "table")]
     format: Format,
@@ -71,7 +74,7 @@ pub(crate) async fn run(global: &Global, args: &VerifyResumeArgs) -> Result<Endi
     let source = store.data_source(recorded.job).await?;
     let Owned { store: again, lock } = create(&scratch, &recorded, source).await?;
     let killer = Killer::start(RunFolder::new(&scratch, recorded.job), steps);
-    let summary = repeat(&again, &lock, expected, threads).await?;
+    let summary = repeat(&again, &lock, expected, (threads, args.micro_batch)).await?;
     let deaths = killer.finish();
     if summary.interrupted {
         return Ok(Ending::Interrupted);
@@ -157,11 +160,12 @@ async fn repeat(
     again: &Store,
     lock: &StudyLock,
     expected: &Outcome,
-    threads: Option<NonZeroU32>,
+    (threads, micro_batch): (Option<NonZeroU32>, Option<NonZeroU32>),
 ) -> Result<Summary, Failure> {
     let options = RunOptions {
         workers: NonZeroU32::new(1),
         threads,
+        micro_batch,
         // Several between two kills, so that most of the way is gone once.
         checkpoint_seconds: (expected.seconds / 20.0).clamp(0.1, 30.0),
         policy: Policy {
