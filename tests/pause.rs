@@ -20,13 +20,15 @@ fn launch(study: &Study, file: &str) -> Running {
 
 #[test]
 fn a_pause_empties_the_devices_outlives_the_scheduler_and_changes_no_bit() {
+    // Long enough that a pause, of which the scheduler reads once a second, finds it at work.
+    let file = sweep("tiny", "[0, 1]").replace("epochs = 12", "epochs = 40");
     let study = Study::new();
-    study.write("tiny.toml", &sweep("tiny", "[0, 1]"));
+    study.write("tiny.toml", &file);
     study.expect(0, &["launch", "tiny.toml"]);
     let expected = study.hashes();
 
     let study = Study::new();
-    study.write("tiny.toml", &sweep("tiny", "[0, 1]"));
+    study.write("tiny.toml", &file);
     let mut augreg = launch(&study, "tiny.toml");
     study.wait_for(RUNNING_PAST_A_CHECKPOINT);
     let paused = study.expect(0, &["pause"]);
