@@ -3,6 +3,8 @@
 use augreg_protocol::JobState;
 use augreg_spec::{DatasetIdentity, Job, cost};
 
+use tokio::task::yield_now;
+
 use crate::axes::Axes;
 use crate::difference::Asked;
 use crate::insertion::{Insertion, Insertions, PIECE, Row};
@@ -41,6 +43,9 @@ struct Known<'a> {
     text: String,
 }
 
+/// Jobs that are made in one turn.
+const TURN: usize = 32;
+
 /// Stands for the data set of jobs that need none; its row is the schema's own.
 const NO_DATASET: &str = "none";
 
@@ -55,12 +60,16 @@ impl<'a> NewJobs<'a> {
         Self { at, priority, jobs, datasets, insertions: Insertions::default() }
     }
 
-    /// The next piece; empty after the last.
-    pub(crate) fn take_piece(&mut self) -> Result<Piece, StoreError> {
+    /// The next piece; empty after the last. Whoever waits for SQLite meanwhile gets a turn now and
+    /// then, so that neither waits for the other.
+    pub(crate) async fn take_piece(&mut self) -> Result<Piece, StoreError> {
         let (mut rows, mut piece) = (Vec::with_capacity(PIECE), Piece::default());
         while rows.len() < PIECE
             && let Some(job) = self.jobs.next()
         {
+            if rows.len() % TURN == TURN - 1 {
+                yield_now().await;
+            }
             let NewJob { asked, flops, row } = self.new_job(job)?;
             rows.push(row);
             piece.asked.push(asked);

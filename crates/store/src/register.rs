@@ -82,10 +82,9 @@ pub(crate) async fn enter(
     look_at_checks(connection, false).await?;
     let mut registration = Registration::begin(connection, id, at, &sweep).await?;
     let mut source = NewJobs::of(sweep, at);
-    let mut piece = source.take_piece()?;
+    let mut piece = source.take_piece().await?;
     while !piece.asked.is_empty() {
-        let (stored, next) =
-            tokio::join!(biased; registration.store(piece), async { source.take_piece() });
+        let (stored, next) = tokio::join!(biased; registration.store(piece), source.take_piece());
         stored?;
         piece = next?;
     }

@@ -2,9 +2,15 @@
 
 use augreg_spec::JobSpec;
 
+/// No key of a spec ends with it but its own, and no text holds a quote that is not escaped.
+const KEY: &str = "\"dataset\":";
+
 /// What is stored of a job's canonical JSON, where its data set's is `identity`.
 pub(crate) fn without_dataset(canonical: &str, identity: &str) -> String {
-    canonical.replacen(&format!("\"dataset\":{identity},"), "", 1)
+    let parts = canonical
+        .split_once(KEY)
+        .and_then(|(before, rest)| Some((before, rest.strip_prefix(identity)?.strip_prefix(',')?)));
+    parts.map_or_else(|| canonical.to_owned(), |(before, behind)| [before, behind].concat())
 }
 
 /// The spec of which [`without_dataset`] was stored.

@@ -34,7 +34,7 @@ fn dataset() -> DatasetIdentity {
 fn job(augmentation: &str, drop: f64) -> Job {
     let spec = JobSpec::Pretrain(PretrainSpec {
         recipe: RECIPE_VERSION,
-        dataset: dataset(),
+        dataset: dataset().into(),
         model: ModelSpec { width: 64, depth: 2, mlp: 128, heads: 2, patch: 7, resnet: None },
         resolution: 28,
         augmentation: Augmentation::preset(augmentation).expect("a preset"),

@@ -174,7 +174,7 @@ pub(crate) fn datasets(path: &str) -> [NewDataset; 1] {
 pub(crate) fn job(augmentation: &str, seed: u64) -> Job {
     let spec = JobSpec::Pretrain(PretrainSpec {
         recipe: RECIPE_VERSION,
-        dataset: identity(),
+        dataset: identity().into(),
         model: ModelSpec { width: 64, depth: 2, mlp: 128, heads: 2, patch: 7, resnet: None },
         resolution: 28,
         augmentation: Augmentation::preset(augmentation).expect("a preset"),

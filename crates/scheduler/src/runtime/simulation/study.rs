@@ -115,7 +115,7 @@ fn job(seed: u64) -> Job {
     };
     let spec = JobSpec::Pretrain(PretrainSpec {
         recipe: RECIPE_VERSION,
-        dataset,
+        dataset: dataset.into(),
         model: ModelSpec { width: 8, depth: 1, mlp: 16, heads: 2, patch: 7, resnet: None },
         resolution: 28,
         augmentation: Augmentation { randaugment: None, mixup: 0.0, crop: Crop::None, flip: false },
