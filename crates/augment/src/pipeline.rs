@@ -6,11 +6,11 @@ use augreg_decode::{DecodeError, Decoder, Window};
 use augreg_spec::random::Stream;
 use augreg_spec::{Augmentation, Crop};
 
-use crate::Picture;
 use crate::canvas::Canvas;
-use crate::crop;
 use crate::op::{Edit, Strength};
+use crate::pillow::Pillow;
 use crate::resize::Resizer;
+use crate::{Evaluation, Picture, crop, random_resized_crop};
 
 /// Working memory, reused from one image to the next; one a thread.
 #[derive(Debug, Default)]
@@ -18,6 +18,7 @@ pub struct Scratch {
     pub(crate) canvas: Canvas,
     pub(crate) resizer: Resizer,
     pub(crate) decoder: Decoder,
+    pillow: Pillow,
 }
 
 /// What is done to every training image of a job.
@@ -28,6 +29,8 @@ pub struct Pipeline {
     layers: u32,
     strength: Strength,
     resolution: usize,
+    /// Whose resize [`Crop::Resmall`] takes.
+    evaluation: Evaluation,
 }
 
 impl Pipeline {
@@ -43,6 +46,7 @@ impl Pipeline {
             layers,
             strength: Strength::new(magnitude, resolution),
             resolution: resolution as usize,
+            evaluation: Evaluation::new(resolution),
         }
     }
 
@@ -57,7 +61,7 @@ impl Pipeline {
     /// wanted: grey becomes three equal channels, colour its luma.
     ///
     /// Draws from `draws`, which is the example's own, in this order and never otherwise: the
-    /// crop's window, if there is a crop ([`Crop::Inception`]); whether to flip, if the
+    /// crop's window, if there is a crop (each kind says in its module what); whether to flip, if the
     /// augmentation flips; for each layer of RandAugment the op and its arguments
     /// ([`Edit::draw`]). Once `scratch` has seen an image of every size, nothing is allocated.
     ///
@@ -78,19 +82,39 @@ impl Pipeline {
         let side = self.resolution;
         let wanted = out.len() / (side * side);
         assert_eq!(out.len(), self.output_len(wanted), "the output holds whole channels");
-        let Scratch { canvas, resizer, decoder } = scratch;
-        let (source, window) = picture.look(wanted, decoder, |width, height| match self.crop {
-            Crop::Inception => crop::sample(width, height, draws),
-            Crop::None => Window { left: 0, top: 0, width, height },
+        let Scratch { canvas, decoder, .. } = scratch;
+        let mut cut = None;
+        let (source, window) = picture.look(wanted, decoder, |width, height| {
+            let whole = Window { left: 0, top: 0, width, height };
+            match self.crop {
+                Crop::Inception => crop::sample(width, height, draws),
+                Crop::Torchvision => random_resized_crop::sample(width, height, draws),
+                Crop::Resmall => {
+                    let full = self.evaluation.full(width, height);
+                    let top = draws.below((full.1 - side + 1) as u32) as usize;
+                    let left = draws.below((full.0 - side + 1) as u32) as usize;
+                    cut = Some((full, Window { left, top, width: side, height: side }));
+                    whole
+                }
+                Crop::None => whole,
+            }
         })?;
         let mirror = self.flip && draws.chance(0.5);
-        let (channels, square) = (source.channels(), (side, side));
-        if self.layers == 0 && channels == wanted {
-            resizer.bilinear(source, window, square, mirror, out);
+        let channels = source.channels();
+        let direct = self.layers == 0 && channels == wanted;
+        let pixels = if direct { &mut *out } else { canvas.reshape(side, side, channels) };
+        let square = (side, side);
+        match (self.crop, cut) {
+            (_, Some((full, cut))) => scratch.resizer.area(source, full, cut, pixels),
+            (Crop::Torchvision, _) => scratch.pillow.bilinear(source, window, square, pixels),
+            _ => scratch.resizer.bilinear(source, window, square, mirror, pixels),
+        }
+        if mirror && matches!(self.crop, Crop::Torchvision | Crop::Resmall) {
+            pixels.chunks_exact_mut(side).for_each(<[u8]>::reverse);
+        }
+        if direct {
             return Ok(());
         }
-        let pixels = canvas.reshape(side, side, channels);
-        resizer.bilinear(source, window, square, mirror, pixels);
         for _ in 0..self.layers {
             Edit::draw(&self.strength, side, side, draws).apply(canvas);
         }
@@ -174,7 +198,7 @@ mod tests {
             let augmentation = Augmentation {
                 randaugment: Some(augreg_spec::RandAugment { layers, magnitude }),
                 mixup: 0.0,
-                crop: if seed % 2 == 0 { Crop::Inception } else { Crop::None },
+                crop: Crop::ALL[(seed % 4) as usize].1,
                 flip: true,
             };
             let pipeline = Pipeline::new(&augmentation, resolution);
