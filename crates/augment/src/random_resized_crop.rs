@@ -48,21 +48,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::golden;
 
     #[test]
-    fn areas_are_uniform_between_8_and_100_percent() {
-        let mut draws = stream(1, Purpose::Augment, 0, 0);
-        let mut areas: Vec<f64> = (0..20_000)
-            .map(|_| {
-                let window = sample(1000, 1000, &mut draws);
-                (window.width * window.height) as f64 / 1e6
-            })
-            .collect();
-        areas.sort_by(f64::total_cmp);
-        // What does not fit is drawn anew, so large areas are somewhat rarer.
-        assert!((areas[5_000] - 0.30).abs() < 0.02, "{}", areas[5_000]);
-        assert!((areas[10_000] - 0.51).abs() < 0.03, "{}", areas[10_000]);
-        assert!(areas[0] > 0.079 && areas[19_999] <= 1.0);
+    fn windows_are_distributed_as_torchvisions() {
+        golden::same_distribution(
+            include_str!("../golden/torchvision_crops.txt"),
+            |width, height| {
+                let mut draws = stream(1, Purpose::Augment, 0, 0);
+                (0..20_000).map(|_| sample(width, height, &mut draws)).collect()
+            },
+        );
     }
 
     #[test]
