@@ -5,6 +5,7 @@
 //! the only way to one is [`Sweep::parse`], the only way on is [`Sweep::expand`].
 
 mod axis;
+mod datasets;
 mod error;
 mod expand;
 mod grid;
@@ -98,7 +99,7 @@ impl Sweep {
             ["dataset", "model", "augmentation"].map(|key| section.get(key));
         let models = sections::models(model, &mut mistakes);
         let augmentations = sections::augmentations(augmentation, &mut mistakes);
-        let definitions = sections::datasets(dataset, around, &mut mistakes);
+        let definitions = datasets::datasets(dataset, around, &mut mistakes);
         let names = grid::Names {
             datasets: sections::defined(dataset),
             models: sections::defined(model),

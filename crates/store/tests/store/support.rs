@@ -151,6 +151,7 @@ pub(crate) fn identity() -> DatasetIdentity {
     let split = |source: &str, from: u64, to: u64| SplitIdentity {
         examples: to - from,
         ranges: vec![SourceRange { source: source.to_owned(), from, to }],
+        subset: None,
     };
     DatasetIdentity {
         format: Format::Idx,
@@ -166,7 +167,7 @@ pub(crate) fn identity() -> DatasetIdentity {
 }
 
 pub(crate) fn datasets(path: &str) -> BTreeMap<String, (String, DataSource)> {
-    let source = DataSource { format: Format::Idx, path: path.into() };
+    let source = DataSource::new(Format::Idx, path);
     BTreeMap::from([(identity().fingerprint(), ("fashion".to_owned(), source))])
 }
 

@@ -117,7 +117,7 @@ impl Study {
             || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data")),
             PathBuf::from,
         );
-        let source = DataSource { format: Format::Idx, path: data.join("fashion-mnist") };
+        let source = DataSource::new(Format::Idx, data.join("fashion-mnist"));
         let split = |text: &str| text.parse().expect("a split");
         let splits = BTreeMap::from([
             (SplitName::Train, split("train[:2000]")),
@@ -125,7 +125,7 @@ impl Study {
             (SplitName::Test, split("test[:200]")),
         ]);
         let definition =
-            DatasetDefinition { name: "fashion".to_owned(), source: source.clone(), splits };
+            DatasetDefinition { name: "fashion".to_owned(), source: source.clone(), splits, subset: None };
         let spec = JobSpec::Pretrain(PretrainSpec {
             recipe: RECIPE_VERSION,
             dataset: identify(&definition).expect("Fashion-MNIST, which scripts/setup fetches"),
