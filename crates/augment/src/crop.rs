@@ -4,6 +4,7 @@
 //! 100 %, aspect ratio 0.75 to 1.33. Not torchvision's `RandomResizedCrop`, which draws the area
 //! uniformly: here the *height* is uniform, so small crops are far more frequent.
 
+use augreg_decode::Window;
 use augreg_spec::random::Stream;
 
 const MIN_AREA: f32 = 0.05;
@@ -13,19 +14,6 @@ const MAX_ASPECT: f32 = 1.33;
 
 /// Draws after which the whole image is taken.
 const ATTEMPTS: u32 = 100;
-
-/// A rectangle of an image, in pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Window {
-    /// First column.
-    pub(crate) left: usize,
-    /// First row.
-    pub(crate) top: usize,
-    /// Columns.
-    pub(crate) width: usize,
-    /// Rows.
-    pub(crate) height: usize,
-}
 
 /// Draws a crop of an image of `width` × `height` pixels.
 ///

@@ -1,8 +1,9 @@
 //! Holds every op and resize against `golden/*.txt`, which `golden/generate.py` writes.
 
+use augreg_decode::Window;
+
 use crate::ImageView;
 use crate::canvas::Canvas;
-use crate::crop::Window;
 use crate::evaluation::Evaluation;
 use crate::op::tests::edit;
 use crate::op::{Op, Strength};
@@ -96,7 +97,7 @@ fn every_resize_equals_the_reference_bit_for_bit() {
             _ => {
                 let mut planar = vec![0; out_height * out_height * channels];
                 let evaluation = Evaluation::new(out_height as u32);
-                evaluation.evaluate(source, &mut Scratch::default(), &mut planar);
+                evaluation.evaluate(source.into(), &mut Scratch::default(), &mut planar).unwrap();
                 let plane = out_height * out_height;
                 out = (0..planar.len())
                     .map(|i| planar[i % channels * plane + i / channels])

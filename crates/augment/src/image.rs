@@ -55,16 +55,23 @@ impl<'a> ImageView<'a> {
     }
 }
 
-/// Writes interleaved `pixels` `[pixels, channels]` plane by plane into `out` `[channels, pixels]`.
+/// Writes interleaved `pixels` `[pixels, channels]` plane by plane into `out`, `[channels, pixels]`.
+/// Three planes of one channel are three times that channel, one plane of three their luma.
 pub(crate) fn write_planar(pixels: &[u8], channels: usize, out: &mut [u8]) {
-    if channels == 1 {
-        out.copy_from_slice(pixels);
-        return;
-    }
     let plane = pixels.len() / channels;
-    for (c, plane) in out.chunks_exact_mut(plane).enumerate() {
-        for (to, pixel) in plane.iter_mut().zip(pixels.chunks_exact(channels)) {
-            *to = pixel[c];
+    match (channels, out.len() / plane) {
+        (1, _) => out.chunks_exact_mut(plane).for_each(|plane| plane.copy_from_slice(pixels)),
+        (_, 1) => {
+            for (to, &[r, g, b]) in out.iter_mut().zip(pixels.as_chunks::<3>().0) {
+                *to = augreg_decode::luma([r, g, b]);
+            }
+        }
+        _ => {
+            for (c, plane) in out.chunks_exact_mut(plane).enumerate() {
+                for (to, pixel) in plane.iter_mut().zip(pixels.as_chunks::<3>().0) {
+                    *to = pixel[c];
+                }
+            }
         }
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! Mixup comes later, on the device, because it needs the batch.
 
+use augreg_decode::{DecodeError, Decoder, Window};
 use augreg_spec::random::Stream;
 use augreg_spec::{Augmentation, Crop};
 
-use crate::ImageView;
+use crate::Picture;
 use crate::canvas::Canvas;
-use crate::crop::{self, Window};
+use crate::crop;
 use crate::image::write_planar;
 use crate::op::{Edit, Strength};
 use crate::resize::Resizer;
@@ -17,6 +18,7 @@ use crate::resize::Resizer;
 pub struct Scratch {
     pub(crate) canvas: Canvas,
     pub(crate) resizer: Resizer,
+    pub(crate) decoder: Decoder,
 }
 
 /// What is done to every training image of a job.
@@ -51,32 +53,38 @@ impl Pipeline {
         channels * self.resolution * self.resolution
     }
 
-    /// Makes a training image of `source`, written plane by plane into `out`,
-    /// `[channels, resolution, resolution]`.
+    /// Makes a training image of `picture`, written plane by plane into `out`,
+    /// `[channels, resolution, resolution]`. The length of `out` says whether 1 or 3 channels are
+    /// wanted: grey becomes three equal channels, colour its luma.
     ///
     /// Draws from `draws`, which is the example's own, in this order and never otherwise: the
     /// crop's window, if there is a crop ([`Crop::Inception`]); whether to flip, if the
     /// augmentation flips; for each layer of RandAugment the op and its arguments
     /// ([`Edit::draw`]). Once `scratch` has seen an image of every size, nothing is allocated.
     ///
+    /// # Errors
+    ///
+    /// If the picture is a file and cannot be decoded.
+    ///
     /// # Panics
     ///
-    /// If `out` is not [`Self::output_len`] long.
+    /// If `out` is not [`Self::output_len`] of 1 or 3 channels long.
     pub fn augment(
         &self,
-        source: ImageView<'_>,
+        picture: Picture<'_>,
         draws: &mut Stream,
         scratch: &mut Scratch,
         out: &mut [u8],
-    ) {
-        let (side, channels) = (self.resolution, source.channels());
-        let Scratch { canvas, resizer } = scratch;
-        let window = match self.crop {
-            Crop::Inception => crop::sample(source.width(), source.height(), draws),
-            Crop::None => {
-                Window { left: 0, top: 0, width: source.width(), height: source.height() }
-            }
-        };
+    ) -> Result<(), DecodeError> {
+        let side = self.resolution;
+        let wanted = out.len() / (side * side);
+        assert_eq!(out.len(), self.output_len(wanted), "the output holds whole channels");
+        let Scratch { canvas, resizer, decoder } = scratch;
+        let (source, window) = picture.look(wanted, decoder, |width, height| match self.crop {
+            Crop::Inception => crop::sample(width, height, draws),
+            Crop::None => Window { left: 0, top: 0, width, height },
+        })?;
+        let channels = source.channels();
         resizer.bilinear(source, window, (side, side), canvas.reshape(side, side, channels));
         if self.flip && draws.chance(0.5) {
             canvas.mirror();
@@ -85,6 +93,7 @@ impl Pipeline {
             Edit::draw(&self.strength, side, side, draws).apply(canvas);
         }
         write_planar(canvas.view().pixels(), channels, out);
+        Ok(())
     }
 }
 
@@ -94,13 +103,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::ImageView;
     use crate::golden::pattern;
 
     fn augment(preset: &str, resolution: u32, source: ImageView<'_>, seed: u64) -> Vec<u8> {
         let pipeline = Pipeline::new(&Augmentation::preset(preset).unwrap(), resolution);
         let mut out = vec![0; pipeline.output_len(source.channels())];
         let mut draws = stream(seed, Purpose::Augment, 0, 0);
-        pipeline.augment(source, &mut draws, &mut Scratch::default(), &mut out);
+        pipeline.augment(source.into(), &mut draws, &mut Scratch::default(), &mut out).unwrap();
         out
     }
 
@@ -110,12 +120,10 @@ mod tests {
             Augmentation { randaugment: None, mixup: 0.0, crop: Crop::None, flip: false };
         let pixels = pattern(28, 28, 1, 0);
         let mut out = vec![0; 28 * 28];
-        Pipeline::new(&augmentation, 28).augment(
-            ImageView::new(&pixels, 28, 28, 1),
-            &mut stream(0, Purpose::Augment, 0, 0),
-            &mut Scratch::default(),
-            &mut out,
-        );
+        let picture = ImageView::new(&pixels, 28, 28, 1).into();
+        let mut draws = stream(0, Purpose::Augment, 0, 0);
+        let pipeline = Pipeline::new(&augmentation, 28);
+        pipeline.augment(picture, &mut draws, &mut Scratch::default(), &mut out).unwrap();
         assert_eq!(out, pixels);
     }
 
@@ -129,7 +137,7 @@ mod tests {
             for image in [ImageView::new(&large, 120, 90, 3), ImageView::new(&small, 28, 28, 1)] {
                 let mut out = vec![0; pipeline.output_len(image.channels())];
                 let mut draws = stream(seed, Purpose::Augment, 0, 0);
-                pipeline.augment(image, &mut draws, &mut scratch, &mut out);
+                pipeline.augment(image.into(), &mut draws, &mut scratch, &mut out).unwrap();
                 assert_eq!(out, augment("medium1", 28, image, seed));
             }
         }
@@ -172,7 +180,7 @@ mod tests {
             let mut out = vec![0; pipeline.output_len(channels)];
             let mut draws = stream(seed, Purpose::Augment, 0, 0);
             let source = ImageView::new(&pixels, width, height, channels);
-            pipeline.augment(source, &mut draws, &mut Scratch::default(), &mut out);
+            pipeline.augment(source.into(), &mut draws, &mut Scratch::default(), &mut out).unwrap();
         }
     }
 }

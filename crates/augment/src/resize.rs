@@ -2,8 +2,9 @@
 //!
 //! Both compute in `f32` in TensorFlow's order of operations, clip and truncate to 8 bits.
 
+use augreg_decode::Window;
+
 use crate::ImageView;
-use crate::crop::Window;
 
 /// Working memory of the resizes, reused from one image to the next.
 #[derive(Debug, Default)]
