@@ -6,8 +6,8 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::reader::{self, Mistakes, Section};
 use super::ExecutorKind;
+use super::reader::{self, Mistakes, Section};
 use crate::augmentation::{Augmentation, Crop, RandAugment};
 use crate::keep::Keep;
 use crate::model::ModelSpec;

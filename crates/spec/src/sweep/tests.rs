@@ -71,8 +71,11 @@ fn identities(sweep: &Sweep) -> BTreeMap<String, DatasetIdentity> {
         .keys()
         .map(|name| {
             let examples = if name.ends_with("10pct") { 6000 } else { 55_000 };
-            let split =
-                |source, examples| SplitIdentity { examples, ranges: ranges(source, examples), subset: None };
+            let split = |source, examples| SplitIdentity {
+                examples,
+                ranges: ranges(source, examples),
+                subset: None,
+            };
             let identity = DatasetIdentity {
                 format: Format::Idx,
                 content: BTreeMap::from([("train".into(), "00".into())]),

@@ -30,7 +30,8 @@ fn identity() -> DatasetIdentity {
         (SplitName::Val, split("train[58000:58600]")),
         (SplitName::Test, split("test[:600]")),
     ]);
-    let definition = DatasetDefinition { name: "fashion".to_owned(), source: source(), splits, subset: None };
+    let definition =
+        DatasetDefinition { name: "fashion".to_owned(), source: source(), splits, subset: None };
     identify(&definition).expect("Fashion-MNIST, which scripts/setup fetches")
 }
 

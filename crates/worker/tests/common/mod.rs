@@ -124,8 +124,12 @@ impl Study {
             (SplitName::Val, split("train[59800:]")),
             (SplitName::Test, split("test[:200]")),
         ]);
-        let definition =
-            DatasetDefinition { name: "fashion".to_owned(), source: source.clone(), splits, subset: None };
+        let definition = DatasetDefinition {
+            name: "fashion".to_owned(),
+            source: source.clone(),
+            splits,
+            subset: None,
+        };
         let spec = JobSpec::Pretrain(PretrainSpec {
             recipe: RECIPE_VERSION,
             dataset: identify(&definition).expect("Fashion-MNIST, which scripts/setup fetches"),

@@ -98,7 +98,8 @@ async fn register(store: &Store, name: &str, seeds: Range<u64>) -> Vec<JobId> {
 
 fn job(seed: u64) -> Job {
     let range = |from, to| vec![SourceRange { source: "train".to_owned(), from, to }];
-    let split = |from, to| SplitIdentity { examples: to - from, ranges: range(from, to), subset: None };
+    let split =
+        |from, to| SplitIdentity { examples: to - from, ranges: range(from, to), subset: None };
     let dataset = DatasetIdentity {
         format: Format::Idx,
         content: BTreeMap::from([("train".to_owned(), "00".to_owned())]),
