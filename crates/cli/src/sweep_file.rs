@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use augreg_protocol::with_causes;
-use augreg_spec::{DataSource, DatasetIdentity, Expansion, Surroundings, Sweep};
+use augreg_spec::{DatasetIdentity, Expansion, Surroundings, Sweep};
+use augreg_store::NewDataset;
 
 use crate::failure::Failure;
 
@@ -12,8 +13,7 @@ use crate::failure::Failure;
 pub(crate) struct Loaded {
     pub(crate) sweep: Sweep,
     identities: BTreeMap<String, DatasetIdentity>,
-    /// Fingerprint → name and place of every data set.
-    pub(crate) datasets: BTreeMap<String, (String, DataSource)>,
+    pub(crate) datasets: Vec<NewDataset>,
 }
 
 impl Loaded {
@@ -51,8 +51,11 @@ pub(crate) fn load(file: &Path) -> Result<Loaded, Failure> {
         .datasets
         .values()
         .filter_map(|definition| {
-            let fingerprint = identities.get(&definition.name)?.fingerprint();
-            Some((fingerprint, (definition.name.clone(), definition.source.clone())))
+            Some(NewDataset {
+                name: definition.name.clone(),
+                identity: identities.get(&definition.name)?.clone(),
+                source: definition.source.clone(),
+            })
         })
         .collect();
     Ok(Loaded { sweep, identities, datasets })

@@ -8,9 +8,11 @@
 #![expect(unsafe_code, reason = "this is the crate that calls C++")]
 
 mod dropping;
+mod exit;
 mod update;
 
 pub use dropping::{Dropping, add_dropped, dropped, gelu_dropped};
+pub use exit::exit_at_once;
 pub use update::{AdamWUpdate, SgdUpdate, adamw, sgd};
 
 use std::ffi::{CStr, c_char};

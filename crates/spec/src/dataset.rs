@@ -158,8 +158,13 @@ impl DatasetIdentity {
     /// A short name for this identity: 128 bits of BLAKE3 over its canonical JSON, in hex.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let text = crate::job::canonical(self);
-        blake3::hash(text.as_bytes()).to_hex()[..32].to_owned()
+        blake3::hash(self.canonical().as_bytes()).to_hex()[..32].to_owned()
+    }
+
+    /// Its canonical JSON, as it stands in that of a job: keys sorted, no spaces.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        crate::job::canonical(self)
     }
 
     /// How many examples a split holds; 0 if the data set has none of that name.

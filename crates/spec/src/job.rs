@@ -1,5 +1,7 @@
 //! The job spec: one point of the grid with every default filled in, and the id it hashes to.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::augmentation::Augmentation;
@@ -124,7 +126,7 @@ pub struct PretrainSpec {
     /// Examples a step.
     pub batch_size: u32,
     /// What it learns from and is judged on.
-    pub dataset: DatasetIdentity,
+    pub dataset: Arc<DatasetIdentity>,
     /// Passes over the training split; the study's budget axis.
     pub epochs: f64,
     /// Evaluations on the validation split, evenly spaced; the last is at the end.
@@ -192,10 +194,6 @@ pub struct NoopSpec {
 /// A job spec of any stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "kebab-case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a study is of one stage mostly: a box for each job would save nothing"
-)]
 pub enum JobSpec {
     /// Training from random initial values.
     Pretrain(PretrainSpec),
@@ -362,13 +360,13 @@ mod tests {
                 ..Augmentation::preset("none").expect("a preset")
             },
             batch_size: 256,
-            dataset: DatasetIdentity {
+            dataset: Arc::new(DatasetIdentity {
                 channels: 3,
                 classes: 10,
                 content: content.into(),
                 format: Format::Cifar,
                 splits: splits.into(),
-            },
+            }),
             epochs: 300.0,
             evaluations: 10,
             gelu: Gelu::Erf,

@@ -5,9 +5,10 @@ use augreg_spec::{JobId, JobSpec, Labels};
 
 use sqlx::SqliteConnection;
 
-use crate::error::database;
+use crate::error::{database, decode};
 use crate::ledger::{Boundary, boundaries};
 use crate::rows::{attempt_state, failure, job_id, job_state, json};
+use crate::spec_text::whole;
 use crate::{Store, StoreError};
 
 /// All that the study knows of a job. Times are milliseconds since 1970, UTC.
@@ -158,8 +159,8 @@ impl Store {
         let mut snapshot = self.readers().begin().await.map_err(database("begin reading"))?;
         let id = job.to_string();
         let row = sqlx::query!(
-            "SELECT spec, labels, state, priority, flops, parameters, created
-             FROM job WHERE id = ?",
+            "SELECT spec, identity, labels, state, priority, flops, parameters, created
+             FROM job JOIN dataset ON fingerprint = dataset_fingerprint WHERE id = ?",
             id
         )
         .fetch_optional(&mut *snapshot)
@@ -168,7 +169,7 @@ impl Store {
         .ok_or_else(|| StoreError::UnknownJob { prefix: id.clone() })?;
         Ok(JobDetails {
             job,
-            spec: json("the spec", &id, &row.spec)?,
+            spec: whole(&row.spec, row.identity.as_deref()).map_err(decode("the spec", &id))?,
             labels: json("the labels", &id, &row.labels)?,
             state: job_state(&id, &row.state)?,
             priority: row.priority,

@@ -1,15 +1,16 @@
 //! Jobs on their way into the database: made ready a piece at a time, and inserted if they are new.
 
-use std::collections::BTreeMap;
-
 use augreg_protocol::JobState;
-use augreg_spec::{DataSource, DatasetIdentity, Job, cost};
+use augreg_spec::{DatasetIdentity, Job, cost};
+
+use tokio::task::yield_now;
 
 use crate::axes::Axes;
 use crate::difference::Asked;
 use crate::insertion::{Insertion, Insertions, PIECE, Row};
 use crate::rows::json_text;
-use crate::{NewSweep, StoreError};
+use crate::spec_text::without_dataset;
+use crate::{NewDataset, NewSweep, StoreError};
 
 /// A job on its way to become a row.
 struct NewJob {
@@ -31,26 +32,44 @@ pub(crate) struct NewJobs<'a> {
     at: i64,
     priority: i64,
     jobs: &'a mut (dyn Iterator<Item = Job> + Send),
-    datasets: &'a BTreeMap<String, (String, DataSource)>,
-    /// Neighbours in a grid mostly share their data set, and hashing one costs more than a row.
-    last: Option<(DatasetIdentity, String)>,
+    datasets: Vec<Known<'a>>,
     insertions: Insertions,
 }
+
+/// A data set with what hashing and writing it out, once, gave.
+struct Known<'a> {
+    identity: &'a DatasetIdentity,
+    fingerprint: String,
+    text: String,
+}
+
+/// Jobs that are made in one turn.
+const TURN: usize = 32;
 
 /// Stands for the data set of jobs that need none; its row is the schema's own.
 const NO_DATASET: &str = "none";
 
 impl<'a> NewJobs<'a> {
     pub(crate) fn of(NewSweep { jobs, datasets, priority, .. }: NewSweep<'a>, at: i64) -> Self {
-        Self { at, priority, jobs, datasets, last: None, insertions: Insertions::default() }
+        let datasets = datasets.iter().map(|NewDataset { identity, .. }| Known {
+            identity,
+            fingerprint: identity.fingerprint(),
+            text: identity.canonical(),
+        });
+        let datasets = datasets.collect();
+        Self { at, priority, jobs, datasets, insertions: Insertions::default() }
     }
 
-    /// The next piece; empty after the last.
-    pub(crate) fn take_piece(&mut self) -> Result<Piece, StoreError> {
+    /// The next piece; empty after the last. Whoever waits for SQLite meanwhile gets a turn now and
+    /// then, so that neither waits for the other.
+    pub(crate) async fn take_piece(&mut self) -> Result<Piece, StoreError> {
         let (mut rows, mut piece) = (Vec::with_capacity(PIECE), Piece::default());
         while rows.len() < PIECE
             && let Some(job) = self.jobs.next()
         {
+            if rows.len() % TURN == TURN - 1 {
+                yield_now().await;
+            }
             let NewJob { asked, flops, row } = self.new_job(job)?;
             rows.push(row);
             piece.asked.push(asked);
@@ -61,14 +80,13 @@ impl<'a> NewJobs<'a> {
     }
 
     fn new_job(&mut self, job: Job) -> Result<NewJob, StoreError> {
-        let fingerprint = match job.spec.dataset() {
-            None => NO_DATASET.to_owned(),
+        let (fingerprint, spec) = match job.spec.dataset() {
+            None => (NO_DATASET.to_owned(), job.canonical().to_owned()),
             Some(dataset) => {
-                let fingerprint = self.fingerprint(dataset);
-                if !self.datasets.contains_key(&fingerprint) {
-                    return Err(StoreError::UnknownDataset { job: job.id });
-                }
-                fingerprint
+                let known = self.datasets.iter().find(|known| known.identity == dataset);
+                let known = known.ok_or(StoreError::UnknownDataset { job: job.id })?;
+                let spec = without_dataset(job.canonical(), &known.text);
+                (known.fingerprint.clone(), spec)
             }
         };
         let (cost, names) = (cost(&job.spec), json_text("labels", "a job", &job.labels)?);
@@ -84,23 +102,12 @@ impl<'a> NewJobs<'a> {
             cost.flops.into(),
             self.at.into(),
             names.clone().into(),
-            job.canonical().into(),
+            spec.into(),
             job.labels.dataset.into(),
             job.labels.model.into(),
             job.labels.augmentation.into(),
         ];
         row.extend(Axes::of(&job.spec).values());
         Ok(NewJob { asked: Asked { id, labels: names }, flops: cost.flops, row })
-    }
-
-    fn fingerprint(&mut self, dataset: &DatasetIdentity) -> String {
-        match &self.last {
-            Some((last, fingerprint)) if last == dataset => fingerprint.clone(),
-            _ => {
-                let fingerprint = dataset.fingerprint();
-                self.last = Some((dataset.clone(), fingerprint.clone()));
-                fingerprint
-            }
-        }
     }
 }

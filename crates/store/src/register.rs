@@ -3,10 +3,8 @@
 //! A sweep may have a million jobs, so they pass through a piece at a time, and the next piece is
 //! made while SQLite, in its own thread, stores the last. It is one transaction all the same.
 
-use std::collections::BTreeMap;
-
 use augreg_protocol::JobState;
-use augreg_spec::{DataSource, Job};
+use augreg_spec::{DataSource, DatasetIdentity, Job};
 use sqlx::SqliteConnection;
 
 use crate::clock::now;
@@ -25,10 +23,21 @@ pub struct NewSweep<'a> {
     pub text: &'a str,
     /// The jobs it asks for, in the order of its grid, no id twice.
     pub jobs: &'a mut (dyn Iterator<Item = Job> + Send),
-    /// Every data set of `jobs`: fingerprint → name and where it lies now.
-    pub datasets: &'a BTreeMap<String, (String, DataSource)>,
+    /// Every data set of `jobs`.
+    pub datasets: &'a [NewDataset],
     /// Jobs of higher priority run first.
     pub priority: i64,
+}
+
+/// A data set of a sweep.
+#[derive(Debug, Clone)]
+pub struct NewDataset {
+    /// What the sweep calls it.
+    pub name: String,
+    /// What it is to a job.
+    pub identity: DatasetIdentity,
+    /// Where it lies now.
+    pub source: DataSource,
 }
 
 impl Store {
@@ -73,10 +82,9 @@ pub(crate) async fn enter(
     look_at_checks(connection, false).await?;
     let mut registration = Registration::begin(connection, id, at, &sweep).await?;
     let mut source = NewJobs::of(sweep, at);
-    let mut piece = source.take_piece()?;
+    let mut piece = source.take_piece().await?;
     while !piece.asked.is_empty() {
-        let (stored, next) =
-            tokio::join!(biased; registration.store(piece), async { source.take_piece() });
+        let (stored, next) = tokio::join!(biased; registration.store(piece), source.take_piece());
         stored?;
         piece = next?;
     }
@@ -120,17 +128,19 @@ async fn store_sweep(
 
 async fn store_datasets(
     connection: &mut SqliteConnection,
-    datasets: &BTreeMap<String, (String, DataSource)>,
+    datasets: &[NewDataset],
 ) -> Result<(), StoreError> {
-    for (fingerprint, (name, source)) in datasets {
+    for NewDataset { name, identity, source } in datasets {
+        let (fingerprint, identity) = (identity.fingerprint(), identity.canonical());
         let source = json_text("where a data set lies", name, source)?;
         sqlx::query!(
-            "INSERT INTO dataset (fingerprint, name, source) VALUES (?, ?, ?)
+            "INSERT INTO dataset (fingerprint, name, source, identity) VALUES (?, ?, ?, ?)
              ON CONFLICT (fingerprint) DO UPDATE
-             SET name = excluded.name, source = excluded.source",
+             SET name = excluded.name, source = excluded.source, identity = excluded.identity",
             fingerprint,
             name,
-            source
+            source,
+            identity
         )
         .execute(&mut *connection)
         .await

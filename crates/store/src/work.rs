@@ -6,6 +6,7 @@ use augreg_spec::{DataSource, JobId, JobSpec, Labels, RECIPE_VERSION};
 
 use crate::error::database;
 use crate::rows::{job_id, json, json_text};
+use crate::spec_text::whole;
 use crate::{Store, StoreError};
 
 /// What there is to do.
@@ -28,7 +29,7 @@ impl Store {
     pub async fn work(&self, jobs: &[JobId]) -> Result<HashMap<JobId, Work>, StoreError> {
         let ids = json_text("ids", "a request", &jobs)?;
         let rows = sqlx::query!(
-            "SELECT job.id, spec, labels, source
+            "SELECT job.id, spec, labels, source, identity
              FROM json_each(?) AS asked
              CROSS JOIN job ON job.id = asked.value
              JOIN dataset ON fingerprint = dataset_fingerprint",
@@ -40,7 +41,7 @@ impl Store {
         rows.into_iter()
             .map(|row| {
                 let work = Work {
-                    spec: spec(&row.id, &row.spec)?,
+                    spec: spec(&row.id, &row.spec, row.identity.as_deref())?,
                     source: json("where its data set lies", &row.id, &row.source)?,
                     labels: json("the labels", &row.id, &row.labels)?,
                 };
@@ -69,9 +70,9 @@ impl Store {
 }
 
 /// A spec that this augreg knows how to run. One of another recipe would train differently.
-fn spec(id: &str, text: &str) -> Result<JobSpec, StoreError> {
+fn spec(id: &str, text: &str, identity: Option<&str>) -> Result<JobSpec, StoreError> {
     let newer = |why| StoreError::NewerJob { job: id.to_owned(), why };
-    let spec = serde_json::from_str(text).map_err(|error| newer(error.to_string()))?;
+    let spec = whole(text, identity).map_err(|error| newer(error.to_string()))?;
     match &spec {
         JobSpec::Pretrain(pretrain) if pretrain.recipe != RECIPE_VERSION => {
             let (found, known) = (pretrain.recipe, RECIPE_VERSION);

@@ -83,13 +83,13 @@ mod tests {
     fn spec(model: &str, batch_size: u32, precision: Precision) -> PretrainSpec {
         PretrainSpec {
             recipe: RECIPE_VERSION,
-            dataset: DatasetIdentity {
+            dataset: std::sync::Arc::new(DatasetIdentity {
                 channels: 3,
                 classes: 1000,
                 content: BTreeMap::new(),
                 format: Format::Idx,
                 splits: BTreeMap::new(),
-            },
+            }),
             model: ModelSpec::named(model).expect("in the zoo"),
             resolution: 224,
             augmentation: Augmentation::preset("none").expect("a preset"),

@@ -159,7 +159,9 @@ fn a_plain_softmax_job_runs_without_val_and_test() {
     plain.head_bias = 0.0;
     plain.augmentation = Augmentation::preset("none").expect("a preset");
     plain.regularization = Regularization::default();
-    plain.dataset.splits.retain(|name, _| *name == augreg_spec::SplitName::Train);
+    std::sync::Arc::make_mut(&mut plain.dataset)
+        .splits
+        .retain(|name, _| *name == augreg_spec::SplitName::Train);
     plain.epochs = 0.5;
     let outcome = Study::of(plain).finish();
     assert_eq!((outcome.best_val, outcome.final_val, outcome.final_test), (None, None, None));

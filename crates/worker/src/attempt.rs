@@ -6,6 +6,7 @@ use augreg_protocol::{
     Assignment, FailureKind, FromWorker, JournalError, JournalEvent, JournalWriter, RunFolder,
     is_disk_full, with_causes,
 };
+use augreg_spec::JobSpec;
 use augreg_train::{DatasetCache, End, Failure, Host, execute};
 use tracing::{error, info, info_span, warn};
 
@@ -41,10 +42,7 @@ pub(crate) fn run(
     let mut concluded = Concluded::Unrecorded;
     match create_journal(assignment, &folder, leave, outbox) {
         Ok(journal) => {
-            let log = Redirected::to(&folder.log(attempt.number));
-            if let Err(error) = &log {
-                warn!("the attempt's log could not be opened: {error}");
-            }
+            let _log = redirect(assignment, &folder);
             let mut process = Process { assignment, journal, outbox, leave };
             concluded = journalled(&mut process, &folder, datasets);
         }
@@ -59,6 +57,16 @@ pub(crate) fn run(
         _ => outbox.send(&FromWorker::Ended { attempt }),
     }
     true
+}
+
+/// Standard error goes to the attempt's log from now on. One that does nothing has nothing to say, and
+/// a file costs as much as all the rest of it: what it says all the same stays in the worker's own log.
+fn redirect(assignment: &Assignment, folder: &RunFolder) -> Option<Redirected> {
+    if matches!(assignment.spec, JobSpec::Noop(_)) {
+        return None;
+    }
+    let log = Redirected::to(&folder.log(assignment.attempt.number));
+    log.inspect_err(|error| warn!("the attempt's log could not be opened: {error}")).ok()
 }
 
 fn create_journal(

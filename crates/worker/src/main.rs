@@ -14,6 +14,7 @@ mod room;
 
 use std::process::ExitCode;
 
+use augreg_kernels::exit_at_once;
 use augreg_train::DatasetCache;
 
 use crate::inbox::{Inbox, Wake};
@@ -47,16 +48,22 @@ fn main() -> ExitCode {
         }
     };
     outbox.hello(); // From here on signals and assignments are heard.
+    let is_good = work(&inbox, &mut outbox);
+    exit_at_once(u8::from(!is_good))
+}
+
+/// Runs what comes in until there is a reason to leave. Returns whether the device is still good.
+fn work(inbox: &Inbox, outbox: &mut Outbox) -> bool {
     let mut datasets = DatasetCache::default();
     while let Wake::Run(assignment) = inbox.next() {
-        let is_good = attempt::run(&assignment, inbox.leave(), &mut outbox, &mut datasets);
+        let is_good = attempt::run(&assignment, inbox.leave(), outbox, &mut datasets);
         if !is_good {
             tracing::error!("leaving: the device cannot be used in this process any more");
-            return ExitCode::FAILURE;
+            return false;
         }
         if inbox.leave().requested() {
             break;
         }
     }
-    ExitCode::SUCCESS
+    true
 }

@@ -1,6 +1,5 @@
 //! `augreg verify-resume`
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -12,8 +11,8 @@ use augreg_scheduler::runtime::{
     Progress, RunOptions, Stopper, StudyLock, Summary, run as run_jobs, stop_on_signals,
 };
 use augreg_spec::random::{Purpose, named_stream};
-use augreg_spec::{DatasetIdentity, Job, JobId};
-use augreg_store::{JobDetails, NewSweep, Rows, Store, Value};
+use augreg_spec::{Job, JobId};
+use augreg_store::{JobDetails, NewDataset, NewSweep, Rows, Store, Value};
 use clap::Args;
 
 use super::launch::failure;
@@ -147,10 +146,12 @@ async fn create(
     source: augreg_spec::DataSource,
 ) -> Result<Owned, Failure> {
     let jobs = &mut std::iter::once(Job::new(job.spec.clone(), job.labels.clone()));
-    let named = (job.labels.dataset.clone(), source);
-    let fingerprint = job.spec.dataset().map(DatasetIdentity::fingerprint);
-    let datasets: BTreeMap<_, _> =
-        fingerprint.map(|fingerprint| (fingerprint, named)).into_iter().collect();
+    let dataset = job.spec.dataset().map(|identity| NewDataset {
+        name: job.labels.dataset.clone(),
+        identity: identity.clone(),
+        source,
+    });
+    let datasets = Vec::from_iter(dataset);
     let (name, text, priority) = ("verify-resume", "", 0);
     let sweep = NewSweep { name, text, jobs, datasets: &datasets, priority };
     Ok(study::create(scratch, sweep).await?.0)

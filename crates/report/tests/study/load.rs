@@ -11,7 +11,7 @@ use augreg_spec::{
     Loss, ModelSpec, Precision, PretrainSpec, RECIPE_VERSION, Regularization, SourceRange,
     SplitIdentity, SplitName,
 };
-use augreg_store::{Change, NewSweep, Store};
+use augreg_store::{Change, NewDataset, NewSweep, Store};
 
 fn dataset() -> DatasetIdentity {
     let split = |source: &str, from: u64, to: u64| SplitIdentity {
@@ -35,7 +35,7 @@ fn dataset() -> DatasetIdentity {
 fn job(augmentation: &str, drop: f64) -> Job {
     let spec = JobSpec::Pretrain(PretrainSpec {
         recipe: RECIPE_VERSION,
-        dataset: dataset(),
+        dataset: dataset().into(),
         model: ModelSpec { width: 64, depth: 2, mlp: 128, heads: 2, patch: 7, resnet: None },
         resolution: 28,
         augmentation: Augmentation::preset(augmentation).expect("a preset"),
@@ -65,7 +65,7 @@ fn job(augmentation: &str, drop: f64) -> Job {
 
 async fn register(store: &Store, name: &str, jobs: &[Job]) {
     let source = DataSource::new(Format::Idx, "/data");
-    let datasets = BTreeMap::from([(dataset().fingerprint(), ("fashion".to_owned(), source))]);
+    let datasets = [NewDataset { name: "fashion".to_owned(), identity: dataset(), source }];
     let jobs = &mut jobs.iter().cloned();
     let sweep = NewSweep { name, text: "name = …", jobs, datasets: &datasets, priority: 0 };
     store.register_sweep(sweep).await.expect("registers");

@@ -17,7 +17,7 @@ use augreg_spec::{
     Labels, Loss, ModelSpec, Precision, PretrainSpec, RECIPE_VERSION, Regularization, SourceRange,
     SplitIdentity, SplitName,
 };
-use augreg_store::{JobDetails, NewSweep, Store};
+use augreg_store::{JobDetails, NewDataset, NewSweep, Store};
 use serde_json::{Value, json};
 
 pub(crate) struct Study {
@@ -60,9 +60,13 @@ impl Study {
     pub(crate) async fn register(&self, name: &str, seeds: std::ops::Range<u64>) -> Vec<JobId> {
         let jobs: Vec<_> = seeds.map(job).collect();
         let source = DataSource::new(Format::Idx, "/nowhere");
-        let named =
-            |job: &Job| Some((job.spec.dataset()?.fingerprint(), ("d".to_owned(), source.clone())));
-        let datasets: BTreeMap<_, _> = jobs.iter().filter_map(named).collect();
+        let dataset = jobs.first().and_then(|job| job.spec.dataset());
+        let datasets = dataset.map(|identity| NewDataset {
+            name: "d".to_owned(),
+            identity: identity.clone(),
+            source,
+        });
+        let datasets = Vec::from_iter(datasets);
         let (text, priority) = ("", 0);
         let all = &mut jobs.iter().cloned();
         let sweep = NewSweep { name, text, jobs: all, datasets: &datasets, priority };
@@ -160,7 +164,7 @@ fn job(seed: u64) -> Job {
     };
     let spec = JobSpec::Pretrain(PretrainSpec {
         recipe: RECIPE_VERSION,
-        dataset,
+        dataset: dataset.into(),
         model: ModelSpec { width: 8, depth: 1, mlp: 16, heads: 2, patch: 7, resnet: None },
         resolution: 28,
         augmentation: Augmentation { randaugment: None, mixup: 0.0, crop: Crop::None, flip: false },

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::slice;
+use std::sync::Arc;
 
 use super::axis::{Setting, Settings};
 use super::error::SweepErrors;
@@ -23,7 +24,7 @@ const WARMUP_STEPS: u64 = 10_000;
 #[derive(Debug, Clone)]
 pub struct Expansion<'a> {
     sweep: &'a Sweep,
-    datasets: &'a BTreeMap<String, DatasetIdentity>,
+    datasets: BTreeMap<&'a str, Arc<DatasetIdentity>>,
     /// The grids not begun yet.
     grids: slice::Iter<'a, Grid>,
     current: Option<(&'a Grid, Points<'a>)>,
@@ -46,11 +47,11 @@ impl Expansion<'_> {
         self.merged
     }
 
-    fn next_point(&mut self) -> Option<(&Grid, Settings)> {
+    fn next_point(&mut self) -> Option<(Stage, Settings)> {
         loop {
             if let Some((grid, points)) = &mut self.current {
                 if let Some(point) = points.next() {
-                    return Some((*grid, grid.settings(&point)));
+                    return Some((grid.stage(), grid.settings(&point)));
                 }
                 self.excluded += points.excluded();
             }
@@ -65,10 +66,10 @@ impl Iterator for Expansion<'_> {
 
     fn next(&mut self) -> Option<Job> {
         loop {
-            let (sweep, datasets) = (self.sweep, self.datasets);
-            let (grid, settings) = self.next_point()?;
-            let job = match grid.stage() {
-                Stage::Pretrain => sweep.job(&settings, datasets),
+            let sweep = self.sweep;
+            let (stage, settings) = self.next_point()?;
+            let job = match stage {
+                Stage::Pretrain => sweep.job(&settings, &self.datasets),
                 Stage::Noop => Some(noop(&settings)),
             };
             let Some(job) = job else { continue };
@@ -98,9 +99,12 @@ impl Sweep {
         if !mistakes.is_empty() {
             return Err(mistakes.into_errors(self.source.clone()));
         }
+        let shared = |(name, identity): (&'a String, &DatasetIdentity)| {
+            (name.as_str(), Arc::new(identity.clone()))
+        };
         Ok(Expansion {
             sweep: self,
-            datasets,
+            datasets: datasets.iter().map(shared).collect(),
             grids: self.grids.iter(),
             current: None,
             seen: HashSet::new(),
@@ -136,9 +140,9 @@ impl Sweep {
     fn job(
         &self,
         settings: &Settings,
-        datasets: &BTreeMap<String, DatasetIdentity>,
+        datasets: &BTreeMap<&str, Arc<DatasetIdentity>>,
     ) -> Option<Job> {
-        let dataset = datasets.get(&settings.dataset)?.clone();
+        let dataset = Arc::clone(datasets.get(settings.dataset.as_str())?);
         let model = self.model(&settings.model)?;
         let own = self.augmentations.get(&settings.augmentation).copied();
         let mut augmentation = own.or_else(|| Augmentation::preset(&settings.augmentation))?;

@@ -1,6 +1,5 @@
 //! A new database is made with its first sweep, whole or not at all.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -75,7 +74,7 @@ async fn a_database_given_up_half_way_is_no_study_and_the_next_begins_anew() {
 #[tokio::test]
 async fn a_database_that_cannot_be_made_leaves_nothing_behind() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let (jobs, none) = (&mut jobs(2000).into_iter(), BTreeMap::new());
+    let (jobs, none) = (&mut jobs(2000).into_iter(), []);
     let sweep = NewSweep { name: "mini", text: "", jobs, datasets: &none, priority: 0 };
     let refused = Store::create_or_open_with(folder.path(), sweep).await;
     assert!(matches!(refused, Err(StoreError::UnknownDataset { .. })), "{refused:?}");

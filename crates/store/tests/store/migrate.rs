@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use augreg_protocol::JobState;
-use augreg_spec::JobId;
+use augreg_spec::Job;
 use augreg_store::{Store, StoreError};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
+
+use crate::support::{identity, job};
 
 /// The schema files, oldest first.
 fn migrations() -> Vec<PathBuf> {
@@ -34,15 +36,38 @@ async fn study_of_version(root: &Path, files: &[PathBuf]) {
     connection.close().await.expect("closes");
 }
 
+/// The job that [`fill`] puts into a study.
+fn old() -> Job {
+    job("light1", 7)
+}
+
 async fn fill(connection: &mut SqliteConnection) {
-    let id = JobId::of("old").to_string();
-    let job = "INSERT INTO job (id, state, stage, priority, dataset_fingerprint, steps, parameters, \
-               flops, created, labels, spec) \
-               VALUES (?1, 'queued', 'pretrain', 0, 'f', 4, 10, 1.0, 0, '{}', '{}')";
+    let id = old().id.to_string();
+    let spec = old().canonical().to_owned();
+    let labels = serde_json::to_string(&old().labels).expect("writes");
+    let insert = |spec: &str| {
+        format!(
+            "INSERT INTO job (id, state, stage, priority, dataset_fingerprint, steps, parameters, \
+             flops, created, labels, spec) \
+             VALUES (?1, 'queued', 'pretrain', 0, 'f', 4, 10, 1.0, 0, '{labels}', {spec})"
+        )
+    };
+    let (dataset, job) = if has(connection, "pragma_table_info('dataset')", "identity").await {
+        let dataset = format!(
+            "INSERT INTO dataset (fingerprint, name, source, identity) \
+             VALUES ('f', 'fashion', '{{}}', '{}')",
+            identity().canonical()
+        );
+        (dataset, insert(&format!("json_remove('{spec}', '$.dataset')")))
+    } else {
+        let dataset =
+            "INSERT INTO dataset (fingerprint, name, source) VALUES ('f', 'fashion', '{}')";
+        (dataset.to_owned(), insert(&format!("'{spec}'")))
+    };
     let statements = [
-        "INSERT INTO dataset (fingerprint, name, source) VALUES ('f', 'fashion', '{}')",
+        dataset.as_str(),
         "INSERT INTO sweep (name, text, created, updated) VALUES ('old', '', 0, 0)",
-        job,
+        job.as_str(),
         "INSERT INTO attempt (job_id, number, state, executor, slot, device, started, ended) \
          VALUES (?1, 1, 'succeeded', 'local', '0', 'cpu', 0, 1)",
         "INSERT INTO result (job_id, attempt, train_loss, steps, seconds, images_per_second, \
@@ -51,10 +76,10 @@ async fn fill(connection: &mut SqliteConnection) {
         "INSERT INTO event (at, job_id, actor, what, reason) VALUES (0, ?1, 'user', 'x', 'y')",
     ];
     for statement in statements {
-        let query = sqlx::query(statement).bind(&id);
+        let query = sqlx::query(AssertSqlSafe(statement)).bind(&id);
         query.execute(&mut *connection).await.expect(statement);
     }
-    let member = if has_table(connection, "sweep_job").await {
+    let member = if has(connection, TABLES, "sweep_job").await {
         "INSERT INTO sweep_job (sweep_id, job_id, position) VALUES (1, ?, 0)"
     } else {
         "INSERT INTO member (sweep_id, ordinal, position) SELECT 1, ordinal, 0 FROM job WHERE id = ?"
@@ -62,7 +87,7 @@ async fn fill(connection: &mut SqliteConnection) {
     sqlx::query(member).bind(&id).execute(&mut *connection).await.expect("joins the sweep");
     let state = "UPDATE job SET state = 'succeeded' WHERE id = ?";
     sqlx::query(state).bind(&id).execute(&mut *connection).await.expect("succeeds");
-    let metric = if has_table(connection, "metric").await {
+    let metric = if has(connection, TABLES, "metric").await {
         "INSERT INTO metric (job_id, name, step, attempt, value) VALUES (?, 'train_loss', 3, 1, 0.1)"
     } else {
         "INSERT INTO metric_series (job_id, name, attempt, first, points, value) \
@@ -71,11 +96,12 @@ async fn fill(connection: &mut SqliteConnection) {
     sqlx::query(metric).bind(&id).execute(connection).await.expect("inserts a metric");
 }
 
-async fn has_table(connection: &mut SqliteConnection, name: &str) -> bool {
-    let found = "SELECT count(*) FROM sqlite_schema WHERE name = ? AND type = 'table'";
-    let found: i64 =
-        sqlx::query_scalar(found).bind(name).fetch_one(connection).await.expect("answers");
-    found == 1
+const TABLES: &str = "sqlite_schema WHERE type = 'table'";
+
+async fn has(connection: &mut SqliteConnection, among: &str, name: &str) -> bool {
+    let found = format!("SELECT count(*) FROM (SELECT * FROM {among}) WHERE name = ?");
+    let found = sqlx::query_scalar(AssertSqlSafe(found)).bind(name).fetch_one(connection);
+    found.await.is_ok_and(|found: i64| found == 1)
 }
 
 #[tokio::test]
@@ -92,7 +118,7 @@ async fn a_small_write_beside_a_scheduler_of_an_older_version_is_refused_and_mig
 
     Store::open(folder.path()).await.expect("migrates").close().await;
     let beside = Store::open_beside(folder.path()).await.expect("opens");
-    assert_eq!(beside.requeue_failed(&[JobId::of("old")], "x").await.expect("writes"), []);
+    assert_eq!(beside.requeue_failed(&[old().id], "x").await.expect("writes"), []);
     beside.close().await;
 }
 
@@ -103,7 +129,8 @@ async fn a_study_of_every_earlier_version_keeps_every_row() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         study_of_version(folder.path(), &files[..version]).await;
         let store = Store::open(folder.path()).await.expect("migrates");
-        let job = JobId::of("old");
+        let job = old().id;
+        assert_eq!(store.job(job).await.expect("reads").spec, old().spec);
         let curve = store.curve(job, "train_loss").await.expect("reads");
         assert_eq!(curve, [(3, 0.1)], "from {}", files[version - 1].display());
         for sweep in [None, Some("old")] {

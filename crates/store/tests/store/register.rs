@@ -4,7 +4,7 @@ use augreg_protocol::JobState;
 use augreg_spec::{Job, JobId, JobSpec, NoopSpec};
 use augreg_store::{Difference, NewSweep, Store, StoreError, Value, Work};
 
-use crate::support::{Study, datasets, job, jobs, text};
+use crate::support::{Study, datasets, identity, job, jobs, text};
 
 fn ids(jobs: &[augreg_spec::Job]) -> Vec<JobId> {
     jobs.iter().map(|job| job.id).collect()
@@ -84,7 +84,7 @@ async fn a_moved_data_folder_changes_one_path_and_a_new_name_only_the_labels() {
 #[tokio::test]
 async fn jobs_whose_data_set_is_missing_are_refused_and_nothing_is_registered() {
     let study = Study::new().await;
-    let (jobs, datasets) = (jobs(200), std::collections::BTreeMap::new());
+    let (jobs, datasets) = (jobs(200), []);
     let all = &mut jobs.iter().cloned();
     let sweep = NewSweep { name: "mini", text: "", jobs: all, datasets: &datasets, priority: 0 };
     let refused = study.store.register_sweep(sweep).await;
@@ -107,15 +107,18 @@ async fn a_registration_given_up_half_way_leaves_the_store_usable() {
 }
 
 #[tokio::test]
-async fn the_id_in_the_database_is_the_hash_of_the_spec_beside_it() {
+async fn a_spec_lies_without_its_data_set_and_with_it_hashes_to_the_jobs_id() {
     let study = Study::with(&jobs(2)).await;
-    for row in study.sql("SELECT id, spec FROM job").await {
-        let [augreg_store::Value::Text(id), augreg_store::Value::Text(spec)] = row.as_slice()
-        else {
-            panic!("{row:?}");
-        };
-        assert_eq!(JobId::of(spec).to_string(), *id);
+    for job in jobs(2) {
+        let found = study.store.job(job.id).await.expect("reads").spec;
+        assert_eq!((found.id(), &found), (job.id, &job.spec));
     }
+    let told = study.sql("SELECT count(*) FROM job WHERE spec ->> '$.dataset' IS NOT NULL").await;
+    assert_eq!(told, [[Value::Integer(0)]]);
+    let whole = "SELECT json_set(spec, '$.dataset', json(identity)) -> '$.dataset.content' FROM job \
+                 JOIN dataset ON fingerprint = dataset_fingerprint LIMIT 1";
+    let expected = serde_json::to_string(&identity().content).expect("writes");
+    assert_eq!(study.sql(whole).await, [[text(&expected)]]);
 }
 
 /// Nothing but the code that registers sees to it.

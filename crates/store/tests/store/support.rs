@@ -11,7 +11,7 @@ use augreg_spec::{
     Loss, ModelSpec, Precision, PretrainSpec, RECIPE_VERSION, Regularization, SourceRange,
     SplitIdentity, SplitName,
 };
-use augreg_store::{Change, Difference, NewSweep, Rows, Store, Value};
+use augreg_store::{Change, Difference, NewDataset, NewSweep, Rows, Store, Value};
 use tempfile::TempDir;
 
 pub(crate) struct Study {
@@ -166,16 +166,16 @@ pub(crate) fn identity() -> DatasetIdentity {
     }
 }
 
-pub(crate) fn datasets(path: &str) -> BTreeMap<String, (String, DataSource)> {
+pub(crate) fn datasets(path: &str) -> [NewDataset; 1] {
     let source = DataSource::new(Format::Idx, path);
-    BTreeMap::from([(identity().fingerprint(), ("fashion".to_owned(), source))])
+    [NewDataset { name: "fashion".to_owned(), identity: identity(), source }]
 }
 
 /// A job of the study's recipe with this preset and seed.
 pub(crate) fn job(augmentation: &str, seed: u64) -> Job {
     let spec = JobSpec::Pretrain(PretrainSpec {
         recipe: RECIPE_VERSION,
-        dataset: identity(),
+        dataset: identity().into(),
         model: ModelSpec { width: 64, depth: 2, mlp: 128, heads: 2, patch: 7, resnet: None },
         resolution: 28,
         augmentation: Augmentation::preset(augmentation).expect("a preset"),

@@ -39,7 +39,7 @@ fn identity() -> DatasetIdentity {
 pub(crate) fn spec() -> PretrainSpec {
     PretrainSpec {
         recipe: RECIPE_VERSION,
-        dataset: identity(),
+        dataset: identity().into(),
         model: ModelSpec { width: 32, depth: 2, mlp: 64, heads: 2, patch: 7, resnet: None },
         resolution: 28,
         augmentation: Augmentation::preset("medium1").expect("a preset"),

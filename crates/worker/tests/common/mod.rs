@@ -132,7 +132,9 @@ impl Study {
         };
         let spec = JobSpec::Pretrain(PretrainSpec {
             recipe: RECIPE_VERSION,
-            dataset: identify(&definition).expect("Fashion-MNIST, which scripts/setup fetches"),
+            dataset: identify(&definition)
+                .expect("Fashion-MNIST, which scripts/setup fetches")
+                .into(),
             model: ModelSpec { width: 16, depth: 2, mlp: 32, heads: 2, patch: 7, resnet: None },
             resolution: 28,
             augmentation: Augmentation::preset("light2").expect("a preset"),

@@ -10,7 +10,7 @@ use augreg_spec::{
     Labels, Loss, ModelSpec, Precision, PretrainSpec, RECIPE_VERSION, Regularization, SourceRange,
     SplitIdentity, SplitName,
 };
-use augreg_store::{NewSweep, Store};
+use augreg_store::{NewDataset, NewSweep, Store};
 
 use super::person::half_of;
 
@@ -87,9 +87,13 @@ fn name(sweep: u64) -> String {
 async fn register(store: &Store, name: &str, seeds: Range<u64>) -> Vec<JobId> {
     let jobs: Vec<_> = seeds.map(job).collect();
     let source = DataSource::new(Format::Idx, "/nowhere");
-    let named =
-        |job: &Job| Some((job.spec.dataset()?.fingerprint(), ("d".to_owned(), source.clone())));
-    let datasets: BTreeMap<_, _> = jobs.iter().filter_map(named).collect();
+    let dataset = jobs.first().and_then(|job| job.spec.dataset());
+    let datasets = dataset.map(|identity| NewDataset {
+        name: "d".to_owned(),
+        identity: identity.clone(),
+        source,
+    });
+    let datasets = Vec::from_iter(datasets);
     let all = &mut jobs.iter().cloned();
     let sweep = NewSweep { name, text: "", jobs: all, datasets: &datasets, priority: 0 };
     store.register_sweep(sweep).await.expect("registers");
@@ -112,7 +116,7 @@ fn job(seed: u64) -> Job {
     };
     let spec = JobSpec::Pretrain(PretrainSpec {
         recipe: RECIPE_VERSION,
-        dataset,
+        dataset: dataset.into(),
         model: ModelSpec { width: 8, depth: 1, mlp: 16, heads: 2, patch: 7, resnet: None },
         resolution: 28,
         augmentation: Augmentation { randaugment: None, mixup: 0.0, crop: Crop::None, flip: false },
