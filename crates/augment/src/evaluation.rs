@@ -3,7 +3,7 @@
 use augreg_decode::{DecodeError, Window};
 
 use crate::Picture;
-use crate::image::write_planar;
+use crate::image::separate;
 use crate::pipeline::Scratch;
 
 /// What is done to every evaluation image of a job. Draws nothing.
@@ -61,8 +61,10 @@ impl Evaluation {
         let Scratch { canvas, resizer, decoder } = scratch;
         let whole = |width, height| Window { left: 0, top: 0, width, height };
         let (source, _) = picture.look(wanted, decoder, whole)?;
+        let pixels = canvas.reshape(side, side, source.channels());
         if (source.width(), source.height()) == (side, side) {
-            write_planar(source.pixels(), source.channels(), out);
+            separate(source.pixels(), source.channels(), pixels);
+            canvas.write(out);
             return Ok(());
         }
         let shorter = source.width().min(source.height());
@@ -75,9 +77,8 @@ impl Evaluation {
             width: side,
             height: side,
         };
-        let pixels = canvas.reshape(side, side, source.channels());
         resizer.area(source, full, window, pixels);
-        write_planar(pixels, source.channels(), out);
+        canvas.write(out);
         Ok(())
     }
 }

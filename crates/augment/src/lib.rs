@@ -11,12 +11,18 @@
 //! - [`Evaluation`]: the whole way of an evaluation image: resize and central crop.
 //! - [`op`]: the 16 ops of RandAugment and their arguments.
 
+#![expect(
+    clippy::inline_always,
+    reason = "loops over pixels are compiled for several kinds of CPU, and what is not part of them for none"
+)]
+
 mod canvas;
 mod color;
 mod crop;
 mod evaluation;
 mod geometry;
 mod image;
+mod number;
 pub mod op;
 mod picture;
 mod pipeline;

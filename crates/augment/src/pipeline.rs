@@ -9,7 +9,6 @@ use augreg_spec::{Augmentation, Crop};
 use crate::Picture;
 use crate::canvas::Canvas;
 use crate::crop;
-use crate::image::write_planar;
 use crate::op::{Edit, Strength};
 use crate::resize::Resizer;
 
@@ -84,15 +83,18 @@ impl Pipeline {
             Crop::Inception => crop::sample(width, height, draws),
             Crop::None => Window { left: 0, top: 0, width, height },
         })?;
-        let channels = source.channels();
-        resizer.bilinear(source, window, (side, side), canvas.reshape(side, side, channels));
-        if self.flip && draws.chance(0.5) {
-            canvas.mirror();
+        let mirror = self.flip && draws.chance(0.5);
+        let (channels, square) = (source.channels(), (side, side));
+        if self.layers == 0 && channels == wanted {
+            resizer.bilinear(source, window, square, mirror, out);
+            return Ok(());
         }
+        let pixels = canvas.reshape(side, side, channels);
+        resizer.bilinear(source, window, square, mirror, pixels);
         for _ in 0..self.layers {
             Edit::draw(&self.strength, side, side, draws).apply(canvas);
         }
-        write_planar(canvas.view().pixels(), channels, out);
+        canvas.write(out);
         Ok(())
     }
 }
