@@ -5,7 +5,7 @@
 //! everything else, where a file that is gone would be another data set.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use augreg_decode::DecodeError;
 
@@ -65,6 +65,6 @@ impl BadExamples {
     }
 
     fn lock(&self) -> MutexGuard<'_, Met> {
-        self.met.lock().unwrap_or_else(|lock| lock.into_inner())
+        self.met.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

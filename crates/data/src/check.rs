@@ -145,8 +145,8 @@ fn look(split: &Split, chunk: usize) -> Result<Vec<Look>, DataError> {
             Picture::Pixels(image) => (image.pixels(), None, Ok((image.width(), image.height()))),
             Picture::Encoded(bytes) => {
                 let codec = augreg_decode::header(bytes).ok().map(|header| header.codec);
-                let decoded = decoder.decode(bytes, split.channels());
-                let sides = decoded.map(|picture| (picture.width, picture.height));
+                let made = decoder.decode(bytes, split.channels());
+                let sides = made.map(|picture| (picture.width, picture.height));
                 (bytes, codec, sides.map_err(|error| error.to_string()))
             }
         };

@@ -3,8 +3,8 @@
 //! So a folder of pictures, the same pictures as tar shards and as a table have one hash, and
 //! renaming or re-sharding them does not change it; one other byte of one picture does.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 /// BLAKE3 of the bytes of one example.
@@ -52,7 +52,7 @@ pub(crate) fn in_order<T: Send, E: Send>(
                 let i = next.fetch_add(1, Ordering::Relaxed);
                 let Some(slot) = slots.get(i) else { break };
                 let result = work(first + i);
-                *slot.lock().unwrap_or_else(|lock| lock.into_inner()) = Some(result);
+                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
             }
         };
         thread::scope(|scope| {
@@ -60,7 +60,7 @@ pub(crate) fn in_order<T: Send, E: Send>(
             run();
         });
         for slot in slots {
-            let result = slot.into_inner().unwrap_or_else(|lock| lock.into_inner());
+            let result = slot.into_inner().unwrap_or_else(PoisonError::into_inner);
             result.map_or(Ok(()), |result| take(result?))?;
         }
     }

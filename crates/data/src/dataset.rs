@@ -51,7 +51,7 @@ impl Dataset {
             let opened = found.open(name)?.ok_or_else(|| DataError::MissingFile {
                 folder: source.path.clone(),
                 source_split: name.clone(),
-                looked_for: format!("{}", found.names().join(", ")),
+                looked_for: found.names().join(", "),
             })?;
             let found = opened.content();
             if found != *planned {

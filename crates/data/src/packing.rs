@@ -141,9 +141,9 @@ fn prepare(
         },
         Picture::Encoded(bytes) if !pixels => Ready { bytes: bytes.to_vec(), kind: Kind::Encoded },
         Picture::Encoded(bytes) => match decoder.decode(bytes, channels) {
-            Ok(decoded) => Ready {
-                bytes: decoded.pixels.to_vec(),
-                kind: kind(decoded.width, decoded.height, decoded.channels),
+            Ok(picture) => Ready {
+                bytes: picture.pixels.to_vec(),
+                kind: kind(picture.width, picture.height, picture.channels),
             },
             Err(error) => {
                 let (place, reason) = (examples.place(i), error.to_string());

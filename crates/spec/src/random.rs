@@ -30,6 +30,9 @@ pub enum Purpose {
     /// The examples of a subset, from the subset's own seed; major is 1 plus the class, or 0 where
     /// classes do not count.
     Subset = 8,
+    /// The order that pictures in folders are given, the same in all studies: seed, major and minor
+    /// are 0.
+    Listing = 9,
 }
 
 /// One stream of draws.

@@ -3,7 +3,7 @@
 //!
 //! The path is a folder with an archive a source split (`train.npz` with the arrays `images` and
 //! `labels`), or one archive of all, in which names tell: `train_images` and `train_labels`
-//! (MedMNIST), `x_train` and `y_train` (Keras). Arrays that are stored plainly (`numpy.savez`) are
+//! (`MedMNIST`), `x_train` and `y_train` (Keras). Arrays that are stored plainly (`numpy.savez`) are
 //! read where they lie; compressed ones (`savez_compressed`) become a pack in the cache.
 
 use std::collections::BTreeMap;
@@ -132,7 +132,7 @@ pub(crate) fn open(source: &DataSource, split: &str, arrays: &Arrays) -> Result<
             kind: images.kind,
             ..Summary::default()
         };
-        let mut index = Index { places: Places::Spans(spans), labels, summary };
+        let mut index = Index { places: Places::Spans(spans), labels, order: None, summary };
         cache::store(&entry, &index);
         name_files(&mut index, &arrays.archive);
         return Ok(index);

@@ -90,7 +90,8 @@ impl<'a> Writer<'a> {
             None => Layout::Scattered { starts: self.starts, lengths: self.lengths },
         };
         let spans = Spans { files: Vec::new(), firsts: vec![0], origins, layout };
-        let index = Index { places: Places::Spans(spans), labels: self.labels, summary };
+        let index =
+            Index { places: Places::Spans(spans), labels: self.labels, order: None, summary };
         let index = stored::encode(&index);
         self.out.write_all(&index)?;
         self.out.write_all(&(index.len() as u64).to_le_bytes())?;
@@ -123,7 +124,9 @@ pub(crate) fn open_checked(
                 digests.collect::<Result<Vec<_>, DataError>>()
             },
             |digests| {
-                digests.iter().for_each(|(label, digest)| hasher.add(*label, digest));
+                for (label, digest) in &digests {
+                    hasher.add(*label, digest);
+                }
                 Ok(())
             },
         )?;

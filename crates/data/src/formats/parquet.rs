@@ -35,12 +35,11 @@ pub(crate) fn open(
 ) -> Result<Index, DataError> {
     let entry = shards::fingerprint(source, split, files)?;
     let path = cache::folder().join(format!("{entry}.pack"));
-    let mut index = match pack::open(&path) {
-        Ok(index) => index,
-        Err(_) => {
-            unpack(source, files, &path)?;
-            pack::open(&path)?
-        }
+    let mut index = if let Ok(index) = pack::open(&path) {
+        index
+    } else {
+        unpack(source, files, &path)?;
+        pack::open(&path)?
     };
     if let Places::Spans(spans) = &mut index.places {
         for (holder, file) in spans.origins.iter_mut().zip(files) {
@@ -127,7 +126,7 @@ impl<'a> Table<'a> {
         };
         let image = named(&reading.image, &["image", "img"], Some("bytes"), "pictures")?;
         let label = named(&reading.label, &["label", "labels"], None, "labels")?;
-        Ok(Self { path, image, label, file })
+        Ok(Self { path, file, image, label })
     }
 
     /// Appends all rows to `writer`; the names of the classes, if the file knows them.

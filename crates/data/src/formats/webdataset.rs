@@ -71,13 +71,12 @@ pub(crate) fn open(
     files: &[PathBuf],
 ) -> Result<Index, DataError> {
     let entry = shards::fingerprint(source, split, files)?;
-    let mut index = match cache::load(&entry) {
-        Some(known) => known,
-        None => {
-            let scanned = scan(source, files)?;
-            cache::store(&entry, &scanned);
-            scanned
-        }
+    let mut index = if let Some(known) = cache::load(&entry) {
+        known
+    } else {
+        let scanned = scan(source, files)?;
+        cache::store(&entry, &scanned);
+        scanned
     };
     if let Places::Spans(spans) = &mut index.places {
         spans.files = files.to_vec();
@@ -115,7 +114,7 @@ fn scan(source: &DataSource, files: &[PathBuf]) -> Result<Index, DataError> {
     };
     let layout = Layout::Scattered { starts, lengths };
     let spans = Spans { files: Vec::new(), firsts, origins: Vec::new(), layout };
-    Ok(Index { places: Places::Spans(spans), labels, summary })
+    Ok(Index { places: Places::Spans(spans), labels, order: None, summary })
 }
 
 /// Reads one shard.

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use augreg_augment::{ImageView, Picture};
 
@@ -77,7 +77,7 @@ impl Indexed {
 
     /// The file of this number, opened if need be.
     fn file(&self, number: usize) -> io::Result<Arc<File>> {
-        let mut open = self.open.lock().unwrap_or_else(|lock| lock.into_inner());
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = &open[number] {
             return Ok(Arc::clone(file));
         }

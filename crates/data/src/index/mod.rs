@@ -15,14 +15,17 @@ pub(crate) use indexed::{Indexed, read_whole};
 pub(crate) use names::Names;
 pub(crate) use spans::{Holder, Layout, Spans};
 
+use crate::order::Permutation;
 use crate::place::Place;
 
 /// Every example of a source split: where it lies and what it is.
 #[derive(Debug)]
 pub(crate) struct Index {
     pub(crate) places: Places,
-    /// The class of each.
+    /// The class of each, in the order of places.
     pub(crate) labels: Vec<u32>,
+    /// The place of each example, if they are in another order than the places.
+    pub(crate) order: Option<Permutation>,
     pub(crate) summary: Summary,
 }
 
@@ -104,8 +107,19 @@ impl Index {
         self.labels.len()
     }
 
+    /// The class of example `i`.
+    pub(crate) fn label(&self, i: usize) -> u32 {
+        self.labels[self.slot(i)]
+    }
+
+    /// Which of the places is that of example `i`.
+    fn slot(&self, i: usize) -> usize {
+        self.order.map_or(i, |order| order.example(i as u64) as usize)
+    }
+
     /// Where example `i` is.
     pub(crate) fn span(&self, i: usize) -> Span {
+        let i = self.slot(i);
         match &self.places {
             Places::Spans(spans) => spans.get(i),
             Places::Files { folders, names } => {
@@ -118,7 +132,7 @@ impl Index {
     pub(crate) fn place(&self, i: usize) -> Place {
         match (&self.places, self.span(i)) {
             (_, Span::Whole(path)) => Place::file(path),
-            (Places::Spans(spans), Span::Part { .. }) => spans.place(i),
+            (Places::Spans(spans), Span::Part { .. }) => spans.place(self.slot(i)),
             (Places::Files { .. }, Span::Part { .. }) => unreachable!("files are whole"),
         }
     }
@@ -157,7 +171,8 @@ mod tests {
         let firsts = (0..few).step_by(10_000).collect();
         let spans = Spans { firsts, layout, ..Spans::default() };
         let summary = Summary::default();
-        let index = Index { places: Places::Spans(spans), labels, summary: summary.clone() };
+        let order = None;
+        let index = Index { places: Places::Spans(spans), labels, order, summary: summary.clone() };
         assert!((220..240).contains(&megabytes_of_all(&index)), "{}", megabytes_of_all(&index));
 
         let (mut names, mut labels) = (Names::default(), Vec::new());
@@ -171,7 +186,8 @@ mod tests {
         }
         names.shrink();
         labels.shrink_to_fit();
-        let index = Index { places: Places::Files { folders: Vec::new(), names }, labels, summary };
+        let places = Places::Files { folders: Vec::new(), names };
+        let index = Index { places, labels, order, summary };
         assert!(megabytes_of_all(&index) < 300, "{}", megabytes_of_all(&index));
     }
 }

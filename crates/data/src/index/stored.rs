@@ -97,13 +97,13 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Index, &'static str> {
         StoredLayout::Even { start, len } => Layout::Even { start, len },
         StoredLayout::Files => {
             let places = Places::Files { folders: Vec::new(), names: Names::default() };
-            return Ok(Index { places, labels, summary: header.summary });
+            return Ok(Index { places, labels, order: None, summary: header.summary });
         }
     };
     let origins =
         header.origins.into_iter().map(|examples| Holder { path: "".into(), examples }).collect();
     let spans = Spans { files: Vec::new(), firsts: header.firsts, origins, layout };
-    Ok(Index { places: Places::Spans(spans), labels, summary: header.summary })
+    Ok(Index { places: Places::Spans(spans), labels, order: None, summary: header.summary })
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], &'static str> {

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -156,7 +156,7 @@ impl<W: Work> Crew<W> {
         let began = Instant::now();
         let mut state = shared.lock();
         while !state.broken && state.begun.front().is_none_or(|begun| begun.missing > 0) {
-            state = shared.done.wait(state).unwrap_or_else(|lock| lock.into_inner());
+            state = shared.done.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         self.wait += began.elapsed();
         let whole = state.begun.pop_front().filter(|_| !state.broken);
@@ -194,7 +194,7 @@ impl<W> Drop for Crew<W> {
 
 impl<W> Shared<W> {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|lock| lock.into_inner())
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -245,7 +245,7 @@ impl<W: Work> Shared<W> {
             } else if state.left.is_empty() && state.begun.is_empty() {
                 return None;
             } else {
-                state = self.to_do.wait(state).unwrap_or_else(|lock| lock.into_inner());
+                state = self.to_do.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
         }
     }

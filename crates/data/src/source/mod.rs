@@ -173,7 +173,7 @@ impl Source {
     pub(crate) fn labels(&self) -> Vec<u32> {
         match self {
             Self::Whole(whole) => whole.labels(),
-            Self::Indexed(index) => index.labels.clone(),
+            Self::Indexed(index) => (0..index.len()).map(|i| index.label(i)).collect(),
         }
     }
 
@@ -197,11 +197,11 @@ impl Source {
 }
 
 fn check_labels(index: &Index, classes: u32) -> Result<(), DataError> {
-    match index.labels.iter().position(|label| *label >= classes) {
+    match (0..index.len()).find(|i| index.label(*i) >= classes) {
         None => Ok(()),
         Some(i) => Err(DataError::BadLabel {
             place: index.place(i),
-            found: index.labels[i].to_string(),
+            found: index.label(i).to_string(),
             wanted: format!(
                 "there are classes 0 to {} only: correct it, or `classes`",
                 classes.saturating_sub(1)
@@ -233,7 +233,7 @@ impl Examples {
     pub(crate) fn label(&self, i: usize) -> u32 {
         match self {
             Self::Held(held, _) => held.label(i),
-            Self::Indexed(indexed) => indexed.index.labels[i],
+            Self::Indexed(indexed) => indexed.index.label(i),
         }
     }
 
