@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use augreg_tests::Study;
 
-/// Where `scripts/setup --with-tests` puts the drawings of Art4Apps.
+/// Where `scripts/setup --with-tests` puts the drawings of `Art4Apps`.
 fn drawings() -> PathBuf {
     let data = std::env::var_os("AUGREG_DATA")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../data"), PathBuf::from);

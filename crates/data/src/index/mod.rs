@@ -181,7 +181,9 @@ mod tests {
                 .map(|i| format!("n{:08}_{}.JPEG", 1_440_764 + 577 * class, 37 * i))
                 .collect();
             of_class.sort();
-            of_class.iter().for_each(|name| names.push(name.as_ref()));
+            for name in &of_class {
+                names.push(name.as_ref());
+            }
             labels.resize(labels.len() + of_class.len(), class as u32);
         }
         names.shrink();

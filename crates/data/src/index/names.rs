@@ -77,7 +77,9 @@ mod tests {
         #[test]
         fn every_name_comes_back(names in prop::collection::vec(prop::collection::vec(1u8.., 1..255), 1..70)) {
             let mut packed = Names::default();
-            names.iter().for_each(|name| packed.push(OsStr::from_bytes(name)));
+            for name in &names {
+                packed.push(OsStr::from_bytes(name));
+            }
             prop_assert_eq!(packed.len(), names.len());
             for (i, name) in names.iter().enumerate() {
                 prop_assert_eq!(packed.get(i).into_vec(), name.clone());

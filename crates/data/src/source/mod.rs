@@ -40,14 +40,14 @@ pub(crate) enum Source {
     /// Read into memory as a whole.
     Whole(Whole),
     /// Read example by example.
-    Indexed(Index),
+    Indexed(Box<Index>),
 }
 
 /// A source split whose examples can be had.
 #[derive(Debug)]
 pub(crate) enum Examples {
     Held(whole::Held, PathBuf),
-    Indexed(Indexed),
+    Indexed(Box<Indexed>),
 }
 
 impl<'a> Sources<'a> {
@@ -99,7 +99,7 @@ impl<'a> Sources<'a> {
             },
             Found::Folders(_) => return Ok(None),
         };
-        index.map(Source::Indexed).map(Some)
+        index.map(|index| Some(Source::Indexed(Box::new(index))))
     }
 }
 
@@ -190,7 +190,7 @@ impl Source {
             }
             Self::Indexed(index) => {
                 check_labels(&index, classes)?;
-                Ok(Examples::Indexed(Indexed::new(index)))
+                Ok(Examples::Indexed(Box::new(Indexed::new(*index))))
             }
         }
     }

@@ -69,8 +69,11 @@ fn file(folder: &Path, class: &str, number: usize) -> PathBuf {
     files[number].clone()
 }
 
+/// The images of a batch, and which examples they are.
+type Met = (Vec<u8>, Vec<u64>);
+
 /// Everything a loader makes of a split in about one epoch.
-fn epoch(split: &Split, supply: &Supply) -> Result<Vec<(Vec<u8>, Vec<u64>)>, DataError> {
+fn epoch(split: &Split, supply: &Supply) -> Result<Vec<Met>, DataError> {
     let none = Augmentation::preset("none").unwrap();
     let steps = split.len().div_ceil(16) as u64;
     let loader = TrainLoader::new(split.clone(), &none, 32, 16, 3, 0..steps, supply);

@@ -118,7 +118,7 @@ pub(crate) fn golden(folder: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(folder)
 }
 
-/// Where `scripts/setup --with-tests` puts the drawings of Art4Apps: 585 JPEGs of 12 classes.
+/// Where `scripts/setup --with-tests` puts the drawings of `Art4Apps`: 585 JPEGs of 12 classes.
 pub(crate) fn drawings() -> PathBuf {
     fashion_folder().with_file_name("art4apps")
 }
