@@ -67,6 +67,26 @@ fn drawings_in_folders_are_trained_on_and_a_pack_of_them_is_the_same_job() {
     let waits = "select count(*) as n from metric where name = 'data_wait_seconds'";
     assert_ne!(study.query(&[waits])[0]["n"], "0", "a person sees whether a job waits for data");
 
+    let sheet = study.path("sheet.svg");
+    let show = study.expect(
+        0,
+        &[
+            "data",
+            "show",
+            "drawings.toml",
+            "drawings",
+            "--augmentation",
+            "strong1",
+            "--resolution",
+            "64",
+            "--out",
+            &sheet.to_string_lossy(),
+        ],
+    );
+    assert!(show.stdout.contains("example 3: ") && show.stdout.contains("  epoch 4: "), "told");
+    let sheet = fs::read_to_string(sheet).expect("the sheet is there");
+    assert!(sheet.contains("data:image/png;base64,") && sheet.matches("<text").count() > 50);
+
     let pack = study.path("packed");
     let out = ["data", "pack", "drawings.toml", "drawings", "--out", &pack.to_string_lossy()];
     let packed = study.expect(0, &out);

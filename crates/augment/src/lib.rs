@@ -33,7 +33,8 @@ mod tone;
 #[cfg(test)]
 mod golden;
 
+pub use augreg_decode::Window;
 pub use evaluation::Evaluation;
 pub use image::ImageView;
 pub use picture::Picture;
-pub use pipeline::{Pipeline, Scratch};
+pub use pipeline::{Drawn, Pipeline, Scratch};

@@ -20,6 +20,17 @@ pub struct Scratch {
     pub(crate) decoder: Decoder,
 }
 
+/// What a pipeline draws for one image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drawn {
+    /// What is cut out of the picture.
+    pub window: Window,
+    /// Whether it is mirrored.
+    pub mirrored: bool,
+    /// The ops of RandAugment, in order.
+    pub edits: Vec<Edit>,
+}
+
 /// What is done to every training image of a job.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
@@ -52,6 +63,16 @@ impl Pipeline {
         channels * self.resolution * self.resolution
     }
 
+    /// Draws what [`Self::augment`] draws for a picture of `width` × `height`, and does nothing: for
+    /// telling a person.
+    pub fn draw(&self, width: usize, height: usize, draws: &mut Stream) -> Drawn {
+        let side = self.resolution;
+        let window = self.window(width, height, draws);
+        let mirrored = self.flip && draws.chance(0.5);
+        let edits = (0..self.layers).map(|_| Edit::draw(&self.strength, side, side, draws));
+        Drawn { window, mirrored, edits: edits.collect() }
+    }
+
     /// Makes a training image of `picture`, written plane by plane into `out`,
     /// `[channels, resolution, resolution]`. The length of `out` says whether 1 or 3 channels are
     /// wanted: grey becomes three equal channels, colour its luma.
@@ -79,10 +100,8 @@ impl Pipeline {
         let wanted = out.len() / (side * side);
         assert_eq!(out.len(), self.output_len(wanted), "the output holds whole channels");
         let Scratch { canvas, resizer, decoder } = scratch;
-        let (source, window) = picture.look(wanted, decoder, |width, height| match self.crop {
-            Crop::Inception => crop::sample(width, height, draws),
-            Crop::None => Window { left: 0, top: 0, width, height },
-        })?;
+        let choose = |width, height| self.window(width, height, draws);
+        let (source, window) = picture.look(wanted, decoder, choose)?;
         let mirror = self.flip && draws.chance(0.5);
         let (channels, square) = (source.channels(), (side, side));
         if self.layers == 0 && channels == wanted {
@@ -96,6 +115,14 @@ impl Pipeline {
         }
         canvas.write(out);
         Ok(())
+    }
+
+    /// Draws what is cut out of a picture.
+    fn window(&self, width: usize, height: usize, draws: &mut Stream) -> Window {
+        match self.crop {
+            Crop::Inception => crop::sample(width, height, draws),
+            Crop::None => Window { left: 0, top: 0, width, height },
+        }
     }
 }
 
@@ -127,6 +154,21 @@ mod tests {
         let pipeline = Pipeline::new(&augmentation, 28);
         pipeline.augment(picture, &mut draws, &mut Scratch::default(), &mut out).unwrap();
         assert_eq!(out, pixels);
+    }
+
+    #[test]
+    fn what_is_told_is_what_is_drawn() {
+        let pixels = pattern(90, 120, 3, 0);
+        let pipeline = Pipeline::new(&Augmentation::preset("strong2").unwrap(), 28);
+        let mut out = vec![0; pipeline.output_len(3)];
+        for seed in 0..50 {
+            let (mut told, mut done) = [0, 0].map(|_| stream(seed, Purpose::Augment, 0, 0)).into();
+            let picture = ImageView::new(&pixels, 120, 90, 3).into();
+            let drawn = pipeline.draw(120, 90, &mut told);
+            pipeline.augment(picture, &mut done, &mut Scratch::default(), &mut out).unwrap();
+            assert_eq!(told.bits(), done.bits(), "{drawn:?}");
+            assert_eq!(drawn.edits.len(), 2);
+        }
     }
 
     #[test]

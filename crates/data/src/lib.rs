@@ -27,6 +27,7 @@ mod place;
 mod source;
 mod subset;
 
+pub use augreg_decode::{DecodeError, header};
 pub use bad::BadExamples;
 pub use check::{Check, Duplicate, SplitCheck};
 pub use dataset::{Dataset, Split};

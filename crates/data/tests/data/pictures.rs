@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use augreg_data::{BadExamples, DataError, EvalLoader, Split, Supply, TrainLoader, identify};
 use augreg_spec::{Augmentation, Format, SplitName, Subset, SubsetSize};
 
-use crate::support::{copy, definition, drawings, open, supply, text};
+use crate::support::{copy, definition, drawings, golden, open, supply, text};
 
 const TRAIN: [(SplitName, &str); 1] = [(SplitName::Train, "train")];
 
@@ -203,3 +203,33 @@ fn folders_of_another_form_are_told_what_is_wanted() {
 
 /// As the package has them, by class.
 const COUNTS: [u32; 12] = [80, 128, 38, 45, 37, 56, 48, 55, 19, 29, 29, 21];
+
+/// Truncated, empty, HTML, too large; CMYK, progressive, 16 bits, turned by EXIF, one pixel, 20,000
+/// pixels long, transparent: `make.py` wrote them.
+#[test]
+fn odd_pictures_are_decoded_or_named() {
+    let odd = golden("odd");
+    let split = split_of(&odd);
+    let supply = Supply { threads: 2, prefetch: 1, bad: BadExamples::new(4) };
+    let loader = EvalLoader::new(split.clone(), 16, 4, &supply);
+    let met: Vec<u64> = loader.flat_map(|batch| batch.unwrap().examples.clone()).collect();
+    let mut decoded: Vec<_> = met.iter().map(|i| split.place(*i as usize).path).collect();
+    decoded.sort();
+    let mut good: Vec<_> =
+        fs::read_dir(odd.join("good")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    good.sort();
+    assert_eq!(decoded, good);
+    let mut news = supply.bad.take_news();
+    news.sort();
+    for (news, (file, what)) in news.iter().zip([
+        ("cut.jpg", "ends too early"),
+        ("empty.png", "is empty"),
+        ("page.jpg", "HTML"),
+        ("vast.png", "has 20000 × 20000 pixels"),
+    ]) {
+        assert!(news.contains(file) && news.contains(what), "{news}");
+    }
+    assert_eq!(news.len(), 4, "{news:?}");
+    let strict = epoch(&split, &crate::support::supply(2, 0)).unwrap_err();
+    assert!(matches!(strict, DataError::BadExample { .. }), "{strict}");
+}

@@ -36,7 +36,33 @@ def examples(split):
             yield f"{i}", extension, label, base + 40 * label + 10 * i
 
 
+def odd():
+    """What is odd about pictures in the wild: `good` are decoded, `bad` are not."""
+    good, bad = HERE / "odd" / "good", HERE / "odd" / "bad"
+    shutil.rmtree(HERE / "odd", ignore_errors=True)
+    good.mkdir(parents=True)
+    bad.mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
+    image = Image.fromarray(noise)
+    image.convert("CMYK").save(good / "cmyk.jpg")
+    image.save(good / "progressive.jpg", progressive=True)
+    exif = image.getexif()
+    exif[0x0112] = 6  # To be turned by 90 degrees.
+    image.save(good / "turned.jpg", exif=exif)
+    Image.fromarray(noise[..., 0].astype(np.uint16) * 257).save(good / "deep.png")
+    image.crop((0, 0, 1, 1)).save(good / "one-pixel.png")
+    image.resize((20_000, 2)).save(good / "long.png")
+    image.convert("RGBA").save(good / "transparent.png")
+    image.save(bad / "cut.jpg")
+    whole = (bad / "cut.jpg").read_bytes()
+    (bad / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (bad / "empty.png").write_bytes(b"")
+    (bad / "page.jpg").write_text("<!DOCTYPE html><html><title>404 Not Found</title></html>")
+    Image.new("1", (20_000, 20_000)).save(bad / "vast.png")
+
+
 def main():
+    odd()
     for folder in ["folder", "webdataset", "parquet", "npz"]:
         shutil.rmtree(HERE / folder, ignore_errors=True)
         (HERE / folder).mkdir()

@@ -155,6 +155,12 @@ impl Sweep {
         self.source.inner()
     }
 
+    /// The augmentation of this name: the sweep's own, or a preset.
+    #[must_use]
+    pub fn augmentation(&self, name: &str) -> Option<Augmentation> {
+        self.augmentations.get(name).copied().or_else(|| Augmentation::preset(name))
+    }
+
     /// Reports that data sets cannot be read, each at its place in the file: (name, what is wrong).
     #[must_use]
     pub fn unreadable(&self, faults: Vec<(String, String)>) -> SweepErrors {

@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod pack;
+pub(crate) mod show;
 
 use augreg_spec::{DatasetDefinition, nearest};
 use clap::{Args, Subcommand};
@@ -21,12 +22,14 @@ pub(crate) struct DataArgs {
 enum DataCommand {
     Check(check::CheckArgs),
     Pack(pack::PackArgs),
+    Show(show::ShowArgs),
 }
 
 pub(crate) fn run(_: &Global, args: &DataArgs) -> Result<Ending, Failure> {
     match &args.command {
         DataCommand::Check(args) => check::run(args),
         DataCommand::Pack(args) => pack::run(args),
+        DataCommand::Show(args) => show::run(args),
     }
 }
 
