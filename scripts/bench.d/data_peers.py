@@ -17,7 +17,7 @@ AREA, ASPECT = (0.05, 1.0), (0.75, 1.33)
 
 
 def read(folder: str) -> list[bytes]:
-    return [path.read_bytes() for path in sorted(Path(folder).iterdir())]
+    return [path.read_bytes() for path in sorted(Path(folder).glob("*.jpg"))]
 
 
 def one_by_one(files, prepare):
@@ -184,6 +184,8 @@ def main() -> None:
     os.dup2(2, 1)
     random.seed(0)
     if "torch" in name or name == "timm":
+        # Some of CUDA's libraries are stand-ins without functions (scripts/setup.d/timm.sh).
+        sys.setdlopenflags(os.RTLD_LAZY)
         import torch
 
         torch.set_num_threads(1)

@@ -1,7 +1,8 @@
 """RandAugment in TensorFlow, as the study's code has it: a chain of conditions, one op of 16 a layer.
 
 After `distort_image_with_randaugment` of big_vision, with TensorFlow's own kernel in place of those of TensorFlow
-Addons, which is the same and no longer published. The peer of `scripts/bench data`; not held against anything.
+Addons, which is the same and no longer published. The peer of `scripts/bench data`, and what crates/augment/golden holds
+the ops against.
 """
 
 import math
@@ -85,54 +86,76 @@ def rotation(radians, side):
     return tf.stack([c, -s, x, s, c, y, 0.0, 0.0])
 
 
-def cutout(image, half, side):
-    y, x = (tf.random.uniform([], 0, side, tf.int32) for _ in range(2))
+def cutout(image, half, side, y, x):
     rows, columns = tf.range(side)[:, None, None], tf.range(side)[None, :, None]
     covered = (rows >= y - half) & (rows < y + half) & (columns >= x - half) & (columns < x + half)
     return tf.where(covered, tf.constant(128, tf.uint8), image)
 
 
-def randaugment(image, layers, magnitude, side):
+def solarize(image, threshold):
+    return tf.where(image < tf.constant(threshold % 256, tf.uint8), image, 255 - image)
+
+
+def solarize_add(image, addition):
+    added = tf.cast(tf.clip_by_value(tf.cast(image, tf.int32) + addition, 0, 255), tf.uint8)
+    return tf.where(image < 128, added, image)
+
+
+def posterize(image, bits):
+    # Beyond the bits of a byte, and for none, TensorFlow clamps the shift.
+    shift = tf.constant(8 - bits if 1 <= bits <= 8 else 7, tf.uint8)
+    return tf.bitwise.left_shift(tf.bitwise.right_shift(image, shift), shift)
+
+
+def affine(a=1.0, b=0.0, c=0.0, d=0.0, e=1.0, f=0.0):
+    return tf.stack([a, b, c, d, e, f, 0.0, 0.0])
+
+
+def table(magnitude, side):
+    """Name and function of the image and of what is drawn: a sign, and the centre of Cutout."""
     level = magnitude / 10
     factor = level * 1.8 + 0.1
-
-    def signed(value):
-        return tf.where(tf.random.uniform([]) < 0.5, value, -value)
-
-    def solarize(threshold):
-        return lambda im: tf.where(im < tf.constant(threshold % 256, tf.uint8), im, 255 - im)
-
-    def solarize_add(addition):
-        def op(im):
-            added = tf.cast(tf.clip_by_value(tf.cast(im, tf.int32) + addition, 0, 255), tf.uint8)
-            return tf.where(im < 128, added, im)
-
-        return op
-
-    def posterize(im):
-        shift = tf.constant(min(7, 8 - int(level * 4)), tf.uint8)
-        return tf.bitwise.left_shift(tf.bitwise.right_shift(im, shift), shift)
-
-    ops = [
-        autocontrast,
-        equalize,
-        lambda im: 255 - im,
-        lambda im: transform(im, rotation(signed(level * 30 * math.pi / 180), side)),
-        posterize,
-        solarize(int(level * 256)),
-        lambda im: blend(grey(im), im, factor),
-        lambda im: contrast(im, factor),
-        lambda im: blend(tf.zeros_like(im), im, factor),
-        lambda im: sharpness(im, factor),
-        lambda im: transform(im, tf.stack([1.0, signed(level * 0.3), 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])),
-        lambda im: transform(im, tf.stack([1.0, 0.0, 0.0, signed(level * 0.3), 1.0, 0.0, 0.0, 0.0])),
-        lambda im: transform(im, tf.stack([1.0, 0.0, signed(level * 100.0), 0.0, 1.0, 0.0, 0.0, 0.0])),
-        lambda im: transform(im, tf.stack([1.0, 0.0, 0.0, 0.0, 1.0, signed(level * 100.0), 0.0, 0.0])),
-        lambda im: cutout(im, int(level * 40), side),
-        solarize_add(int(level * 110)),
+    degrees, shear, pixels = level * 30, level * 0.3, level * 100 * side / 224
+    return [
+        ("AutoContrast", lambda im, _s, _y, _x: autocontrast(im)),
+        ("Equalize", lambda im, _s, _y, _x: equalize(im)),
+        ("Invert", lambda im, _s, _y, _x: 255 - im),
+        ("Rotate", lambda im, s, _y, _x: transform(im, rotation(s * degrees * (math.pi / 180), side))),
+        ("Posterize", lambda im, _s, _y, _x: posterize(im, int(level * 4))),
+        ("Solarize", lambda im, _s, _y, _x: solarize(im, int(level * 256))),
+        ("Color", lambda im, _s, _y, _x: blend(grey(im), im, factor)),
+        ("Contrast", lambda im, _s, _y, _x: contrast(im, factor)),
+        ("Brightness", lambda im, _s, _y, _x: blend(tf.zeros_like(im), im, factor)),
+        ("Sharpness", lambda im, _s, _y, _x: sharpness(im, factor)),
+        ("ShearX", lambda im, s, _y, _x: transform(im, affine(b=s * shear))),
+        ("ShearY", lambda im, s, _y, _x: transform(im, affine(d=s * shear))),
+        ("TranslateX", lambda im, s, _y, _x: transform(im, affine(c=s * pixels))),
+        ("TranslateY", lambda im, s, _y, _x: transform(im, affine(f=s * pixels))),
+        ("Cutout", lambda im, _s, y, x: cutout(im, int(level * 40 * side / 224), side, y, x)),
+        ("SolarizeAdd", lambda im, _s, _y, _x: solarize_add(im, int(level * 110))),
     ]
+
+
+def every(image, magnitude, side):
+    """Every op with both signs or with three centres: name, sign, y, x and the image it makes."""
+    for name, op in table(magnitude, side):
+        if name == "Cutout":
+            drawn = [(0, 0, 0), (0, side // 3, side // 2), (0, side - 1, side - 1)]
+        elif name.startswith(("Rotate", "Shear", "Translate")):
+            drawn = [(1, 0, 0), (-1, 0, 0)]
+        else:
+            drawn = [(0, 0, 0)]
+        for sign, y, x in drawn:
+            yield name, sign, y, x, op(image, tf.constant(float(sign)), y, x)
+
+
+def randaugment(image, layers, magnitude, side):
+    ops = [op for _, op in table(magnitude, side)]
     for _ in range(layers):
+        sign = tf.where(tf.random.uniform([]) < 0.5, 1.0, -1.0)
+        y, x = (tf.random.uniform([], 0, side, tf.int32) for _ in range(2))
         chosen = tf.random.uniform([], 0, len(ops), tf.int32)
-        image = tf.switch_case(chosen, [lambda op=op, im=image: op(im) for op in ops])
+        branches = [lambda op=op, im=image: op(im, sign, y, x) for op in ops]
+        image = tf.switch_case(chosen, branches)
         image.set_shape([side, side, 3])
     return image

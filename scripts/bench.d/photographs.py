@@ -1,4 +1,4 @@
-"""Cuts photographs of about 500 × 375 pixels out of larger ones, as JPEG files of quality 90.
+"""Cuts photographs of about 500 × 375 pixels out of larger ones, as JPEG files of quality 90; and all of them at 32 × 32, as bytes.
 
 Usage: FOLDER-OF-PACKAGES FOLDER. Of each photograph comes one picture of the whole and, where it is large enough,
 one of each quarter; every third stands upright. Which ones: those of Debian's packages opencv-doc and
@@ -41,13 +41,15 @@ def photographs(packages: Path) -> list[Path]:
 def main() -> None:
     packages, target = Path(sys.argv[1]), Path(sys.argv[2])
     target.mkdir(parents=True)
-    number = 0
+    number, tiny = 0, []
     for path in photographs(packages):
         for part in parts(Image.open(path)):
             size = SIZES[number % len(SIZES)]
             fitted = ImageOps.fit(part.convert("RGB"), size, Image.Resampling.LANCZOS)
             fitted.save(target / f"{number:03}.jpg", quality=QUALITY)
+            tiny.append(fitted.resize((32, 32)).tobytes())
             number += 1
+    (target / "small.bin").write_bytes(b"".join(tiny))
 
 
 if __name__ == "__main__":

@@ -82,6 +82,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::golden;
 
     fn windows(width: usize, height: usize) -> Vec<Window> {
         let mut draws = stream(3, Purpose::Augment, 0, 0);
@@ -103,35 +104,9 @@ mod tests {
         }
     }
 
-    /// Each line of the file is `width height quantity` and its 5 % quantiles over 20,000 draws of
-    /// TensorFlow. Two samples of that size differ by more than 0.02 once in 3,000 comparisons.
     #[test]
     fn windows_are_distributed_as_tensorflows() {
-        for line in include_str!("../golden/crops.txt").lines() {
-            let mut fields = line.split(' ');
-            let mut number = || fields.next().unwrap().parse::<usize>();
-            let (width, height) = (number().unwrap(), number().unwrap());
-            let quantity = fields.next().unwrap();
-            let drawn: Vec<usize> = windows(width, height)
-                .iter()
-                .map(|window| match quantity {
-                    "area" => window.width * window.height,
-                    "height" => window.height,
-                    "width" => window.width,
-                    "top" => window.top,
-                    "left" => window.left,
-                    other => panic!("unknown quantity {other}"),
-                })
-                .collect();
-            let share = |keep: &dyn Fn(usize) -> bool| {
-                drawn.iter().filter(|&&value| keep(value)).count() as f64 / drawn.len() as f64
-            };
-            for (i, quantile) in fields.enumerate().take(20).skip(1) {
-                let (p, value) = (i as f64 / 20.0, quantile.parse::<usize>().unwrap());
-                let (below, upto) = (share(&|v| v < value), share(&|v| v <= value));
-                assert!(below <= p + 0.02 && upto >= p - 0.02, "{line}: {p} in {below}..{upto}");
-            }
-        }
+        golden::same_distribution(include_str!("../golden/crops.txt"), windows);
     }
 
     proptest! {

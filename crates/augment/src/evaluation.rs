@@ -35,6 +35,14 @@ impl Evaluation {
         channels * self.resolution * self.resolution
     }
 
+    /// Width and height of a resized picture: its shorter side the study's, the other one rounded,
+    /// halves to even.
+    pub(crate) fn full(&self, width: usize, height: usize) -> (usize, usize) {
+        let factor = self.shorter_side as f32 / width.min(height) as f32;
+        let scaled = |length: usize| (length as f32 * factor).round_ties_even() as usize;
+        (scaled(width), scaled(height))
+    }
+
     /// Makes an evaluation image of `picture`, written plane by plane into `out`,
     /// `[channels, resolution, resolution]`; its length says whether 1 or 3 channels are wanted.
     ///
@@ -58,7 +66,7 @@ impl Evaluation {
         let side = self.resolution;
         let wanted = out.len() / (side * side);
         assert_eq!(out.len(), self.output_len(wanted), "the output holds whole channels");
-        let Scratch { canvas, resizer, decoder } = scratch;
+        let Scratch { canvas, resizer, decoder, .. } = scratch;
         let whole = |width, height| Window { left: 0, top: 0, width, height };
         let (source, _) = picture.look(wanted, decoder, whole)?;
         let pixels = canvas.reshape(side, side, source.channels());
@@ -67,10 +75,7 @@ impl Evaluation {
             canvas.write(out);
             return Ok(());
         }
-        let shorter = source.width().min(source.height());
-        let factor = self.shorter_side as f32 / shorter as f32;
-        let scaled = |length: usize| (length as f32 * factor).round_ties_even() as usize;
-        let full = (scaled(source.width()), scaled(source.height()));
+        let full = self.full(source.width(), source.height());
         let window = Window {
             left: (full.0 - side) / 2,
             top: (full.1 - side) / 2,

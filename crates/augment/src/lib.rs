@@ -25,13 +25,17 @@ mod image;
 mod number;
 pub mod op;
 mod picture;
+mod pillow;
 mod pipeline;
+mod random_resized_crop;
 mod resize;
 mod sharpness;
 mod tone;
 
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod photographs;
 
 pub use augreg_decode::Window;
 pub use evaluation::Evaluation;

@@ -6,11 +6,11 @@ use augreg_decode::{DecodeError, Decoder, Window};
 use augreg_spec::random::Stream;
 use augreg_spec::{Augmentation, Crop};
 
-use crate::Picture;
 use crate::canvas::Canvas;
-use crate::crop;
 use crate::op::{Edit, Strength};
+use crate::pillow::Pillow;
 use crate::resize::Resizer;
+use crate::{Evaluation, Picture, crop, random_resized_crop};
 
 /// Working memory, reused from one image to the next; one a thread.
 #[derive(Debug, Default)]
@@ -18,13 +18,16 @@ pub struct Scratch {
     pub(crate) canvas: Canvas,
     pub(crate) resizer: Resizer,
     pub(crate) decoder: Decoder,
+    pillow: Pillow,
 }
 
 /// What a pipeline draws for one image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drawn {
-    /// What is cut out of the picture.
+    /// What is cut out of the picture, or of what it is resized to.
     pub window: Window,
+    /// Width and height that it is resized to before it is cut, if it is.
+    pub resized: Option<(usize, usize)>,
     /// Whether it is mirrored.
     pub mirrored: bool,
     /// The ops of RandAugment, in order.
@@ -39,6 +42,8 @@ pub struct Pipeline {
     layers: u32,
     strength: Strength,
     resolution: usize,
+    /// Whose resize [`Crop::Resmall`] takes.
+    evaluation: Evaluation,
 }
 
 impl Pipeline {
@@ -54,6 +59,7 @@ impl Pipeline {
             layers,
             strength: Strength::new(magnitude, resolution),
             resolution: resolution as usize,
+            evaluation: Evaluation::new(resolution),
         }
     }
 
@@ -67,10 +73,11 @@ impl Pipeline {
     /// telling a person.
     pub fn draw(&self, width: usize, height: usize, draws: &mut Stream) -> Drawn {
         let side = self.resolution;
-        let window = self.window(width, height, draws);
+        let (whole, cut) = self.window(width, height, draws);
+        let (resized, window) = cut.map_or((None, whole), |(full, cut)| (Some(full), cut));
         let mirrored = self.flip && draws.chance(0.5);
         let edits = (0..self.layers).map(|_| Edit::draw(&self.strength, side, side, draws));
-        Drawn { window, mirrored, edits: edits.collect() }
+        Drawn { window, resized, mirrored, edits: edits.collect() }
     }
 
     /// Makes a training image of `picture`, written plane by plane into `out`,
@@ -78,7 +85,7 @@ impl Pipeline {
     /// wanted: grey becomes three equal channels, colour its luma.
     ///
     /// Draws from `draws`, which is the example's own, in this order and never otherwise: the
-    /// crop's window, if there is a crop ([`Crop::Inception`]); whether to flip, if the
+    /// crop's window, if there is a crop (each kind says in its module what); whether to flip, if the
     /// augmentation flips; for each layer of RandAugment the op and its arguments
     /// ([`Edit::draw`]). Once `scratch` has seen an image of every size, nothing is allocated.
     ///
@@ -99,17 +106,29 @@ impl Pipeline {
         let side = self.resolution;
         let wanted = out.len() / (side * side);
         assert_eq!(out.len(), self.output_len(wanted), "the output holds whole channels");
-        let Scratch { canvas, resizer, decoder } = scratch;
-        let choose = |width, height| self.window(width, height, draws);
-        let (source, window) = picture.look(wanted, decoder, choose)?;
+        let Scratch { canvas, decoder, .. } = scratch;
+        let mut cut = None;
+        let (source, window) = picture.look(wanted, decoder, |width, height| {
+            let window;
+            (window, cut) = self.window(width, height, draws);
+            window
+        })?;
         let mirror = self.flip && draws.chance(0.5);
-        let (channels, square) = (source.channels(), (side, side));
-        if self.layers == 0 && channels == wanted {
-            resizer.bilinear(source, window, square, mirror, out);
+        let channels = source.channels();
+        let direct = self.layers == 0 && channels == wanted;
+        let pixels = if direct { &mut *out } else { canvas.reshape(side, side, channels) };
+        let square = (side, side);
+        match (self.crop, cut) {
+            (_, Some((full, cut))) => scratch.resizer.area(source, full, cut, pixels),
+            (Crop::Torchvision, _) => scratch.pillow.bilinear(source, window, square, pixels),
+            _ => scratch.resizer.bilinear(source, window, square, mirror, pixels),
+        }
+        if mirror && matches!(self.crop, Crop::Torchvision | Crop::Resmall) {
+            pixels.chunks_exact_mut(side).for_each(<[u8]>::reverse);
+        }
+        if direct {
             return Ok(());
         }
-        let pixels = canvas.reshape(side, side, channels);
-        resizer.bilinear(source, window, square, mirror, pixels);
         for _ in 0..self.layers {
             Edit::draw(&self.strength, side, side, draws).apply(canvas);
         }
@@ -117,11 +136,24 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Draws what is cut out of a picture.
-    fn window(&self, width: usize, height: usize, draws: &mut Stream) -> Window {
+    /// Draws what is cut out of a picture: a part of it, or of what it is resized to first.
+    fn window(
+        &self,
+        width: usize,
+        height: usize,
+        draws: &mut Stream,
+    ) -> (Window, Option<((usize, usize), Window)>) {
+        let (side, whole) = (self.resolution, Window { left: 0, top: 0, width, height });
         match self.crop {
-            Crop::Inception => crop::sample(width, height, draws),
-            Crop::None => Window { left: 0, top: 0, width, height },
+            Crop::Inception => (crop::sample(width, height, draws), None),
+            Crop::Torchvision => (random_resized_crop::sample(width, height, draws), None),
+            Crop::Resmall => {
+                let full = self.evaluation.full(width, height);
+                let top = draws.below((full.1 - side + 1) as u32) as usize;
+                let left = draws.below((full.0 - side + 1) as u32) as usize;
+                (whole, Some((full, Window { left, top, width: side, height: side })))
+            }
+            Crop::None => (whole, None),
         }
     }
 }
@@ -216,7 +248,7 @@ mod tests {
             let augmentation = Augmentation {
                 randaugment: Some(augreg_spec::RandAugment { layers, magnitude }),
                 mixup: 0.0,
-                crop: if seed % 2 == 0 { Crop::Inception } else { Crop::None },
+                crop: Crop::ALL[(seed % 4) as usize].1,
                 flip: true,
             };
             let pipeline = Pipeline::new(&augmentation, resolution);

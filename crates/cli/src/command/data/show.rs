@@ -204,8 +204,11 @@ impl Sheet {
 /// What was drawn, in words.
 fn words(drawn: &Drawn) -> Vec<String> {
     let window = &drawn.window;
-    let mut words =
-        vec![format!("{} × {} at {}, {}", window.width, window.height, window.left, window.top)];
+    let of =
+        drawn.resized.map_or(String::new(), |(width, height)| format!(" of {width} × {height}"));
+    let cut =
+        format!("{} × {}{of} at {}, {}", window.width, window.height, window.left, window.top);
+    let mut words = vec![cut];
     words.extend(drawn.mirrored.then(|| "mirrored".to_owned()));
     // `Rotate { degrees: -30.0 }` reads well enough without its braces.
     let plain = |text: String| text.replace(" { ", " ").replace(" }", "").replace(": ", " ");

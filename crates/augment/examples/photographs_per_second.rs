@@ -1,19 +1,21 @@
 //! Prints how many photographs a second become training images, as float tensors in memory.
 //!
-//! `images_per_second FOLDER WHAT RESOLUTION LAYERS MAGNITUDE THREADS`. Reads the pictures of FOLDER
+//! `photographs_per_second FOLDER WHAT RESOLUTION LAYERS MAGNITUDE THREADS`. Reads the pictures of FOLDER
 //! into memory; then measures once for each line on standard input, which is the number of seconds,
-//! and answers with a line: images, seconds, seconds of processors. WHAT is `augment`, or `decode` for
-//! nothing but decoding whole pictures: what libjpeg takes is the floor of all that decode with it.
+//! and answers with a line: images and seconds. WHAT is `augment`, or `decode` for
+//! nothing but decoding whole pictures: what libjpeg takes is the floor of all that decode with it;
+//! `evaluate` what is done to an evaluation image; `small` takes a file of 32 × 32 pixels of three
+//! channels after the other instead of a folder, and augments them.
 
 #![expect(clippy::print_stdout, reason = "this program is asked for these lines")]
 
 use std::error::Error;
 use std::fs;
-use std::io::stdin;
+use std::io::{self, stdin};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use augreg_augment::{Evaluation, Picture, Pipeline, Scratch};
+use augreg_augment::{Evaluation, ImageView, Picture, Pipeline, Scratch};
 use augreg_decode::Decoder;
 use augreg_spec::random::{Purpose, stream};
 use augreg_spec::{Augmentation, Crop, RandAugment};
@@ -23,10 +25,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [folder, what, resolution, layers, magnitude, threads] = &arguments[..] else {
         return Err("see the head of this file".into());
     };
-    let mut paths: Vec<_> =
-        fs::read_dir(folder)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
-    paths.sort();
-    let files: Vec<Vec<u8>> = paths.iter().map(fs::read).collect::<Result<_, _>>()?;
+    let files = if what == "small" {
+        fs::read(folder)?.chunks_exact(32 * 32 * 3).map(<[u8]>::to_vec).collect()
+    } else {
+        photographs(folder)?
+    };
     let (layers, magnitude) = (layers.parse()?, magnitude.parse()?);
     let augmentation = Augmentation {
         randaugment: (layers > 0).then_some(RandAugment { layers, magnitude }),
@@ -62,6 +65,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+fn photographs(folder: &str) -> io::Result<Vec<Vec<u8>>> {
+    let entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    let mut paths: Vec<_> = entries.collect::<io::Result<_>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "jpg"));
+    paths.sort();
+    paths.iter().map(fs::read).collect()
+}
+
 struct Work<'a> {
     files: &'a [Vec<u8>],
     what: &'a str,
@@ -79,7 +90,11 @@ impl Work<'_> {
         while began.elapsed() < span {
             let bytes = &self.files[(thread as usize + done) % self.files.len()];
             let mut draws = stream(thread, Purpose::Augment, 0, done as u64);
-            let picture = Picture::Encoded(bytes);
+            let picture = if self.what == "small" {
+                Picture::Pixels(ImageView::new(bytes, 32, 32, 3))
+            } else {
+                Picture::Encoded(bytes)
+            };
             match self.what {
                 "decode" => {
                     decoder.decode(bytes, 3).expect("a picture");
