@@ -83,7 +83,10 @@ fn drawings_in_folders_are_trained_on_and_a_pack_of_them_is_the_same_job() {
             &sheet.to_string_lossy(),
         ],
     );
-    assert!(show.stdout.contains("example 3: ") && show.stdout.contains("  epoch 4: "), "told");
+    assert!(
+        show.stdout.contains("example 3, class ") && show.stdout.contains("  epoch 4: "),
+        "told"
+    );
     let sheet = fs::read_to_string(sheet).expect("the sheet is there");
     assert!(sheet.contains("data:image/png;base64,") && sheet.matches("<text").count() > 50);
 

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use augreg_spec::DataSource;
 
@@ -72,6 +73,13 @@ impl Fingerprint {
     pub(crate) fn name(&self) -> String {
         self.0.finalize().to_hex()[..32].to_owned()
     }
+}
+
+/// Held while an entry is looked for and, if it is not there, found out: data sets that share files
+/// are looked at one after the other, so that only the first reads them. Reading uses all cores.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The entry of this name, if there is one and it is whole.

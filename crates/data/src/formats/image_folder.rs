@@ -98,6 +98,7 @@ pub(crate) fn open(
     let places = Places::Files { folders, names };
     let mut index = Index { places, labels, order: None, summary: Summary::default() };
     let entry = fingerprint.name();
+    let _alone = cache::alone();
     if let Some(known) = cache::load(&entry) {
         index.summary = known.summary;
     } else {

@@ -93,6 +93,7 @@ fn pairs(source: &DataSource, of_file: &str, names: &[String]) -> Vec<(String, S
 /// Opens a source split.
 pub(crate) fn open(source: &DataSource, split: &str, arrays: &Arrays) -> Result<Index, DataError> {
     let entry = shards::fingerprint(source, split, std::slice::from_ref(&arrays.archive))?;
+    let _alone = cache::alone();
     if let Some(mut known) = cache::load(&entry) {
         name_files(&mut known, &arrays.archive);
         return Ok(known);

@@ -34,6 +34,7 @@ pub(crate) fn open(
     files: &[PathBuf],
 ) -> Result<Index, DataError> {
     let entry = shards::fingerprint(source, split, files)?;
+    let _alone = cache::alone();
     let path = cache::folder().join(format!("{entry}.pack"));
     let mut index = if let Ok(index) = pack::open(&path) {
         index

@@ -71,6 +71,7 @@ pub(crate) fn open(
     files: &[PathBuf],
 ) -> Result<Index, DataError> {
     let entry = shards::fingerprint(source, split, files)?;
+    let _alone = cache::alone();
     let mut index = if let Some(known) = cache::load(&entry) {
         known
     } else {

@@ -83,7 +83,7 @@ pub(crate) fn run(args: &ShowArgs) -> Result<Ending, Failure> {
     let pixels = sheet.png()?;
     let bytes = if vector { sheet.svg(&pixels).into_bytes() } else { pixels };
     std::fs::write(&args.out, bytes)?;
-    output::print(&sheet.legend(args))?;
+    output::print(&sheet.legend())?;
     Ok(Ending::Good)
 }
 
@@ -188,11 +188,10 @@ impl Sheet {
     }
 
     /// What was drawn, a line an image.
-    fn legend(&self, args: &ShowArgs) -> String {
+    fn legend(&self) -> String {
         let mut text = String::new();
-        for (row, captions) in self.captions.chunks(self.columns).enumerate() {
-            let example = args.examples[row];
-            text += &format!("example {example}: {}\n", captions[0].join(", "));
+        for captions in self.captions.chunks(self.columns) {
+            text += &format!("{}\n", captions[0].join(", "));
             for (epoch, caption) in captions[1..].iter().enumerate() {
                 text += &format!("  epoch {epoch}: {}\n", caption.join(", "));
             }
