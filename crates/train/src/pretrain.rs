@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -86,6 +87,7 @@ pub(crate) fn run(
         );
         host.journal(JournalEvent::Note { text })?;
     }
+    journal_micro_batch(host, micro_batch)?;
     info!(step, steps = spec.steps(), "training");
     Job {
         assignment,
@@ -109,6 +111,11 @@ pub(crate) fn run(
         last_beat: step,
     }
     .run()
+}
+
+fn journal_micro_batch(host: &mut dyn Host, images: u32) -> Result<(), Failure> {
+    let Some(images) = NonZeroU32::new(images) else { return Ok(()) };
+    Ok(host.journal(JournalEvent::MicroBatch { images })?)
 }
 
 /// The state to go on from, and what to note about it.
@@ -218,11 +225,15 @@ impl<'a> Job<'a> {
                     format!("the loader ended at step {step} of {steps}"),
                 )
             })?;
+            let images = self.trainer.micro_batch;
             self.trainer.update(&batch)?;
             let bad = self.supply.bad.take_news();
             for text in std::mem::take(&mut self.trainer.notes).into_iter().chain(bad) {
                 warn!("{text}");
                 self.host.journal(JournalEvent::Note { text })?;
+            }
+            if self.trainer.micro_batch != images {
+                journal_micro_batch(self.host, self.trainer.micro_batch)?;
             }
             self.progress.set(self.trainer.step);
             let (images, time) = (batch.labels.len() as u64, started.elapsed());
