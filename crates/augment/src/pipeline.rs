@@ -34,6 +34,9 @@ pub struct Drawn {
     pub edits: Vec<Edit>,
 }
 
+/// Width and height that a picture is resized to, and what is cut out of that.
+type Resized = ((usize, usize), Window);
+
 /// What is done to every training image of a job.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
@@ -137,12 +140,7 @@ impl Pipeline {
     }
 
     /// Draws what is cut out of a picture: a part of it, or of what it is resized to first.
-    fn window(
-        &self,
-        width: usize,
-        height: usize,
-        draws: &mut Stream,
-    ) -> (Window, Option<((usize, usize), Window)>) {
+    fn window(&self, width: usize, height: usize, draws: &mut Stream) -> (Window, Option<Resized>) {
         let (side, whole) = (self.resolution, Window { left: 0, top: 0, width, height });
         match self.crop {
             Crop::Inception => (crop::sample(width, height, draws), None),
