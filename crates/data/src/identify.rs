@@ -49,6 +49,14 @@ pub fn identify(definition: &DatasetDefinition) -> Result<DatasetIdentity, DataE
         if ranges().any(|range| range.source == name) {
             classes = classes.max(opened.classes(source.reading.classes)?);
             channels = source.reading.channels.unwrap_or(opened.channels());
+            if !opened.has_channels(channels) {
+                let what = format!(
+                    "the pack `{name}` holds pixels that were decoded in another number of channels \
+                     than {channels}: pack the pictures again, from a data set with \
+                     `channels = {channels}`"
+                );
+                return Err(DataError::Column { path: source.path.clone(), what });
+            }
             format = opened.origin().unwrap_or(format);
             content.insert(name, opened.content());
         }

@@ -142,6 +142,15 @@ impl Source {
         }
     }
 
+    /// Whether its images can be had in so many channels, and be those of what it was packed from:
+    /// pixels that were decoded in one number of channels do not tell what another would have been.
+    pub(crate) fn has_channels(&self, asked: u32) -> bool {
+        let decoded =
+            !matches!(self.origin(), None | Some(Format::Idx | Format::Cifar | Format::Npz));
+        let pixels = matches!(self, Self::Indexed(index) if index.summary.kind != Kind::Encoded);
+        !(decoded && pixels) || asked == self.channels()
+    }
+
     /// What the classes are called, if the data say so.
     pub(crate) fn class_names(&self) -> &[String] {
         match self {

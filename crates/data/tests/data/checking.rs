@@ -108,6 +108,18 @@ fn pixels_and_files_make_the_same_batches() {
 }
 
 #[test]
+fn pixels_of_a_pack_do_not_pass_for_those_of_another_number_of_channels() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut grey = definition(Format::ImageFolder, &drawings(), &[(SplitName::Train, "train")]);
+    grey.source.reading.channels = Some(1);
+    let mut pack = packed(&grey, folder.path(), true);
+    assert_eq!(identify(&pack).unwrap(), identify(&grey).unwrap());
+    pack.source.reading.channels = Some(3);
+    let text = text(&identify(&pack).unwrap_err());
+    assert!(text.contains("decoded in another number of channels than 3"), "{text}");
+}
+
+#[test]
 fn a_pack_that_was_cut_off_or_changed_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let splits = [(SplitName::Train, "train")];
