@@ -25,6 +25,7 @@ ca_bundle() {
 find_packages() {
     packages=()
     has_compiler || packages+=(g++ libc6-dev)
+    command -v nasm >/dev/null || packages+=(nasm) # For the fast half of libjpeg.
     command -v unzip >/dev/null || command -v python3 >/dev/null || packages+=(unzip)
     ca_bundle >/dev/null || packages+=(ca-certificates)
     if needs_pip && ! python3 -m pip --version >/dev/null 2>&1; then packages+=(python3-pip); fi
@@ -38,6 +39,7 @@ needs_pip() {
 packages_about() {
     case " ${packages[*]} " in
         "  ") echo "0 0 C++ compiler" ;;
+        " nasm ") echo "4 30 nasm from Debian, an assembler" ;;
         *" g++ "*) echo "90 340 C++ compiler from Debian (${packages[*]})" ;;
         *) echo "40 90 tools from Debian (${packages[*]})" ;;
     esac
@@ -70,7 +72,7 @@ bundle_certificates() {
 
 # Unpacked programs look for their files in /; these tell them where they are instead.
 write_wrappers() {
-    rm -f "$tools"/bin/{cc,c++,gcc,g++,ar,unzip,python3}
+    rm -f "$tools"/bin/{cc,c++,gcc,g++,ar,nasm,unzip,python3}
     if [[ -x $sysroot/usr/bin/g++ ]]; then
         wrapper cc gcc
         wrapper gcc gcc
@@ -78,6 +80,7 @@ write_wrappers() {
         wrapper g++ g++
         wrapper ar ar
     fi
+    if [[ -x $sysroot/usr/bin/nasm ]]; then wrapper nasm nasm; fi
     if [[ -x $sysroot/usr/bin/unzip ]]; then wrapper unzip unzip; fi
     if [[ -x $sysroot/usr/bin/python3 ]]; then wrapper python3 python3; fi
 }

@@ -1,8 +1,11 @@
 //! The image an op works on, with a second buffer for ops that cannot work in place.
+//!
+//! Planar, one channel after the other, as batches are: an op treats sixteen or more neighbours of
+//! a channel at once, and a finished image is copied as it is.
 
-use crate::ImageView;
+use crate::image::write_planes;
 
-/// An owned image whose buffers are reused from one image to the next.
+/// An owned planar image whose buffers are reused from one image to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Canvas {
     pixels: Vec<u8>,
@@ -13,8 +16,8 @@ pub(crate) struct Canvas {
 }
 
 impl Canvas {
-    /// Makes this an image of the given shape and hands out its pixels to be filled: their old
-    /// content is unspecified.
+    /// Makes this an image of the given shape and hands out its pixels, `[channels, height, width]`,
+    /// to be filled: their old content is unspecified.
     pub(crate) fn reshape(&mut self, width: usize, height: usize, channels: usize) -> &mut [u8] {
         (self.width, self.height, self.channels) = (width, height, channels);
         self.pixels.resize(width * height * channels, 0);
@@ -34,44 +37,40 @@ impl Canvas {
         self.channels
     }
 
-    /// The image as it is.
-    pub(crate) fn view(&self) -> ImageView<'_> {
-        ImageView::new(&self.pixels, self.width, self.height, self.channels)
-    }
-
-    /// Its pixels, `[height, width, channels]`.
+    /// Its pixels, `[channels, height, width]`.
     pub(crate) fn pixels_mut(&mut self) -> &mut [u8] {
         &mut self.pixels
     }
 
-    /// Replaces the image by what `paint` makes of it; `paint` fills every byte of the new one.
-    pub(crate) fn repaint(&mut self, paint: impl FnOnce(ImageView<'_>, &mut [u8])) {
-        let old = ImageView::new(&self.pixels, self.width, self.height, self.channels);
-        paint(old, &mut self.spare);
+    /// Its channels, each `[height, width]`.
+    pub(crate) fn planes_mut(&mut self) -> impl Iterator<Item = &mut [u8]> {
+        self.pixels.chunks_exact_mut(self.width * self.height)
+    }
+
+    /// Replaces each channel by what `paint` makes of it; `paint` fills every byte of the new one.
+    pub(crate) fn repaint(&mut self, mut paint: impl FnMut(&[u8], &mut [u8])) {
+        let plane = self.width * self.height;
+        let planes = self.pixels.chunks_exact(plane).zip(self.spare.chunks_exact_mut(plane));
+        for (old, new) in planes {
+            paint(old, new);
+        }
         std::mem::swap(&mut self.pixels, &mut self.spare);
     }
 
-    /// Mirrors the image left to right.
-    pub(crate) fn mirror(&mut self) {
-        let (stride, channels) = (self.width * self.channels, self.channels);
-        for row in self.pixels.chunks_exact_mut(stride) {
-            row.reverse();
-            if channels > 1 {
-                row.chunks_exact_mut(channels).for_each(<[u8]>::reverse);
-            }
-        }
+    /// Replaces the image by what `paint` makes of all its channels together.
+    pub(crate) fn repaint_together(&mut self, paint: impl FnOnce(&[u8], &mut [u8])) {
+        paint(&self.pixels, &mut self.spare);
+        std::mem::swap(&mut self.pixels, &mut self.spare);
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// Copies the image into `out`, `[channels, height, width]`, which may have 1 or 3 channels
+    /// whatever the image has.
+    pub(crate) fn write(&self, out: &mut [u8]) {
+        write_planes(&self.pixels, self.channels, out);
+    }
 
-    #[test]
-    fn a_mirror_swaps_columns_and_keeps_channels_in_order() {
-        let mut canvas = Canvas::default();
-        canvas.reshape(2, 2, 3).copy_from_slice(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
-        canvas.mirror();
-        assert_eq!(canvas.view().pixels(), [4, 5, 6, 1, 2, 3, 10, 11, 12, 7, 8, 9]);
+    #[cfg(test)]
+    pub(crate) fn pixels(&self) -> &[u8] {
+        &self.pixels
     }
 }

@@ -1,13 +1,18 @@
 //! The Color op: blends each pixel with its grey.
 
+use multiversion::multiversion;
+
 use crate::canvas::Canvas;
+use crate::number::truncate;
 use crate::tone::blend;
 
 /// TensorFlow's `rgb_to_grayscale` of 8-bit pixels: scaled to 0 … 1, weighted, scaled by 255.5,
 /// truncated, all in `f32`. Equal to TensorFlow for all 2²⁴ colours (`golden/crosscheck.py`).
+#[inline(always)]
 fn grey([r, g, b]: [u8; 3]) -> u8 {
-    let [r, g, b] = [r, g, b].map(|value| f32::from(value) * (1.0 / 255.0));
-    ((r * 0.2989 + g * 0.587 + b * 0.114) * 255.5) as u8
+    let unit = 1.0 / 255.0;
+    let (r, g, b) = (f32::from(r) * unit, f32::from(g) * unit, f32::from(b) * unit);
+    truncate((r * 0.2989 + g * 0.587 + b * 0.114) * 255.5)
 }
 
 /// Blends each pixel with its grey: a factor below 1 takes colour away, above 1 adds some.
@@ -18,9 +23,19 @@ pub(crate) fn color(canvas: &mut Canvas, factor: f32) {
     if canvas.channels() != 3 {
         return;
     }
-    for pixel in canvas.pixels_mut().as_chunks_mut::<3>().0 {
-        let grey = grey(*pixel);
-        *pixel = pixel.map(|value| blend(grey, value, factor));
+    let plane = canvas.width() * canvas.height();
+    let (red, rest) = canvas.pixels_mut().split_at_mut(plane);
+    let (green, blue) = rest.split_at_mut(plane);
+    blend_with_grey(red, green, blue, factor);
+}
+
+#[multiversion(targets = "simd")]
+fn blend_with_grey(red: &mut [u8], green: &mut [u8], blue: &mut [u8], factor: f32) {
+    for ((r, g), b) in red.iter_mut().zip(green).zip(blue) {
+        let grey = grey([*r, *g, *b]);
+        *r = blend(grey, *r, factor);
+        *g = blend(grey, *g, factor);
+        *b = blend(grey, *b, factor);
     }
 }
 

@@ -4,6 +4,7 @@
 //! 100 %, aspect ratio 0.75 to 1.33. Not torchvision's `RandomResizedCrop`, which draws the area
 //! uniformly: here the *height* is uniform, so small crops are far more frequent.
 
+use augreg_decode::Window;
 use augreg_spec::random::Stream;
 
 const MIN_AREA: f32 = 0.05;
@@ -13,19 +14,6 @@ const MAX_ASPECT: f32 = 1.33;
 
 /// Draws after which the whole image is taken.
 const ATTEMPTS: u32 = 100;
-
-/// A rectangle of an image, in pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Window {
-    /// First column.
-    pub(crate) left: usize,
-    /// First row.
-    pub(crate) top: usize,
-    /// Columns.
-    pub(crate) width: usize,
-    /// Rows.
-    pub(crate) height: usize,
-}
 
 /// Draws a crop of an image of `width` × `height` pixels.
 ///
@@ -94,6 +82,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::golden;
 
     fn windows(width: usize, height: usize) -> Vec<Window> {
         let mut draws = stream(3, Purpose::Augment, 0, 0);
@@ -115,35 +104,9 @@ mod tests {
         }
     }
 
-    /// Each line of the file is `width height quantity` and its 5 % quantiles over 20,000 draws of
-    /// TensorFlow. Two samples of that size differ by more than 0.02 once in 3,000 comparisons.
     #[test]
     fn windows_are_distributed_as_tensorflows() {
-        for line in include_str!("../golden/crops.txt").lines() {
-            let mut fields = line.split(' ');
-            let mut number = || fields.next().unwrap().parse::<usize>();
-            let (width, height) = (number().unwrap(), number().unwrap());
-            let quantity = fields.next().unwrap();
-            let drawn: Vec<usize> = windows(width, height)
-                .iter()
-                .map(|window| match quantity {
-                    "area" => window.width * window.height,
-                    "height" => window.height,
-                    "width" => window.width,
-                    "top" => window.top,
-                    "left" => window.left,
-                    other => panic!("unknown quantity {other}"),
-                })
-                .collect();
-            let share = |keep: &dyn Fn(usize) -> bool| {
-                drawn.iter().filter(|&&value| keep(value)).count() as f64 / drawn.len() as f64
-            };
-            for (i, quantile) in fields.enumerate().take(20).skip(1) {
-                let (p, value) = (i as f64 / 20.0, quantile.parse::<usize>().unwrap());
-                let (below, upto) = (share(&|v| v < value), share(&|v| v <= value));
-                assert!(below <= p + 0.02 && upto >= p - 0.02, "{line}: {p} in {below}..{upto}");
-            }
-        }
+        golden::same_distribution(include_str!("../golden/crops.txt"), windows);
     }
 
     proptest! {

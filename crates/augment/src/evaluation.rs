@@ -1,8 +1,9 @@
 //! The whole way of an evaluation image: resize of the shorter side, central crop, planar bytes.
 
-use crate::ImageView;
-use crate::crop::Window;
-use crate::image::write_planar;
+use augreg_decode::{DecodeError, Window};
+
+use crate::Picture;
+use crate::image::separate;
 use crate::pipeline::Scratch;
 
 /// What is done to every evaluation image of a job. Draws nothing.
@@ -34,42 +35,63 @@ impl Evaluation {
         channels * self.resolution * self.resolution
     }
 
-    /// Makes an evaluation image of `source`, written plane by plane into `out`,
-    /// `[channels, resolution, resolution]`.
+    /// Width and height of a resized picture: its shorter side the study's, the other one rounded,
+    /// halves to even.
+    pub(crate) fn full(&self, width: usize, height: usize) -> (usize, usize) {
+        let factor = self.shorter_side as f32 / width.min(height) as f32;
+        let scaled = |length: usize| (length as f32 * factor).round_ties_even() as usize;
+        (scaled(width), scaled(height))
+    }
+
+    /// Makes an evaluation image of `picture`, written plane by plane into `out`,
+    /// `[channels, resolution, resolution]`; its length says whether 1 or 3 channels are wanted.
+    ///
+    /// # Errors
+    ///
+    /// If the picture is a file and cannot be decoded.
     ///
     /// # Panics
     ///
-    /// If `out` is not [`Self::output_len`] long.
+    /// If `out` is not [`Self::output_len`] of 1 or 3 channels long.
     ///
     /// # Source
     ///
     /// `resize_small` (method area) and `central_crop` in big_vision `pp/ops_image.py`.
-    pub fn evaluate(&self, source: ImageView<'_>, scratch: &mut Scratch, out: &mut [u8]) {
+    pub fn evaluate(
+        &self,
+        picture: Picture<'_>,
+        scratch: &mut Scratch,
+        out: &mut [u8],
+    ) -> Result<(), DecodeError> {
         let side = self.resolution;
+        let wanted = out.len() / (side * side);
+        assert_eq!(out.len(), self.output_len(wanted), "the output holds whole channels");
+        let Scratch { canvas, resizer, decoder, .. } = scratch;
+        let whole = |width, height| Window { left: 0, top: 0, width, height };
+        let (source, _) = picture.look(wanted, decoder, whole)?;
+        let pixels = canvas.reshape(side, side, source.channels());
         if (source.width(), source.height()) == (side, side) {
-            write_planar(source.pixels(), source.channels(), out);
-            return;
+            separate(source.pixels(), source.channels(), pixels);
+            canvas.write(out);
+            return Ok(());
         }
-        let shorter = source.width().min(source.height());
-        let factor = self.shorter_side as f32 / shorter as f32;
-        let scaled = |length: usize| (length as f32 * factor).round_ties_even() as usize;
-        let full = (scaled(source.width()), scaled(source.height()));
+        let full = self.full(source.width(), source.height());
         let window = Window {
             left: (full.0 - side) / 2,
             top: (full.1 - side) / 2,
             width: side,
             height: side,
         };
-        let Scratch { canvas, resizer } = scratch;
-        let pixels = canvas.reshape(side, side, source.channels());
         resizer.area(source, full, window, pixels);
-        write_planar(pixels, source.channels(), out);
+        canvas.write(out);
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ImageView;
 
     #[test]
     fn the_shorter_side_is_the_studys_and_keeps_its_proportion() {
@@ -82,7 +104,7 @@ mod tests {
         let pixels: Vec<u8> = (0..=255).collect();
         let mut out = vec![0; 256];
         let source = ImageView::new(&pixels, 16, 16, 1);
-        Evaluation::new(16).evaluate(source, &mut Scratch::default(), &mut out);
+        Evaluation::new(16).evaluate(source.into(), &mut Scratch::default(), &mut out).unwrap();
         assert_eq!(out, pixels);
     }
 
@@ -95,7 +117,7 @@ mod tests {
                 let mut out = vec![1; evaluation.output_len(3)];
                 let pixels = vec![200; width * height * 3];
                 let source = ImageView::new(&pixels, width, height, 3);
-                evaluation.evaluate(source, &mut scratch, &mut out);
+                evaluation.evaluate(source.into(), &mut scratch, &mut out).unwrap();
                 assert!(out.iter().all(|value| (199..=200).contains(value)), "{width} {height}");
             }
         }

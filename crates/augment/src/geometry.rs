@@ -4,8 +4,10 @@
 //! source coordinates in `f32`, rounded half away from zero (TensorFlow's
 //! `ImageProjectiveTransform` with nearest interpolation). Outside the source lies [`FILL`].
 
-use crate::ImageView;
+use multiversion::multiversion;
+
 use crate::canvas::Canvas;
+use crate::number::nearest;
 
 /// The grey that fills what an op uncovers or cuts out.
 pub(crate) const FILL: u8 = 128;
@@ -46,69 +48,55 @@ pub(crate) fn translate_y(canvas: &mut Canvas, pixels: f32) {
 
 /// Covers the square of side `2 · half` around (`center_x`, `center_y`), as far as it lies inside.
 pub(crate) fn cutout(canvas: &mut Canvas, half: usize, center_x: usize, center_y: usize) {
-    let (width, height, channels) = (canvas.width(), canvas.height(), canvas.channels());
+    let (width, height) = (canvas.width(), canvas.height());
     let range = |center: usize, size: usize| center.saturating_sub(half)..size.min(center + half);
     let (rows, columns) = (range(center_y, height), range(center_x, width));
-    for row in
-        canvas.pixels_mut().chunks_exact_mut(width * channels).take(rows.end).skip(rows.start)
-    {
-        row[columns.start * channels..columns.end * channels].fill(FILL);
+    for plane in canvas.planes_mut() {
+        for row in plane.chunks_exact_mut(width).take(rows.end).skip(rows.start) {
+            row[columns.clone()].fill(FILL);
+        }
     }
 }
 
+/// Pixels whose places are worked out at once.
+const BLOCK: usize = 64;
+
 fn warp(canvas: &mut Canvas, map: Affine) {
-    canvas.repaint(|old, new| match old.channels() {
-        1 => warp_channels::<1>(old, new, map),
-        _ => warp_channels::<3>(old, new, map),
+    let (width, height) = (canvas.width(), canvas.height());
+    canvas.repaint_together(|old, new| {
+        let plane = width * height;
+        let mut places = [0; BLOCK];
+        for y in 0..height {
+            for from in (0..width).step_by(BLOCK) {
+                let places = &mut places[..BLOCK.min(width - from)];
+                places_of((from, y), (width, height), map, places);
+                let at = y * width + from;
+                for (old, new) in old.chunks_exact(plane).zip(new.chunks_exact_mut(plane)) {
+                    for (to, &place) in new[at..].iter_mut().zip(&*places) {
+                        *to = old.get(place as usize).copied().unwrap_or(FILL);
+                    }
+                }
+            }
+        }
     });
 }
 
-fn warp_channels<const C: usize>(old: ImageView<'_>, new: &mut [u8], [a, b, c, d, e, f]: Affine) {
-    let (width, height) = (old.width(), old.height());
-    let source = old.pixels().as_chunks::<C>().0;
-    for (y, row) in new.as_chunks_mut::<C>().0.chunks_exact_mut(width).enumerate() {
-        let y = y as f32;
-        for (x, pixel) in row.iter_mut().enumerate() {
-            let x = x as f32;
-            let column = nearest((a * x + b * y) + c, width);
-            let line = nearest((d * x + e * y) + f, height);
-            *pixel = match (line, column) {
-                (Some(line), Some(column)) => source[line * width + column],
-                _ => [FILL; C],
-            };
-        }
-    }
-}
-
-/// The pixel nearest to `at`, halves away from zero, if there is one in `0..size`.
-fn nearest(at: f32, size: usize) -> Option<usize> {
-    if at <= -0.5 || at >= size as f32 {
-        return None; // −0.5 rounds away from zero, to −1.
-    }
-    let floor = at as i32; // What lies between −0.5 and 0 becomes 0.
-    let index = (floor + i32::from(at - floor as f32 >= 0.5)) as usize;
-    (index < size).then_some(index)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nearest_rounds_halves_away_from_zero() {
-        let cases = [
-            (-0.5, None),
-            (-0.499_999_97, Some(0)),
-            (0.499_999_97, Some(0)),
-            (0.5, Some(1)),
-            (1.5, Some(2)),
-            (2.499, Some(2)),
-            (2.5, None),
-            (1e30, None),
-            (f32::NEG_INFINITY, None),
-        ];
-        for (at, expected) in cases {
-            assert_eq!(nearest(at, 3), expected, "{at}");
-        }
+/// Where in a plane the pixels show that follow `(x, y)`; beyond its end if they lie outside.
+#[multiversion(targets = "simd")]
+fn places_of(
+    (x, y): (usize, usize),
+    (width, height): (usize, usize),
+    [a, b, c, d, e, f]: Affine,
+    out: &mut [u32],
+) {
+    let (x, y) = (x as f32, y as f32);
+    let (width, height) = (width as u32, height as u32);
+    for (i, out) in out.iter_mut().enumerate() {
+        let x = x + i as i32 as f32;
+        // What is negative becomes larger than any side.
+        let column = nearest((a * x + b * y) + c) as u32;
+        let line = nearest((d * x + e * y) + f) as u32;
+        let place = line.wrapping_mul(width).wrapping_add(column);
+        *out = if column < width && line < height { place } else { u32::MAX };
     }
 }

@@ -1,5 +1,7 @@
 //! Borrowed images and the planar layout of batches. Owns no pixels, decodes nothing.
 
+use augreg_decode::luma;
+
 /// An image of 8-bit pixels: `[height, width, channels]`, row by row, channels interleaved.
 #[derive(Debug, Clone, Copy)]
 pub struct ImageView<'a> {
@@ -47,23 +49,32 @@ impl<'a> ImageView<'a> {
     pub fn channels(self) -> usize {
         self.channels
     }
+}
 
-    /// The row `y`, `[width, channels]`.
-    pub(crate) fn row(self, y: usize) -> &'a [u8] {
-        let stride = self.width * self.channels;
-        &self.pixels[y * stride..(y + 1) * stride]
+/// Copies planar `pixels` `[channels, plane]` into `out`. Three planes of one channel are three times
+/// that channel, one plane of three their luma.
+pub(crate) fn write_planes(pixels: &[u8], channels: usize, out: &mut [u8]) {
+    let plane = pixels.len() / channels;
+    if pixels.len() == out.len() {
+        out.copy_from_slice(pixels);
+    } else if channels == 1 {
+        out.chunks_exact_mut(plane).for_each(|plane| plane.copy_from_slice(pixels));
+    } else {
+        let ((red, green), blue) = (pixels[..2 * plane].split_at(plane), &pixels[2 * plane..]);
+        for (((to, &r), &g), &b) in out.iter_mut().zip(red).zip(green).zip(blue) {
+            *to = luma([r, g, b]);
+        }
     }
 }
 
-/// Writes interleaved `pixels` `[pixels, channels]` plane by plane into `out` `[channels, pixels]`.
-pub(crate) fn write_planar(pixels: &[u8], channels: usize, out: &mut [u8]) {
+/// Writes interleaved `pixels` `[pixels, channels]` plane by plane into `out`, `[channels, pixels]`.
+pub(crate) fn separate(pixels: &[u8], channels: usize, out: &mut [u8]) {
     if channels == 1 {
         out.copy_from_slice(pixels);
         return;
     }
-    let plane = pixels.len() / channels;
-    for (c, plane) in out.chunks_exact_mut(plane).enumerate() {
-        for (to, pixel) in plane.iter_mut().zip(pixels.chunks_exact(channels)) {
+    for (c, plane) in out.chunks_exact_mut(pixels.len() / channels).enumerate() {
+        for (to, pixel) in plane.iter_mut().zip(pixels.as_chunks::<3>().0) {
             *to = pixel[c];
         }
     }
@@ -76,9 +87,19 @@ mod tests {
     #[test]
     fn planes_hold_one_channel_each() {
         let mut out = [0; 6];
-        write_planar(&[1, 2, 3, 4, 5, 6], 3, &mut out);
+        separate(&[1, 2, 3, 4, 5, 6], 3, &mut out);
         assert_eq!(out, [1, 4, 2, 5, 3, 6]);
-        write_planar(&[1, 2, 3, 4, 5, 6], 1, &mut out);
+        separate(&[1, 2, 3, 4, 5, 6], 1, &mut out);
         assert_eq!(out, [1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn grey_becomes_three_channels_and_colour_its_luma() {
+        let mut out = [0; 6];
+        write_planes(&[7, 8], 1, &mut out);
+        assert_eq!(out, [7, 8, 7, 8, 7, 8]);
+        let mut out = [0; 2];
+        write_planes(&[255, 0, 0, 255, 0, 255], 3, &mut out);
+        assert_eq!(out, [76, 179], "0.299 · 255 and 0.701 · 255, rounded");
     }
 }

@@ -2,21 +2,23 @@
 //!
 //! Mixup comes later, on the device, because it needs the batch.
 
+use augreg_decode::{DecodeError, Decoder, Window};
 use augreg_spec::random::Stream;
 use augreg_spec::{Augmentation, Crop};
 
-use crate::ImageView;
 use crate::canvas::Canvas;
-use crate::crop::{self, Window};
-use crate::image::write_planar;
 use crate::op::{Edit, Strength};
+use crate::pillow::Pillow;
 use crate::resize::Resizer;
+use crate::{Evaluation, Picture, crop, random_resized_crop};
 
 /// Working memory, reused from one image to the next; one a thread.
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(crate) canvas: Canvas,
     pub(crate) resizer: Resizer,
+    pub(crate) decoder: Decoder,
+    pillow: Pillow,
 }
 
 /// What is done to every training image of a job.
@@ -27,6 +29,8 @@ pub struct Pipeline {
     layers: u32,
     strength: Strength,
     resolution: usize,
+    /// Whose resize [`Crop::Resmall`] takes.
+    evaluation: Evaluation,
 }
 
 impl Pipeline {
@@ -42,6 +46,7 @@ impl Pipeline {
             layers,
             strength: Strength::new(magnitude, resolution),
             resolution: resolution as usize,
+            evaluation: Evaluation::new(resolution),
         }
     }
 
@@ -51,40 +56,70 @@ impl Pipeline {
         channels * self.resolution * self.resolution
     }
 
-    /// Makes a training image of `source`, written plane by plane into `out`,
-    /// `[channels, resolution, resolution]`.
+    /// Makes a training image of `picture`, written plane by plane into `out`,
+    /// `[channels, resolution, resolution]`. The length of `out` says whether 1 or 3 channels are
+    /// wanted: grey becomes three equal channels, colour its luma.
     ///
     /// Draws from `draws`, which is the example's own, in this order and never otherwise: the
-    /// crop's window, if there is a crop ([`Crop::Inception`]); whether to flip, if the
+    /// crop's window, if there is a crop (each kind says in its module what); whether to flip, if the
     /// augmentation flips; for each layer of RandAugment the op and its arguments
     /// ([`Edit::draw`]). Once `scratch` has seen an image of every size, nothing is allocated.
     ///
+    /// # Errors
+    ///
+    /// If the picture is a file and cannot be decoded.
+    ///
     /// # Panics
     ///
-    /// If `out` is not [`Self::output_len`] long.
+    /// If `out` is not [`Self::output_len`] of 1 or 3 channels long.
     pub fn augment(
         &self,
-        source: ImageView<'_>,
+        picture: Picture<'_>,
         draws: &mut Stream,
         scratch: &mut Scratch,
         out: &mut [u8],
-    ) {
-        let (side, channels) = (self.resolution, source.channels());
-        let Scratch { canvas, resizer } = scratch;
-        let window = match self.crop {
-            Crop::Inception => crop::sample(source.width(), source.height(), draws),
-            Crop::None => {
-                Window { left: 0, top: 0, width: source.width(), height: source.height() }
+    ) -> Result<(), DecodeError> {
+        let side = self.resolution;
+        let wanted = out.len() / (side * side);
+        assert_eq!(out.len(), self.output_len(wanted), "the output holds whole channels");
+        let Scratch { canvas, decoder, .. } = scratch;
+        let mut cut = None;
+        let (source, window) = picture.look(wanted, decoder, |width, height| {
+            let whole = Window { left: 0, top: 0, width, height };
+            match self.crop {
+                Crop::Inception => crop::sample(width, height, draws),
+                Crop::Torchvision => random_resized_crop::sample(width, height, draws),
+                Crop::Resmall => {
+                    let full = self.evaluation.full(width, height);
+                    let top = draws.below((full.1 - side + 1) as u32) as usize;
+                    let left = draws.below((full.0 - side + 1) as u32) as usize;
+                    cut = Some((full, Window { left, top, width: side, height: side }));
+                    whole
+                }
+                Crop::None => whole,
             }
-        };
-        resizer.bilinear(source, window, (side, side), canvas.reshape(side, side, channels));
-        if self.flip && draws.chance(0.5) {
-            canvas.mirror();
+        })?;
+        let mirror = self.flip && draws.chance(0.5);
+        let channels = source.channels();
+        let direct = self.layers == 0 && channels == wanted;
+        let pixels = if direct { &mut *out } else { canvas.reshape(side, side, channels) };
+        let square = (side, side);
+        match (self.crop, cut) {
+            (_, Some((full, cut))) => scratch.resizer.area(source, full, cut, pixels),
+            (Crop::Torchvision, _) => scratch.pillow.bilinear(source, window, square, pixels),
+            _ => scratch.resizer.bilinear(source, window, square, mirror, pixels),
+        }
+        if mirror && matches!(self.crop, Crop::Torchvision | Crop::Resmall) {
+            pixels.chunks_exact_mut(side).for_each(<[u8]>::reverse);
+        }
+        if direct {
+            return Ok(());
         }
         for _ in 0..self.layers {
             Edit::draw(&self.strength, side, side, draws).apply(canvas);
         }
-        write_planar(canvas.view().pixels(), channels, out);
+        canvas.write(out);
+        Ok(())
     }
 }
 
@@ -94,13 +129,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::ImageView;
     use crate::golden::pattern;
 
     fn augment(preset: &str, resolution: u32, source: ImageView<'_>, seed: u64) -> Vec<u8> {
         let pipeline = Pipeline::new(&Augmentation::preset(preset).unwrap(), resolution);
         let mut out = vec![0; pipeline.output_len(source.channels())];
         let mut draws = stream(seed, Purpose::Augment, 0, 0);
-        pipeline.augment(source, &mut draws, &mut Scratch::default(), &mut out);
+        pipeline.augment(source.into(), &mut draws, &mut Scratch::default(), &mut out).unwrap();
         out
     }
 
@@ -110,12 +146,10 @@ mod tests {
             Augmentation { randaugment: None, mixup: 0.0, crop: Crop::None, flip: false };
         let pixels = pattern(28, 28, 1, 0);
         let mut out = vec![0; 28 * 28];
-        Pipeline::new(&augmentation, 28).augment(
-            ImageView::new(&pixels, 28, 28, 1),
-            &mut stream(0, Purpose::Augment, 0, 0),
-            &mut Scratch::default(),
-            &mut out,
-        );
+        let picture = ImageView::new(&pixels, 28, 28, 1).into();
+        let mut draws = stream(0, Purpose::Augment, 0, 0);
+        let pipeline = Pipeline::new(&augmentation, 28);
+        pipeline.augment(picture, &mut draws, &mut Scratch::default(), &mut out).unwrap();
         assert_eq!(out, pixels);
     }
 
@@ -129,7 +163,7 @@ mod tests {
             for image in [ImageView::new(&large, 120, 90, 3), ImageView::new(&small, 28, 28, 1)] {
                 let mut out = vec![0; pipeline.output_len(image.channels())];
                 let mut draws = stream(seed, Purpose::Augment, 0, 0);
-                pipeline.augment(image, &mut draws, &mut scratch, &mut out);
+                pipeline.augment(image.into(), &mut draws, &mut scratch, &mut out).unwrap();
                 assert_eq!(out, augment("medium1", 28, image, seed));
             }
         }
@@ -164,7 +198,7 @@ mod tests {
             let augmentation = Augmentation {
                 randaugment: Some(augreg_spec::RandAugment { layers, magnitude }),
                 mixup: 0.0,
-                crop: if seed % 2 == 0 { Crop::Inception } else { Crop::None },
+                crop: Crop::ALL[(seed % 4) as usize].1,
                 flip: true,
             };
             let pipeline = Pipeline::new(&augmentation, resolution);
@@ -172,7 +206,7 @@ mod tests {
             let mut out = vec![0; pipeline.output_len(channels)];
             let mut draws = stream(seed, Purpose::Augment, 0, 0);
             let source = ImageView::new(&pixels, width, height, channels);
-            pipeline.augment(source, &mut draws, &mut Scratch::default(), &mut out);
+            pipeline.augment(source.into(), &mut draws, &mut Scratch::default(), &mut out).unwrap();
         }
     }
 }

@@ -1,17 +1,25 @@
 //! Resizes with TensorFlow's numbers: bilinear for training crops, area for evaluation.
 //!
-//! Both compute in `f32` in TensorFlow's order of operations, clip and truncate to 8 bits.
+//! Both compute in `f32` in TensorFlow's order of operations, clip and truncate to 8 bits. Sources
+//! are interleaved, results planar. A source row is resized to the columns wanted once, however many
+//! rows of the result it is part of; [`columns`] has the loops over columns.
+
+mod columns;
+
+use augreg_decode::Window;
 
 use crate::ImageView;
-use crate::crop::Window;
+use crate::image::separate;
+use columns::{Columns, add_weighted, finish, mix};
 
 /// Working memory of the resizes, reused from one image to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Resizer {
-    taps: Vec<Tap>,
-    boxes: Vec<Span>,
+    columns: Columns,
     weights: Vec<f32>,
     lines: [Line; 2],
+    sums: Vec<f32>,
+    padded: Vec<u8>,
 }
 
 /// What an output coordinate takes from the source, bilinear: two neighbours.
@@ -22,14 +30,7 @@ struct Tap {
     lerp: f32,
 }
 
-/// What an output coordinate takes from the source, area: pixels from `start`, with their weights.
-#[derive(Debug, Clone, Copy)]
-struct Span {
-    start: usize,
-    weights: (usize, usize),
-}
-
-/// A source row, already resized horizontally, `[width, channels]`.
+/// A source row, already resized horizontally, `[channels, columns]`.
 #[derive(Debug, Default)]
 struct Line {
     row: Option<usize>,
@@ -37,8 +38,8 @@ struct Line {
 }
 
 impl Resizer {
-    /// Resizes `window` of `source` to `width` × `height` pixels, `out` being
-    /// `[height, width, channels]`.
+    /// Resizes `window` of `source` to `width` × `height` pixels, mirrored left to right if
+    /// `mirror`. `out` is `[channels, height, width]`.
     ///
     /// Two taps a side even when shrinking: half-pixel centres, no antialiasing.
     ///
@@ -50,48 +51,48 @@ impl Resizer {
         source: ImageView<'_>,
         window: Window,
         (width, height): (usize, usize),
+        mirror: bool,
         out: &mut [u8],
     ) {
-        let channels = source.channels();
-        let stride = width * channels;
-        let row_of = |y: usize| {
-            &source.row(window.top + y)[window.left * channels..][..window.width * channels]
-        };
-        if (window.width, window.height) == (width, height) {
-            for (y, out) in out.chunks_exact_mut(stride).enumerate() {
-                out.copy_from_slice(row_of(y));
-            }
+        let same = (source.width(), source.height()) == (width, height);
+        if same && (window.width, window.height) == (width, height) && !mirror {
+            separate(source.pixels(), source.channels(), out);
             return;
         }
-        self.taps.clear();
-        self.taps.extend((0..width).map(|x| tap(x, width, window.width)));
-        for line in &mut self.lines {
-            line.row = None;
-            line.values.resize(stride, 0.0);
+        let Self { columns, lines, padded, .. } = self;
+        let channels = source.channels();
+        columns.begin(width, channels, 2);
+        for x in 0..width {
+            let Tap { low, high, lerp } = tap(x, width, window.width);
+            columns.set(if mirror { width - 1 - x } else { x }, [(low, 0.0), (high, lerp)]);
         }
-        for (y, out) in out.chunks_exact_mut(stride).enumerate() {
+        for line in lines.iter_mut() {
+            line.row = None;
+            line.values.resize(columns.line_len(), 0.0);
+        }
+        for y in 0..height {
             let Tap { low, high, lerp } = tap(y, height, window.height);
-            if self.lines[1].row == Some(low) {
-                self.lines.swap(0, 1);
+            if lines[1].row == Some(low) {
+                lines.swap(0, 1);
             }
-            for (line, y) in self.lines.iter_mut().zip([low, high]) {
+            for (line, y) in lines.iter_mut().zip([low, high]) {
                 if line.row != Some(y) {
                     line.row = Some(y);
-                    match channels {
-                        1 => interpolate::<1>(row_of(y), &self.taps, &mut line.values),
-                        _ => interpolate::<3>(row_of(y), &self.taps, &mut line.values),
-                    }
+                    let row = row(source, window.top + y, window.left, window.width, padded);
+                    columns.interpolate(row, &mut line.values);
                 }
             }
-            let [top, bottom] = &self.lines;
-            for ((out, top), bottom) in out.iter_mut().zip(&top.values).zip(&bottom.values) {
-                *out = (top + (bottom - top) * lerp) as u8;
+            let [top, bottom] = &*lines;
+            for (c, plane) in out.chunks_exact_mut(width * height).enumerate() {
+                let values = columns.plane(c);
+                let out = &mut plane[y * width..][..width];
+                mix(&top.values[values.clone()], &bottom.values[values], lerp, out);
             }
         }
     }
 
     /// Resizes `source` to `full` = (width, height) pixels and keeps `window` of the result, `out`
-    /// being `[window.height, window.width, channels]`.
+    /// being `[channels, window.height, window.width]`.
     ///
     /// Every output pixel is the mean of the source pixels it covers, those at the edge weighted
     /// by the share covered.
@@ -106,38 +107,69 @@ impl Resizer {
         window: Window,
         out: &mut [u8],
     ) {
-        let channels = source.channels();
-        let stride = window.width * channels;
+        let Self { columns, weights, lines, sums, padded } = self;
         let x_scale = source.width() as f32 / full.0 as f32;
         let y_scale = source.height() as f32 / full.1 as f32;
         let scale = (1.0 / f64::from(y_scale * x_scale)) as f32;
 
-        self.boxes.clear();
-        self.weights.clear();
-        for x in window.left..window.left + window.width {
-            let span = span(x, x_scale, &mut self.weights);
-            self.boxes.push(span);
+        // Boxes of fewer pixels than the widest take others with weight 0, which adds nothing.
+        let boxes = (window.left..window.left + window.width).map(|x| boundaries(x, x_scale));
+        let widest = boxes.clone().map(|(start, end)| end - start).max().unwrap_or(0);
+        columns.begin(window.width, source.channels(), widest);
+        for (x, (start, _)) in boxes.enumerate() {
+            weights.clear();
+            span(x + window.left, x_scale, weights);
+            weights.resize(widest, 0.0);
+            let taps = (start..).map(|x| x.min(source.width() - 1)).zip(weights.iter().copied());
+            columns.set(x, taps);
         }
-        let columns = self.weights.len();
-        let [sums, line] = &mut self.lines;
-        sums.values.resize(stride, 0.0);
-        line.values.resize(stride, 0.0);
-        for (y, out) in (window.top..).zip(out.chunks_exact_mut(stride)) {
-            self.weights.truncate(columns);
-            let rows = span(y, y_scale, &mut self.weights);
-            sums.values.fill(0.0);
-            for (row, &weight) in (rows.start..).zip(&self.weights[columns..]) {
-                let row = source.row(row.min(source.height() - 1));
-                sum_boxes(row, channels, &self.boxes, &self.weights, &mut line.values);
-                for (sum, value) in sums.values.iter_mut().zip(&line.values) {
-                    *sum += value * weight;
+        for line in lines.iter_mut() {
+            line.row = None;
+            line.values.resize(columns.line_len(), 0.0);
+        }
+        sums.resize(columns.line_len(), 0.0);
+        let line = &mut lines[0];
+        for (i, y) in (window.top..window.top + window.height).enumerate() {
+            weights.clear();
+            let start = span(y, y_scale, weights);
+            sums.fill(0.0);
+            for (y, &weight) in (start..).zip(&*weights) {
+                let y = y.min(source.height() - 1);
+                // The last row of one box is often the first of the next.
+                if line.row != Some(y) {
+                    line.row = Some(y);
+                    columns.sum(row(source, y, 0, source.width(), padded), &mut line.values);
                 }
+                add_weighted(&line.values, weight, sums);
             }
-            for (out, sum) in out.iter_mut().zip(&sums.values) {
-                *out = (sum * scale) as u8;
+            for (c, plane) in out.chunks_exact_mut(window.width * window.height).enumerate() {
+                finish(
+                    &sums[columns.plane(c)],
+                    scale,
+                    &mut plane[i * window.width..][..window.width],
+                );
             }
         }
     }
+}
+
+/// A part of a row and at least [`columns::BEYOND`] bytes that follow, whatever they are.
+fn row<'a>(
+    source: ImageView<'a>,
+    y: usize,
+    left: usize,
+    width: usize,
+    padded: &'a mut Vec<u8>,
+) -> &'a [u8] {
+    let channels = source.channels();
+    let start = (y * source.width() + left) * channels;
+    let len = width * channels;
+    source.pixels().get(start..start + len + columns::BEYOND).unwrap_or_else(|| {
+        padded.clear();
+        padded.extend_from_slice(&source.pixels()[start..start + len]);
+        padded.extend_from_slice(&[0; columns::BEYOND]);
+        padded
+    })
 }
 
 fn tap(out: usize, out_size: usize, in_size: usize) -> Tap {
@@ -149,19 +181,15 @@ fn tap(out: usize, out_size: usize, in_size: usize) -> Tap {
     Tap { low, high, lerp: at - floor }
 }
 
-fn interpolate<const C: usize>(row: &[u8], taps: &[Tap], out: &mut [f32]) {
-    let row = row.as_chunks::<C>().0;
-    for (out, tap) in out.as_chunks_mut::<C>().0.iter_mut().zip(taps) {
-        let (low, high) = (row[tap.low].map(f32::from), row[tap.high].map(f32::from));
-        *out = std::array::from_fn(|c| low[c] + (high[c] - low[c]) * tap.lerp);
-    }
+/// First and one past the last source pixel under output pixel `out`.
+fn boundaries(out: usize, scale: f32) -> (usize, usize) {
+    ((out as f32 * scale).floor() as usize, ((out + 1) as f32 * scale).ceil() as usize)
 }
 
-/// The source pixels under output pixel `out`; their weights are appended to `weights`.
-fn span(out: usize, scale: f32, weights: &mut Vec<f32>) -> Span {
+/// The first source pixel under output pixel `out`; the weights of all are appended to `weights`.
+fn span(out: usize, scale: f32, weights: &mut Vec<f32>) -> usize {
     let (from, to) = (out as f32 * scale, (out + 1) as f32 * scale);
-    let (start, end) = (from.floor() as usize, to.ceil() as usize);
-    let first = weights.len();
+    let (start, end) = boundaries(out, scale);
     weights.extend((start..end).map(|pixel| {
         let (left, right) = (pixel as f32, (pixel + 1) as f32);
         match (left < from, right > to) {
@@ -171,18 +199,5 @@ fn span(out: usize, scale: f32, weights: &mut Vec<f32>) -> Span {
             (false, false) => 1.0,
         }
     }));
-    Span { start, weights: (first, weights.len()) }
-}
-
-fn sum_boxes(row: &[u8], channels: usize, boxes: &[Span], weights: &[f32], out: &mut [f32]) {
-    let last = row.len() / channels - 1;
-    for (out, span) in out.chunks_exact_mut(channels).zip(boxes) {
-        out.fill(0.0);
-        for (x, &weight) in (span.start..).zip(&weights[span.weights.0..span.weights.1]) {
-            let pixel = &row[x.min(last) * channels..][..channels];
-            for (out, &value) in out.iter_mut().zip(pixel) {
-                *out += f32::from(value) * weight;
-            }
-        }
-    }
+    start
 }

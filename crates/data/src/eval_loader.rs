@@ -46,7 +46,8 @@ impl Iterator for EvalLoader {
         let mut batch = pool.batch(step, left.min(*batch_size), image_len);
         let outputs = batch.images.chunks_exact_mut(image_len).zip(&mut batch.labels);
         for ((image, label), number) in outputs.zip(&mut batch.examples) {
-            evaluation.evaluate(split.image(*next), scratch, image);
+            let picture = split.image(*next).into();
+            evaluation.evaluate(picture, scratch, image).expect("pixels are decoded");
             *label = i64::from(split.label(*next));
             *number = *next as u64;
             *next += 1;

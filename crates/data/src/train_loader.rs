@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use augreg_augment::{Pipeline, Scratch};
+use augreg_augment::{Picture, Pipeline, Scratch};
 use augreg_spec::Augmentation;
 use augreg_spec::random::{Purpose, stream};
 
@@ -163,7 +163,8 @@ impl Preparation {
             }
             let example = permutation.example(position % len);
             let mut draws = stream(*seed, Purpose::Augment, epoch, example);
-            pipeline.augment(split.image(example as usize), &mut draws, scratch, image);
+            let picture = Picture::Pixels(split.image(example as usize));
+            pipeline.augment(picture, &mut draws, scratch, image).expect("pixels are decoded");
             *label = i64::from(split.label(example as usize));
             *number = example;
         }

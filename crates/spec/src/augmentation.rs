@@ -19,8 +19,35 @@ pub enum Crop {
     /// TensorFlow's `sample_distorted_bounding_box` with area 5 % to 100 % and aspect ratio 0.75
     /// to 1.33, then a bilinear resize: the study's (big_vision `configs/vit_i1k.py`).
     Inception,
+    /// torchvision's `RandomResizedCrop` at its defaults, with Pillow's bilinear resize.
+    Torchvision,
+    /// `big_vision`'s `resize_small|random_crop`: the shorter side as in evaluation, area resize, then
+    /// a square anywhere.
+    Resmall,
     /// The whole image, resized to the training resolution when it has another size.
     None,
+}
+
+impl Crop {
+    /// Every crop and its name in sweep files.
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("inception", Self::Inception),
+        ("torchvision", Self::Torchvision),
+        ("resmall", Self::Resmall),
+        ("none", Self::None),
+    ];
+
+    /// The crop of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|crop| crop.0 == name).map(|crop| crop.1)
+    }
+
+    /// The name in sweep files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|crop| crop.1 == self).map_or("", |crop| crop.0)
+    }
 }
 
 /// Everything done to a training image and its batch.

@@ -93,7 +93,7 @@ pub const V_JOBS: View = View {
         text("loss", "`sigmoid` or `softmax`"),
         text("precision", "arithmetic: `fp32` or `bf16`"),
         integer("seed", "seed of every random draw"),
-        text("crop", "`inception`, or `none` for the whole image"),
+        text("crop", "`inception`, `torchvision`, `resmall`, or `none` for the whole image"),
         integer("flip", "1 if half of the images are mirrored, else 0"),
         integer("warmup_steps", "steps of linear warm-up"),
         real("clip_norm", "global norm that gradients are scaled down to"),

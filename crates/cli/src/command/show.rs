@@ -98,7 +98,10 @@ fn pretrain_settings(job: &JobDetails, spec: &PretrainSpec) -> String {
     let randaugment = augmentation.randaugment.map_or("no RandAugment".to_owned(), |op| {
         format!("RandAugment({}, {})", op.layers, op.magnitude)
     });
-    let crop = if augmentation.crop == Crop::None { "no crop" } else { "inception crop" };
+    let crop = match augmentation.crop {
+        Crop::None => "no crop".to_owned(),
+        other => format!("{} crop", other.name()),
+    };
     let flip = if augmentation.flip { "flip" } else { "no flip" };
     [
         line("dataset", format!("{}, {examples} training examples", job.labels.dataset)),

@@ -51,7 +51,9 @@ fn a_batch_holds_the_augmented_examples_of_its_positions() {
             let (epoch, example) = order.example(step * 64 + i);
             let mut draws = stream(7, Purpose::Augment, epoch, example);
             let source = split.image(example as usize);
-            pipeline.augment(source, &mut draws, &mut Scratch::default(), &mut image);
+            pipeline
+                .augment(source.into(), &mut draws, &mut Scratch::default(), &mut image)
+                .unwrap();
             assert_eq!(images[i as usize * 784..][..784], image, "step {step}, image {i}");
             assert_eq!(labels[i as usize], i64::from(split.label(example as usize)));
         }

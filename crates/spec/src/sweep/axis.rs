@@ -124,7 +124,7 @@ settings! {
     Loss "loss" Kind::Words(&["sigmoid", "softmax"]);
     HeadBias "head_bias" Kind::Number;
     Gelu "gelu" Kind::Words(&["tanh", "erf"]);
-    Crop "crop" Kind::Words(&["inception", "none"]);
+    Crop "crop" Kind::Words(&["inception", "torchvision", "resmall", "none"]);
     Flip "flip" Kind::Flag;
     Evaluations "evaluations" Kind::Count(1, 1000);
     Precision "precision" Kind::Words(&["fp32", "bf16"]);
@@ -227,9 +227,7 @@ impl Settings {
             }
             (Setting::Precision, Name(name)) => self.precision = precision(name),
             (Setting::MuDtype, Name(name)) => self.mu_dtype = precision(name),
-            (Setting::Crop, Name(name)) => {
-                self.crop = Some(if name == "none" { Crop::None } else { Crop::Inception });
-            }
+            (Setting::Crop, Name(name)) => self.crop = Crop::named(name),
             _ => {}
         }
     }
