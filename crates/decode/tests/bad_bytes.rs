@@ -27,7 +27,7 @@ const MAGICS: [&[u8]; 3] =
 /// Pictures that are held against TensorFlow and Pillow elsewhere.
 fn file(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../augment/golden/photographs");
-    fs::read(folder.join(name)).expect("the picture is there")
+    fs::read(folder.join(name)).expect("the photographs are there")
 }
 
 #[test]
