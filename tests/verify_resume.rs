@@ -27,7 +27,9 @@ fn kills(said: &str) -> Vec<u64> {
 fn a_job_is_proved_by_repeating_it_under_kills_and_a_hash_that_was_altered_is_found() {
     let study = Study::new();
     study.write("tiny.toml", &sweep(12));
-    study.expect(0, &["launch", "tiny.toml"]);
+    study.expect(0, &["launch", "tiny.toml", "--micro-batch", "20"]);
+    let images = study.query(&["select distinct micro_batch from v_attempts"]);
+    assert_eq!(images[0]["micro_batch"], "20", "on which the bits depend");
     let job = job(&study);
     let steps = study.query(&["select steps from job"])[0]["steps"].parse().expect("a number");
 

@@ -132,16 +132,21 @@ EOF
     if [[ -f $ca ]]; then echo "Acquire::https::CAInfo \"$ca\";" >>"$tools/apt/apt.conf"; fi
 }
 
-# Unpacks Debian packages, and all they depend on, into a new folder.
-unpack_debs() {
-    local folder=$1 deb
-    shift
+# The private apt, with the lists of packages that the machine's sources have now.
+prepare_apt() {
     write_apt_conf
     if [[ ! -f $tools/apt/updated ]]; then
         apt-get -c "$tools/apt/apt.conf" -qq update ||
             echo "warning: some of the machine's package sources did not answer" >&2
         touch "$tools/apt/updated"
     fi
+}
+
+# Unpacks Debian packages, and all they depend on, into a new folder.
+unpack_debs() {
+    local folder=$1 deb
+    shift
+    prepare_apt
     rm -rf "$folder" "$tools"/apt/archives/*.deb
     apt-get -c "$tools/apt/apt.conf" -qq -y --download-only install "$@" >"$tools/apt/log/install" ||
         die "the Debian package $* could not be fetched" \

@@ -37,7 +37,8 @@ mod golden;
 #[cfg(test)]
 mod photographs;
 
+pub use augreg_decode::Window;
 pub use evaluation::Evaluation;
 pub use image::ImageView;
 pub use picture::Picture;
-pub use pipeline::{Pipeline, Scratch};
+pub use pipeline::{Drawn, Pipeline, Scratch};

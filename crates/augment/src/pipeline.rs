@@ -21,6 +21,22 @@ pub struct Scratch {
     pillow: Pillow,
 }
 
+/// What a pipeline draws for one image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drawn {
+    /// What is cut out of the picture, or of what it is resized to.
+    pub window: Window,
+    /// Width and height that it is resized to before it is cut, if it is.
+    pub resized: Option<(usize, usize)>,
+    /// Whether it is mirrored.
+    pub mirrored: bool,
+    /// The ops of RandAugment, in order.
+    pub edits: Vec<Edit>,
+}
+
+/// Width and height that a picture is resized to, and what is cut out of that.
+type Resized = ((usize, usize), Window);
+
 /// What is done to every training image of a job.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
@@ -56,6 +72,17 @@ impl Pipeline {
         channels * self.resolution * self.resolution
     }
 
+    /// Draws what [`Self::augment`] draws for a picture of `width` × `height`, and does nothing: for
+    /// telling a person.
+    pub fn draw(&self, width: usize, height: usize, draws: &mut Stream) -> Drawn {
+        let side = self.resolution;
+        let (whole, cut) = self.window(width, height, draws);
+        let (resized, window) = cut.map_or((None, whole), |(full, cut)| (Some(full), cut));
+        let mirrored = self.flip && draws.chance(0.5);
+        let edits = (0..self.layers).map(|_| Edit::draw(&self.strength, side, side, draws));
+        Drawn { window, resized, mirrored, edits: edits.collect() }
+    }
+
     /// Makes a training image of `picture`, written plane by plane into `out`,
     /// `[channels, resolution, resolution]`. The length of `out` says whether 1 or 3 channels are
     /// wanted: grey becomes three equal channels, colour its luma.
@@ -85,19 +112,9 @@ impl Pipeline {
         let Scratch { canvas, decoder, .. } = scratch;
         let mut cut = None;
         let (source, window) = picture.look(wanted, decoder, |width, height| {
-            let whole = Window { left: 0, top: 0, width, height };
-            match self.crop {
-                Crop::Inception => crop::sample(width, height, draws),
-                Crop::Torchvision => random_resized_crop::sample(width, height, draws),
-                Crop::Resmall => {
-                    let full = self.evaluation.full(width, height);
-                    let top = draws.below((full.1 - side + 1) as u32) as usize;
-                    let left = draws.below((full.0 - side + 1) as u32) as usize;
-                    cut = Some((full, Window { left, top, width: side, height: side }));
-                    whole
-                }
-                Crop::None => whole,
-            }
+            let window;
+            (window, cut) = self.window(width, height, draws);
+            window
         })?;
         let mirror = self.flip && draws.chance(0.5);
         let channels = source.channels();
@@ -120,6 +137,22 @@ impl Pipeline {
         }
         canvas.write(out);
         Ok(())
+    }
+
+    /// Draws what is cut out of a picture: a part of it, or of what it is resized to first.
+    fn window(&self, width: usize, height: usize, draws: &mut Stream) -> (Window, Option<Resized>) {
+        let (side, whole) = (self.resolution, Window { left: 0, top: 0, width, height });
+        match self.crop {
+            Crop::Inception => (crop::sample(width, height, draws), None),
+            Crop::Torchvision => (random_resized_crop::sample(width, height, draws), None),
+            Crop::Resmall => {
+                let full = self.evaluation.full(width, height);
+                let top = draws.below((full.1 - side + 1) as u32) as usize;
+                let left = draws.below((full.0 - side + 1) as u32) as usize;
+                (whole, Some((full, Window { left, top, width: side, height: side })))
+            }
+            Crop::None => (whole, None),
+        }
     }
 }
 
@@ -151,6 +184,21 @@ mod tests {
         let pipeline = Pipeline::new(&augmentation, 28);
         pipeline.augment(picture, &mut draws, &mut Scratch::default(), &mut out).unwrap();
         assert_eq!(out, pixels);
+    }
+
+    #[test]
+    fn what_is_told_is_what_is_drawn() {
+        let pixels = pattern(90, 120, 3, 0);
+        let pipeline = Pipeline::new(&Augmentation::preset("strong2").unwrap(), 28);
+        let mut out = vec![0; pipeline.output_len(3)];
+        for seed in 0..50 {
+            let (mut told, mut done) = [0, 0].map(|_| stream(seed, Purpose::Augment, 0, 0)).into();
+            let picture = ImageView::new(&pixels, 120, 90, 3).into();
+            let drawn = pipeline.draw(120, 90, &mut told);
+            pipeline.augment(picture, &mut done, &mut Scratch::default(), &mut out).unwrap();
+            assert_eq!(told.bits(), done.bits(), "{drawn:?}");
+            assert_eq!(drawn.edits.len(), 2);
+        }
     }
 
     #[test]

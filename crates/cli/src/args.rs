@@ -49,6 +49,7 @@ pub(crate) enum Color {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Plan(command::plan::PlanArgs),
+    Data(command::data::DataArgs),
     Launch(command::launch::LaunchArgs),
     Resume(command::resume::ResumeArgs),
     Status(command::status::StatusArgs),

@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use augreg_data::DataError;
 use augreg_protocol::with_causes;
 use augreg_scheduler::runtime::LockError;
 use augreg_spec::{ModelError, SweepErrors};
@@ -187,6 +188,13 @@ impl From<QueryError> for Failure {
                 Self::Request(advised(error, help))
             }
         }
+    }
+}
+
+/// The message says what to do.
+impl From<DataError> for Failure {
+    fn from(error: DataError) -> Self {
+        Self::Broken(advised(error, None))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use augreg_protocol::with_causes;
 use augreg_spec::{DatasetIdentity, Expansion, Surroundings, Sweep};
 use augreg_store::NewDataset;
 
@@ -19,6 +20,12 @@ impl Loaded {
     /// The jobs, from the first on.
     pub(crate) fn expand(&self) -> Result<Expansion<'_>, Failure> {
         Ok(self.sweep.expand(&self.identities)?)
+    }
+
+    /// What the data set `name` of the sweep is.
+    pub(crate) fn identity(&self, name: &str) -> Result<&DatasetIdentity, Failure> {
+        let unknown = || Failure::request(format!("there is no data set `{name}`"), "name another");
+        self.identities.get(name).ok_or_else(unknown)
     }
 }
 
@@ -73,7 +80,7 @@ fn identify(sweep: &Sweep) -> Result<BTreeMap<String, DatasetIdentity>, Failure>
             Ok(Ok(identity)) => {
                 identities.insert(name, identity);
             }
-            Ok(Err(error)) => faults.push((name, error.to_string())),
+            Ok(Err(error)) => faults.push((name, with_causes(&error))),
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }

@@ -6,10 +6,9 @@
 #![expect(clippy::print_stdout, reason = "this program is asked for these lines")]
 
 use std::error::Error;
-use std::path::PathBuf;
 use std::time::Instant;
 
-use augreg_data::{Dataset, TrainLoader, identify};
+use augreg_data::{BadExamples, Dataset, Supply, TrainLoader, identify};
 use augreg_spec::{Augmentation, DataSource, DatasetDefinition, Format, SplitName};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -18,8 +17,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let resolution: u32 = arguments.next().map_or(Ok(28), |text| text.parse())?;
     let definition = DatasetDefinition {
         name: "data".to_owned(),
-        source: DataSource { format: Format::Idx, path: PathBuf::from(folder) },
+        source: DataSource::new(Format::Idx, folder),
         splits: [(SplitName::Train, "train".parse()?)].into(),
+        subset: None,
     };
     let began = Instant::now();
     let identity = identify(&definition)?;
@@ -29,10 +29,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("open:     {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
 
     let steps = (400 * 28 * 28 / u64::from(resolution * resolution)).max(3);
+    let supply = Supply { threads: 1, prefetch: 2, bad: BadExamples::new(0) };
     for name in ["none", "light2", "medium1"] {
         let augmentation = Augmentation::preset(name).ok_or("no such preset")?;
         let loader =
-            TrainLoader::new(split.clone(), &augmentation, resolution, 256, 0, 0, steps, 2);
+            TrainLoader::new(split.clone(), &augmentation, resolution, 256, 0, 0..steps, &supply);
         let began = Instant::now();
         let mut images = 0;
         for batch in loader {

@@ -1,13 +1,15 @@
-//! A data set in memory, checked against its identity, and its splits.
+//! A data set, checked against its identity, and its splits.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use augreg_augment::ImageView;
+use augreg_augment::Picture;
 use augreg_spec::{DataSource, DatasetIdentity, SplitIdentity, SplitName};
 
 use crate::DataError;
-use crate::source::{Examples, Source};
+use crate::place::Place;
+use crate::source::{Examples, Sources};
+use crate::subset;
 
 /// The images and labels of every split of a data set.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub struct Dataset {
 #[derive(Debug, Clone)]
 pub struct Split {
     parts: Arc<[Part]>,
+    /// Which of the parts' examples it holds, if not all, in ascending order.
+    chosen: Option<Arc<[u32]>>,
     len: usize,
     channels: usize,
 }
@@ -41,9 +45,14 @@ impl Dataset {
     /// Any [`DataError`] about the files, [`DataError::Changed`] if their content has another
     /// hash, [`DataError::Range`] if a split reaches beyond them.
     pub fn open(source: &DataSource, identity: &DatasetIdentity) -> Result<Self, DataError> {
+        let found = Sources::find(source)?;
         let mut sources = BTreeMap::new();
         for (name, planned) in &identity.content {
-            let opened = Source::open(source.format, &source.path, name)?;
+            let opened = found.open(name)?.ok_or_else(|| DataError::MissingFile {
+                folder: source.path.clone(),
+                source_split: name.clone(),
+                looked_for: found.names().join(", "),
+            })?;
             let found = opened.content();
             if found != *planned {
                 return Err(DataError::Changed {
@@ -56,7 +65,9 @@ impl Dataset {
             sources.insert(name.clone(), Arc::new(opened.load(identity.classes)?));
         }
         let splits = identity.splits.iter();
-        let splits = splits.map(|(&name, split)| Ok((name, Split::new(name, split, &sources)?)));
+        let splits = splits.map(|(&name, split)| {
+            Ok((name, Split::new(name, split, &sources, identity.channels as usize)?))
+        });
         Ok(Self { splits: splits.collect::<Result<_, DataError>>()? })
     }
 
@@ -75,12 +86,13 @@ impl Split {
         name: SplitName,
         identity: &SplitIdentity,
         sources: &BTreeMap<String, Arc<Examples>>,
+        channels: usize,
     ) -> Result<Self, DataError> {
         let mut parts: Vec<Part> = Vec::new();
         let mut len = 0;
         for range in &identity.ranges {
             let found = sources.get(&range.source).map(Arc::clone);
-            let count = found.as_ref().map_or(0, |examples| examples.shape().count as u64);
+            let count = found.as_ref().map_or(0, |examples| examples.len() as u64);
             let fits = range.from < range.to && range.to <= count;
             let Some(examples) = found.filter(|_| fits) else {
                 return Err(DataError::Range {
@@ -95,9 +107,18 @@ impl Split {
             len += (range.to - range.from) as usize;
             parts.push(Part { examples, end: len, shift });
         }
-        let first = parts.first().ok_or(DataError::NoSplit { split: name })?;
-        let channels = first.examples.shape().channels;
-        Ok(Self { parts: parts.into(), len, channels })
+        if parts.is_empty() {
+            return Err(DataError::NoSplit { split: name });
+        }
+        let whole = Self { parts: parts.into(), chosen: None, len, channels };
+        let Some(subset) = &identity.subset else { return Ok(whole) };
+        let labels: Vec<u32> = (0..len).map(|i| whole.label(i)).collect();
+        let chosen = subset::choose(&labels, identity.examples, subset);
+        if chosen.is_empty() || chosen.len() as u64 != identity.examples {
+            let (wanted, available) = (identity.examples, len as u64);
+            return Err(DataError::Subset { split: name, wanted, available });
+        }
+        Ok(Self { len: chosen.len(), chosen: Some(chosen.into()), ..whole })
     }
 
     /// How many examples it holds, at least 1.
@@ -107,21 +128,28 @@ impl Split {
         self.len
     }
 
-    /// Values a pixel: 1 or 3.
+    /// Values a pixel of its training images: 1 or 3. What it holds may have others.
     #[must_use]
     pub fn channels(&self) -> usize {
         self.channels
     }
 
-    /// The image of example `i`.
+    /// What it holds of example `i`, in `buffer` if it has to be read.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::ReadExample`] if it cannot be read. Whether it can be decoded is not looked at.
     ///
     /// # Panics
     ///
     /// If `i` is not below [`Self::len`].
-    #[must_use]
-    pub fn image(&self, i: usize) -> ImageView<'_> {
-        let (examples, i) = self.place(i);
-        examples.image(i)
+    pub fn picture<'a>(
+        &'a self,
+        i: usize,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<Picture<'a>, DataError> {
+        let (examples, i) = self.find(i);
+        examples.picture(i, buffer)
     }
 
     /// The label of example `i`.
@@ -131,12 +159,24 @@ impl Split {
     /// If `i` is not below [`Self::len`].
     #[must_use]
     pub fn label(&self, i: usize) -> u32 {
-        let (examples, i) = self.place(i);
+        let (examples, i) = self.find(i);
         examples.label(i)
     }
 
+    /// Where a person finds example `i`.
+    ///
+    /// # Panics
+    ///
+    /// If `i` is not below [`Self::len`].
+    #[must_use]
+    pub fn place(&self, i: usize) -> Place {
+        let (examples, i) = self.find(i);
+        examples.place(i)
+    }
+
     /// The source split that holds example `i`, and its index there.
-    fn place(&self, i: usize) -> (&Examples, usize) {
+    fn find(&self, i: usize) -> (&Examples, usize) {
+        let i = self.chosen.as_ref().map_or(i, |chosen| chosen[i] as usize);
         let part = &self.parts[self.parts.partition_point(|part| part.end <= i)];
         (&part.examples, i.wrapping_add_signed(part.shift))
     }

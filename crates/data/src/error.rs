@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use augreg_spec::{SplitError, SplitName};
 use thiserror::Error;
 
+use crate::place::Place;
+
 /// A data set that cannot be used.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -134,6 +136,95 @@ pub enum DataError {
         label: u32,
         /// How many classes there are.
         classes: u32,
+    },
+    /// A label is none, or names no class.
+    #[error("{place}: the label is {found}, but {wanted}")]
+    BadLabel {
+        /// Where the label or its example lies.
+        place: Place,
+        /// What is there.
+        found: String,
+        /// What should be.
+        wanted: String,
+    },
+    /// A folder holds nothing of the format.
+    #[error("`{}` holds {found}, but {wanted}", .folder.display())]
+    Layout {
+        /// The folder, or the file in its place.
+        folder: PathBuf,
+        /// What is there.
+        found: String,
+        /// What the format wants, and what to do.
+        wanted: String,
+    },
+    /// A file that holds many examples is damaged.
+    #[error("{place}: {what}")]
+    Damaged {
+        /// Where.
+        place: Place,
+        /// What is wrong there, and what to do.
+        what: String,
+    },
+    /// A table or archive lacks a column or array, or it is not what it should be.
+    #[error("`{}`: {what}", .path.display())]
+    Column {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        what: String,
+    },
+    /// Bytes that an index promises cannot be read: the file is gone, cut off or unreadable.
+    #[error(
+        "failed to read example {example} from {place}: it has changed since the data set was looked at, or the disk fails"
+    )]
+    ReadExample {
+        /// The example, counted from 0 within its source split.
+        example: u64,
+        /// Where it should be.
+        place: Place,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Too many pictures cannot be decoded.
+    #[error(
+        "{place} {reason}; with it {count} {}, and `max_bad_examples` is {allowed}: replace it (`augreg data check` finds all), or raise the limit",
+        if *count == 1 { "example is bad" } else { "examples are bad" }
+    )]
+    BadExample {
+        /// The picture with which they were too many.
+        place: Place,
+        /// What is wrong with it.
+        reason: String,
+        /// How many are bad so far.
+        count: u64,
+        /// How many may be.
+        allowed: u64,
+    },
+    /// No example of a split can be decoded.
+    #[error("no example of the split can be decoded, the last of them {place}")]
+    AllBad {
+        /// One of them.
+        place: Place,
+    },
+    /// A subset is larger than its split, or empty.
+    #[error("the subset of the split `{}` should have {wanted} examples, of {available}", split_name(*.split))]
+    Subset {
+        /// The split's role.
+        split: SplitName,
+        /// How many were asked for.
+        wanted: u64,
+        /// How many there are.
+        available: u64,
+    },
+    /// What has to be unpacked or packed cannot be written.
+    #[error("failed to write `{}`{advice}", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+        /// What to do.
+        advice: &'static str,
     },
     /// A split cannot be taken from the data.
     #[error("the split `{}` does not fit the data", split_name(*.split))]

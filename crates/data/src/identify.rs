@@ -3,21 +3,29 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use augreg_spec::{DatasetDefinition, DatasetIdentity, SplitIdentity};
+use augreg_spec::{
+    DatasetDefinition, DatasetIdentity, SourceRange, SplitIdentity, SplitName, Subset,
+};
 
 use crate::DataError;
-use crate::source::{NAMES, Source};
+use crate::source::{Source, Sources};
+use crate::subset;
 
 /// Resolves the splits of a data set and hashes the source splits they use.
 ///
-/// Reads every byte in use once: 55 MB of Fashion-MNIST take about 30 ms.
+/// Reads every byte in use once: 55 MB of Fashion-MNIST take about 30 ms. What was found about
+/// files that are read example by example is kept in the cache, and not read again until a file's
+/// name, size or time of change is another.
 ///
 /// # Errors
 ///
 /// Any [`DataError`] about the files; [`DataError::Split`] if a split does not fit them.
 pub fn identify(definition: &DatasetDefinition) -> Result<DatasetIdentity, DataError> {
-    let opened = Opened { definition, sources: RefCell::default(), failure: RefCell::default() };
-    let available = NAMES.map(|name| format!("`{name}`")).join(", ");
+    let source = &definition.source;
+    let found = Sources::find(source)?;
+    let available: Vec<_> = found.names().iter().map(|name| format!("`{name}`")).collect();
+    let available = available.join(", ");
+    let opened = Opened { found, sources: RefCell::default(), failure: RefCell::default() };
 
     let mut splits = BTreeMap::new();
     for (&name, expression) in &definition.splits {
@@ -27,25 +35,60 @@ pub fn identify(definition: &DatasetDefinition) -> Result<DatasetIdentity, DataE
         }
         let ranges = resolved.map_err(|source| DataError::Split { split: name, source })?;
         let examples = ranges.iter().map(|range| range.to - range.from).sum();
-        splits.insert(name, SplitIdentity { examples, ranges });
+        splits.insert(name, SplitIdentity { examples, ranges, subset: None });
+    }
+    let sources = opened.sources.into_inner();
+    if let (Some(subset), Some(split)) = (&definition.subset, splits.get_mut(&SplitName::Train)) {
+        take_part(split, subset, &sources)?;
     }
 
     let ranges = || splits.values().flat_map(|split| &split.ranges);
     let mut content = BTreeMap::new();
-    let (mut classes, mut channels) = (0, 0);
-    for (name, source) in opened.sources.into_inner() {
+    let (mut classes, mut channels, mut format) = (0, 0, source.format);
+    for (name, opened) in sources {
         if ranges().any(|range| range.source == name) {
-            classes = classes.max(source.classes()?);
-            channels = source.shape.channels as u32;
-            content.insert(name, source.content());
+            classes = classes.max(opened.classes(source.reading.classes)?);
+            channels = source.reading.channels.unwrap_or(opened.channels());
+            if !opened.has_channels(channels) {
+                let what = format!(
+                    "the pack `{name}` holds pixels that were decoded in another number of channels \
+                     than {channels}: pack the pictures again, from a data set with \
+                     `channels = {channels}`"
+                );
+                return Err(DataError::Column { path: source.path.clone(), what });
+            }
+            format = opened.origin().unwrap_or(format);
+            content.insert(name, opened.content());
         }
     }
-    Ok(DatasetIdentity { format: definition.source.format, content, classes, channels, splits })
+    Ok(DatasetIdentity { format, content, classes, channels, splits })
+}
+
+/// Reduces a split to a part of it.
+fn take_part(
+    split: &mut SplitIdentity,
+    subset: &Subset,
+    sources: &BTreeMap<String, Source>,
+) -> Result<(), DataError> {
+    let labels: BTreeMap<_, _> =
+        sources.iter().map(|(name, source)| (name.as_str(), source.labels())).collect();
+    let all = split.ranges.iter().flat_map(|SourceRange { from, source, to }| {
+        labels[source.as_str()][*from as usize..*to as usize].iter().copied()
+    });
+    let all: Vec<u32> = all.collect();
+    let (wanted, identity) = subset::identity(&all, subset);
+    let available = all.len() as u64;
+    if wanted == 0 || wanted > available || available > u32::MAX.into() {
+        return Err(DataError::Subset { split: SplitName::Train, wanted, available });
+    }
+    split.examples = wanted;
+    split.subset = Some(identity);
+    Ok(())
 }
 
 /// The source splits asked for so far.
 struct Opened<'a> {
-    definition: &'a DatasetDefinition,
+    found: Sources<'a>,
     sources: RefCell<BTreeMap<String, Source>>,
     /// What went wrong when one was opened.
     failure: RefCell<Option<DataError>>,
@@ -54,20 +97,16 @@ struct Opened<'a> {
 impl Opened<'_> {
     /// How many examples a source split holds; None if there is no such, or on failure.
     fn count(&self, name: &str) -> Option<u64> {
-        if !NAMES.contains(&name) {
-            return None;
-        }
         let mut sources = self.sources.borrow_mut();
         if !sources.contains_key(name) {
-            let source = &self.definition.source;
-            match Source::open(source.format, &source.path, name) {
-                Ok(opened) => sources.insert(name.to_owned(), opened),
+            match self.found.open(name) {
+                Ok(opened) => sources.insert(name.to_owned(), opened?),
                 Err(error) => {
                     self.failure.replace(Some(error));
                     return None;
                 }
             };
         }
-        sources.get(name).map(|source| source.shape.count as u64)
+        sources.get(name).map(Source::count)
     }
 }

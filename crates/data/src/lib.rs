@@ -6,25 +6,34 @@
 //! - [`identify`]: what a data set is to a job's identity: counts, content hashes, classes.
 //! - [`Dataset`] and [`Split`]: its images and labels, checked against that identity.
 //! - [`Order`]: which example comes when, any position in constant time.
-//! - [`TrainLoader`] and [`EvalLoader`]: batches, prepared ahead of a training loop or in order.
+//! - [`TrainLoader`] and [`EvalLoader`]: batches, prepared ahead of whoever takes them.
+//! - [`BadExamples`]: pictures that cannot be decoded, and how many are too many.
 //! - [`DataError`]: what can be wrong with data, naming file, offset and remedy.
 
-mod batch;
-mod cifar;
+mod bad;
+mod cache;
+mod check;
+mod content;
 mod dataset;
 mod error;
-mod eval_loader;
 mod file;
+mod formats;
 mod identify;
-mod idx;
+mod index;
+mod loader;
 mod order;
+mod packing;
+mod place;
 mod source;
-mod train_loader;
+mod subset;
 
-pub use batch::Batch;
+pub use augreg_decode::{DecodeError, header};
+pub use bad::BadExamples;
+pub use check::{Check, Duplicate, SplitCheck};
 pub use dataset::{Dataset, Split};
 pub use error::DataError;
-pub use eval_loader::EvalLoader;
 pub use identify::identify;
+pub use loader::{Batch, EvalLoader, Supply, Timings, TrainLoader};
 pub use order::{Order, Permutation};
-pub use train_loader::TrainLoader;
+pub use packing::{Packed, pack};
+pub use place::{At, Place};

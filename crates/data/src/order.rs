@@ -3,7 +3,7 @@
 //! A job that resumes at step 1,000,000 asks for that step's examples and has them; nothing is
 //! shuffled, stored or skipped over.
 
-use augreg_spec::random::{Purpose, stream};
+use augreg_spec::random::{Purpose, Stream, stream};
 
 /// Rounds of the Feistel network; with four it already is a pseudo-random permutation
 /// (Luby and Rackoff 1988), more make up for the plain mixing function.
@@ -39,13 +39,7 @@ impl Order {
     /// The order within one epoch; worth keeping while positions stay in it.
     #[must_use]
     pub fn permutation(&self, epoch: u64) -> Permutation {
-        let mut draws = stream(self.seed, Purpose::Order, epoch, 0);
-        let bits = u64::BITS - (self.examples - 1).leading_zeros();
-        Permutation {
-            examples: self.examples,
-            half_bits: bits.div_ceil(2).max(1),
-            keys: std::array::from_fn(|_| draws.bits()),
-        }
+        Permutation::new(self.examples, &mut stream(self.seed, Purpose::Order, epoch, 0))
     }
 }
 
@@ -60,6 +54,13 @@ pub struct Permutation {
 }
 
 impl Permutation {
+    /// The permutation of `0..examples`, at least one, under the key that `draws` gives.
+    pub(crate) fn new(examples: u64, draws: &mut Stream) -> Self {
+        let bits = u64::BITS - (examples - 1).leading_zeros();
+        let half_bits = bits.div_ceil(2).max(1);
+        Self { examples, half_bits, keys: std::array::from_fn(|_| draws.bits()) }
+    }
+
     /// The example at position `i` of the epoch.
     ///
     /// # Panics

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -144,6 +145,12 @@ pub enum JournalEvent {
     Checkpoint {
         /// The step.
         step: u64,
+    },
+    /// From here on so many images of a batch go through the network at once. Sums of floats depend on
+    /// it in their last digits.
+    MicroBatch {
+        /// How many; the whole batch if it fits.
+        images: NonZeroU32,
     },
     /// Something a person should know that changes no state, such as a damaged checkpoint.
     Note {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::split::{SourceRange, SplitExpr};
+use crate::subset::{Subset, SubsetIdentity};
 
 /// The file formats this build reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,11 +16,35 @@ pub enum Format {
     Idx,
     /// CIFAR-10 or CIFAR-100 in the binary version; source splits `train` and `test`.
     Cifar,
+    /// Pictures in a folder a class; source splits are the folders above, or `train` alone.
+    ImageFolder,
+    /// Tar shards of the `WebDataset` library; source splits by the shards' names.
+    Webdataset,
+    /// Parquet files as Hugging Face writes them; source splits by the files' names.
+    Parquet,
+    /// NumPy archives of images and labels; source splits by the names of arrays or files.
+    Npz,
+    /// What `augreg data pack` writes; a file a source split.
+    Pack,
 }
 
 impl Format {
     /// Every format with its name in a sweep file.
-    pub const ALL: [(&'static str, Self); 2] = [("idx", Self::Idx), ("cifar", Self::Cifar)];
+    pub const ALL: [(&'static str, Self); 7] = [
+        ("idx", Self::Idx),
+        ("cifar", Self::Cifar),
+        ("image-folder", Self::ImageFolder),
+        ("webdataset", Self::Webdataset),
+        ("parquet", Self::Parquet),
+        ("npz", Self::Npz),
+        ("pack", Self::Pack),
+    ];
+
+    /// The name in a sweep file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, format)| *format == self).map_or("", |(name, _)| name)
+    }
 }
 
 /// The three roles a split plays in a job.
@@ -48,6 +73,43 @@ pub struct DataSource {
     pub format: Format,
     /// The folder, absolute.
     pub path: PathBuf,
+    /// What else it takes to read it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub reading: Reading,
+}
+
+impl DataSource {
+    /// Data that are read as their format has it.
+    #[must_use]
+    pub fn new(format: Format, path: impl Into<PathBuf>) -> Self {
+        Self { format, path: path.into(), reading: Reading::default() }
+    }
+}
+
+/// How to read a data set where its format leaves that open. What of it can change a result is in
+/// the identity in another way: as counts of channels and classes, and in the hash of the content.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reading {
+    /// Channels to read images in, 1 or 3; none takes what the format holds, of pictures 3.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub channels: Option<u32>,
+    /// How many classes there are; none takes what the data say.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub classes: Option<u32>,
+    /// What the column or array of images is called; none takes the usual names.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub image: Option<String>,
+    /// What the column, array or JSON key of labels is called; none takes the usual names.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub label: Option<String>,
+    /// Pictures that cannot be decoded and are skipped, before a job fails.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub max_bad_examples: u64,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// A data set as a sweep file defines it.
@@ -59,6 +121,8 @@ pub struct DatasetDefinition {
     pub source: DataSource,
     /// Its splits as written.
     pub splits: BTreeMap<SplitName, SplitExpr>,
+    /// The part of the training split to learn from, if not all of it.
+    pub subset: Option<Subset>,
 }
 
 /// One split of a data set, resolved.
@@ -69,6 +133,9 @@ pub struct SplitIdentity {
     pub examples: u64,
     /// Which examples of the source splits, in order.
     pub ranges: Vec<SourceRange>,
+    /// How `examples` of these were chosen, if these are not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subset: Option<SubsetIdentity>,
 }
 
 /// What a data set is to a job: everything that can change a result, nothing that cannot.

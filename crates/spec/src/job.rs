@@ -323,6 +323,7 @@ mod tests {
     use crate::augmentation::RandAugment;
     use crate::dataset::{Format, SplitIdentity};
     use crate::split::SourceRange;
+    use crate::subset::SubsetIdentity;
 
     /// Sorts keys itself: whether `serde_json`'s map does depends on the features other crates turn on.
     fn sorted(value: &Value) -> String {
@@ -349,6 +350,7 @@ mod tests {
         let split = |source| SplitIdentity {
             examples: 9,
             ranges: vec![range(source, 0), range(source, 7)],
+            subset: Some(SubsetIdentity { per_class: Some(3), seed: 1, stratified: true }),
         };
         let splits = SplitName::ALL.map(|(source, name)| (name, split(source)));
         let content = ["train", "test"].map(|name| (name.to_owned(), "\"quoted\"".to_owned()));

@@ -15,13 +15,14 @@ mod model;
 pub mod random;
 mod resnet;
 mod split;
+mod subset;
 mod suggest;
 mod sweep;
 
 pub use augmentation::{Augmentation, Crop, RandAugment};
 pub use cost::{Cost, cost, parameter_bytes, parameters, record_bytes, state_bytes};
 pub use dataset::{
-    DataSource, DatasetDefinition, DatasetIdentity, Format, SplitIdentity, SplitName,
+    DataSource, DatasetDefinition, DatasetIdentity, Format, Reading, SplitIdentity, SplitName,
 };
 pub use id::{JobId, JobIdError};
 pub use job::{
@@ -32,6 +33,7 @@ pub use keep::Keep;
 pub use model::{ModelError, ModelSpec};
 pub use resnet::{Resnet, Unit};
 pub use split::{SourceRange, SplitError, SplitExpr};
+pub use subset::{Subset, SubsetIdentity, SubsetSize};
 pub use suggest::nearest;
 pub use sweep::{
     Axis, AxisValue, ExecutorKind, Expansion, Grid, Mistake, Surroundings, Sweep, SweepErrors,

@@ -27,6 +27,12 @@ pub enum Purpose {
     Backoff = 6,
     /// The steps at which a repetition of a job is interrupted; never part of a result.
     Interruption = 7,
+    /// The examples of a subset, from the subset's own seed; major is 1 plus the class, or 0 where
+    /// classes do not count.
+    Subset = 8,
+    /// The order that pictures in folders are given, the same in all studies: seed, major and minor
+    /// are 0.
+    Listing = 9,
 }
 
 /// One stream of draws.

@@ -65,6 +65,8 @@ pub struct AttemptDetails {
     pub version: Option<String>,
     /// Threads of its kernels, once it has said so.
     pub threads: Option<u32>,
+    /// Images that go through its network at once, once it has said so.
+    pub micro_batch: Option<u32>,
     /// Its state.
     pub state: AttemptState,
     /// Why it failed.
@@ -223,7 +225,7 @@ async fn attempts(
 ) -> Result<Vec<AttemptDetails>, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT number AS "number: u32", executor, slot, device, host, pid AS "pid: u32", version,
-                  threads AS "threads: u32", state, failure, message, from_step, started, ended,
+                  threads AS "threads: u32", micro_batch AS "micro_batch: u32", state, failure, message, from_step, started, ended,
                   peak_memory, images_per_second
            FROM attempt WHERE job_id = ? ORDER BY number"#,
         id
@@ -242,6 +244,7 @@ async fn attempts(
                 pid: row.pid,
                 version: row.version,
                 threads: row.threads,
+                micro_batch: row.micro_batch,
                 state: attempt_state(id, &row.state)?,
                 failure: row.failure.map(|name| failure(id, &name)).transpose()?,
                 message: row.message,

@@ -37,6 +37,7 @@ pub(crate) fn plan(part: &JournalPart, new: &[Entry], first: u64, batch: &mut Ba
                 batch.event(&(entry.at, job, number, "worker", "note", text));
             }
             start @ JournalEvent::Started { .. } => learned.start = Some(start),
+            JournalEvent::MicroBatch { images } => learned.micro_batch = Some(images.get()),
             event if event.is_terminal() => learned.end = Some(entry),
             _ => {}
         }
@@ -55,6 +56,7 @@ const RUN: usize = 1024;
 #[derive(Default)]
 struct Learned<'a> {
     start: Option<&'a JournalEvent>,
+    micro_batch: Option<u32>,
     end: Option<&'a Entry>,
 }
 
@@ -82,7 +84,8 @@ impl Learned<'_> {
         });
         let AttemptKey { job, number } = part.attempt;
         let seen = part.entries.last().map_or(0, |entry| entry.at);
-        batch.add(job, Kind::Learn, &(job, number, next, part.offset, seen, start, end));
+        let row = (job, number, next, part.offset, seen, start, end, self.micro_batch);
+        batch.add(job, Kind::Learn, &row);
     }
 }
 

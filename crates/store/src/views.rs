@@ -152,6 +152,7 @@ pub const V_ATTEMPTS: View = View {
         real("seconds", "from start to end"),
         integer("peak_memory", "peak resident memory in bytes"),
         real("images_per_second", "training images a second"),
+        integer("micro_batch", "images that went through the network at once, lastly"),
     ],
 };
 
@@ -165,7 +166,10 @@ pub const V_BOUNDARIES: View = View {
         integer("previous", "the attempt that wrote the state it went on with"),
         integer("from_step", "the step it went on from; 0: from the start"),
         integer("exact", "1 if the bits are those of an uninterrupted run, else 0"),
-        text("why", "why not: another kind of device, thread count or version, a lost checkpoint"),
+        text(
+            "why",
+            "why not: another kind of device, thread count, micro-batch or version, a lost checkpoint",
+        ),
     ],
 };
 

@@ -2,10 +2,11 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use augreg_data::{Dataset, EvalLoader, TrainLoader};
+use augreg_data::{BadExamples, Dataset, EvalLoader, Supply, Timings, TrainLoader};
 use augreg_protocol::{
     Assignment, Beat, FailureKind, JournalEvent, Outcome, RunFolder, with_causes,
 };
@@ -70,6 +71,11 @@ pub(crate) fn run(
         return Err(Failure::new(FailureKind::Bug, why));
     };
     let dataset = datasets.get(source, &spec.dataset)?;
+    let supply = Supply {
+        threads: assignment.threads as usize,
+        prefetch: PREFETCH,
+        bad: BadExamples::new(source.reading.max_bad_examples),
+    };
     let recorded = resumed.as_ref().map(|state| state.micro_batch).filter(|size| *size > 0);
     let asked = assignment.micro_batch.map(|size| size.get().min(spec.batch_size));
     let fits = || micro_batch::size(spec, assignment.device, assignment.threads);
@@ -81,6 +87,7 @@ pub(crate) fn run(
         );
         host.journal(JournalEvent::Note { text })?;
     }
+    journal_micro_batch(host, micro_batch)?;
     info!(step, steps = spec.steps(), "training");
     Job {
         assignment,
@@ -89,6 +96,8 @@ pub(crate) fn run(
         progress,
         folder,
         dataset,
+        supply,
+        timed: Timings::default(),
         device,
         trainer: Trainer::new(spec, architecture, device, micro_batch, resumed.as_ref()),
         evaluated: resumed.as_ref().map_or(0, |state| state.evaluated),
@@ -102,6 +111,11 @@ pub(crate) fn run(
         last_beat: step,
     }
     .run()
+}
+
+fn journal_micro_batch(host: &mut dyn Host, images: u32) -> Result<(), Failure> {
+    let Some(images) = NonZeroU32::new(images) else { return Ok(()) };
+    Ok(host.journal(JournalEvent::MicroBatch { images })?)
 }
 
 /// The state to go on from, and what to note about it.
@@ -152,6 +166,9 @@ struct Job<'a> {
     progress: &'a Cell<u64>,
     folder: RunFolder,
     dataset: Arc<Dataset>,
+    supply: Supply,
+    /// Where the loader's time had gone at the last metric.
+    timed: Timings,
     device: tch::Device,
     trainer: Trainer<'a>,
     /// The step of the last evaluation.
@@ -208,17 +225,22 @@ impl<'a> Job<'a> {
                     format!("the loader ended at step {step} of {steps}"),
                 )
             })?;
+            let images = self.trainer.micro_batch;
             self.trainer.update(&batch)?;
-            for text in std::mem::take(&mut self.trainer.notes) {
+            let bad = self.supply.bad.take_news();
+            for text in std::mem::take(&mut self.trainer.notes).into_iter().chain(bad) {
                 warn!("{text}");
                 self.host.journal(JournalEvent::Note { text })?;
+            }
+            if self.trainer.micro_batch != images {
+                journal_micro_batch(self.host, self.trainer.micro_batch)?;
             }
             self.progress.set(self.trainer.step);
             let (images, time) = (batch.labels.len() as u64, started.elapsed());
             for throughput in [&mut self.pace.all, &mut self.pace.metric, &mut self.pace.beat] {
                 throughput.add(images, time);
             }
-            self.report()?;
+            self.report(batches.timings())?;
         }
     }
 
@@ -232,21 +254,25 @@ impl<'a> Job<'a> {
             spec.resolution,
             spec.batch_size,
             spec.seed,
-            self.trainer.step,
-            spec.steps(),
-            PREFETCH,
+            self.trainer.step..spec.steps(),
+            &self.supply,
         ))
     }
 
     /// Journals what is due of the metrics, and beats once a second.
-    fn report(&mut self) -> Result<(), Failure> {
+    fn report(&mut self, timings: Timings) -> Result<(), Failure> {
         let step = self.trainer.step;
         let interval = (self.spec.steps() / CURVE_POINTS).max(1);
         if step.is_multiple_of(interval) {
             let rate = self.trainer.learning_rate(step - 1);
+            let since = timings.since(std::mem::replace(&mut self.timed, timings));
+            let each = |time: Duration| Some(time.as_secs_f64() / interval as f64);
             let values = [
                 ("learning_rate", Some(rate)),
                 ("images_per_second", Some(self.pace.metric.take())),
+                ("data_read_seconds", each(since.read)),
+                ("data_prepare_seconds", each(since.prepare)),
+                ("data_wait_seconds", each(since.wait)),
             ];
             self.journal_metrics(step, &values)?;
         }
@@ -300,7 +326,7 @@ impl<'a> Job<'a> {
         let batches = {
             let split = self.dataset.split(name)?;
             // What fits with all that a backward pass keeps fits without.
-            EvalLoader::new(split, self.spec.resolution, self.trainer.micro_batch)
+            EvalLoader::new(split, self.spec.resolution, self.trainer.micro_batch, &self.supply)
         };
         let (attempt, steps) = (self.assignment.attempt, self.spec.steps());
         let (step, host, beats) = (self.trainer.step, &mut *self.host, &mut self.beats);

@@ -191,6 +191,9 @@ fn attempt_text(attempt: &AttemptDetails) -> String {
     if let Some(threads) = attempt.threads {
         text += &format!(", {threads} threads");
     }
+    if let Some(images) = attempt.micro_batch {
+        text += &format!(", {images} images at once");
+    }
     if let Some(version) = &attempt.version {
         text += &format!(", augreg {version}");
     }

@@ -42,7 +42,7 @@ pub(crate) struct VerifyResumeArgs {
     /// Draws the steps of the kills; taken from the clock without it, and said
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// The `--micro-batch` of the recorded run, if it had one: the last bits depend on it
+    /// Images at once, on which the last bits depend; without it as many as the recorded run says
     #[arg(long, value_name = "N")]
     micro_batch: Option<NonZeroU32>,
     /// How rows come out
@@ -53,7 +53,8 @@ pub(crate) struct VerifyResumeArgs {
 pub(crate) async fn run(global: &Global, args: &VerifyResumeArgs) -> Result<Ending, Failure> {
     let store = Store::open_read_only(&global.root).await?;
     let recorded = store.job(store.job_by_prefix(&args.job).await?).await?;
-    let (expected, threads) = comparable(&recorded)?;
+    let (expected, mut conditions) = comparable(&recorded)?;
+    conditions.micro_batch = args.micro_batch.or(conditions.micro_batch);
     let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let seed = args.seed.unwrap_or(clock);
     let steps = kills(recorded.job, seed, args.kills, expected.steps);
@@ -73,7 +74,7 @@ pub(crate) async fn run(global: &Global, args: &VerifyResumeArgs) -> Result<Endi
     let source = store.data_source(recorded.job).await?;
     let Owned { store: again, lock } = create(&scratch, &recorded, source).await?;
     let killer = Killer::start(RunFolder::new(&scratch, recorded.job), steps);
-    let summary = repeat(&again, &lock, expected, (threads, args.micro_batch)).await?;
+    let summary = repeat(&again, &lock, expected, conditions).await?;
     let deaths = killer.finish();
     if summary.interrupted {
         return Ok(Ending::Interrupted);
@@ -92,8 +93,14 @@ pub(crate) async fn run(global: &Global, args: &VerifyResumeArgs) -> Result<Endi
     Ok(Ending::Good)
 }
 
-/// The recorded result, and the threads it was computed with.
-fn comparable(job: &JobDetails) -> Result<(&Outcome, Option<NonZeroU32>), Failure> {
+/// What the bits of a result depend on, beside the job.
+struct Conditions {
+    threads: Option<NonZeroU32>,
+    micro_batch: Option<NonZeroU32>,
+}
+
+/// The recorded result, and what it was computed with.
+fn comparable(job: &JobDetails) -> Result<(&Outcome, Conditions), Failure> {
     let short = job.job.short();
     let Some(result) = &job.result else {
         let message = format!("job {short} is {}: there is nothing to compare with", job.state);
@@ -113,7 +120,11 @@ fn comparable(job: &JobDetails) -> Result<(&Outcome, Option<NonZeroU32>), Failur
         let help = "bits are the same only on the same kind of device: repeat it on such a machine";
         return Err(Failure::request(message, help));
     }
-    Ok((result, last.and_then(|attempt| attempt.threads).and_then(NonZeroU32::new)))
+    let conditions = Conditions {
+        threads: last.and_then(|attempt| attempt.threads).and_then(NonZeroU32::new),
+        micro_batch: last.and_then(|attempt| attempt.micro_batch).and_then(NonZeroU32::new),
+    };
+    Ok((result, conditions))
 }
 
 /// The steps after which the worker is killed: one in each of `kills` equal parts of the job.
@@ -161,7 +172,7 @@ async fn repeat(
     again: &Store,
     lock: &StudyLock,
     expected: &Outcome,
-    (threads, micro_batch): (Option<NonZeroU32>, Option<NonZeroU32>),
+    Conditions { threads, micro_batch }: Conditions,
 ) -> Result<Summary, Failure> {
     let options = RunOptions {
         workers: NonZeroU32::new(1),

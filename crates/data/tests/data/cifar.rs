@@ -6,7 +6,7 @@ use std::path::Path;
 use augreg_data::{DataError, EvalLoader, identify};
 use augreg_spec::{Format, SplitName};
 
-use crate::support::{definition, open, text};
+use crate::support::{definition, open, pixels, supply, text};
 
 const SPLITS: [(SplitName, &str); 2] = [(SplitName::Train, "train"), (SplitName::Test, "test")];
 
@@ -37,11 +37,11 @@ fn cifar_10_is_read_over_its_five_files_in_order() {
     let labels: Vec<_> = (0..15).map(|i| train.label(i)).collect();
     assert_eq!(labels, [0, 1, 2, 2, 3, 4, 4, 5, 6, 6, 7, 8, 8, 9, 0]);
     let planes = record(&[], 21); // The eighth image is the second of the third file.
-    let pixels = train.image(7).pixels();
-    for (p, pixel) in pixels.chunks_exact(3).enumerate() {
+    let image = pixels(&train, 7);
+    for (p, pixel) in image.chunks_exact(3).enumerate() {
         assert_eq!(pixel, [planes[p], planes[1024 + p], planes[2048 + p]]);
     }
-    let batch = EvalLoader::new(train, 32, 8).next().unwrap().unwrap();
+    let batch = EvalLoader::new(train, 32, 8, &supply(1, 0)).next().unwrap().unwrap();
     assert_eq!(batch.images[7 * 3072..], planes, "batches are planar again");
 }
 

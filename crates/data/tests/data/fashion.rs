@@ -2,11 +2,12 @@
 
 use std::fs;
 
+use augreg_augment::Picture;
 use augreg_data::{DataError, Dataset, identify};
 use augreg_spec::{Format, SplitError, SplitName};
 
 use crate::support::{
-    FILES, SPLITS, definition, fashion_folder, gzip, open, small_fashion, source, text,
+    FILES, SPLITS, definition, fashion_folder, gzip, open, pixels, small_fashion, source, text,
 };
 
 #[test]
@@ -25,11 +26,12 @@ fn fashion_mnist_is_what_its_authors_published() {
     (0..test.len()).for_each(|i| per_class[test.label(i) as usize] += 1);
     assert_eq!(per_class, [1000; 10]);
 
-    let image = test.image(0);
+    let mut buffer = Vec::new();
+    let Picture::Pixels(image) = test.picture(0, &mut buffer).unwrap() else { panic!("no pixels") };
     assert_eq!((image.width(), image.height(), image.channels()), (28, 28, 1));
     let file = fs::read(fashion_folder().join(FILES[2])).unwrap();
     assert_eq!(image.pixels(), &file[16..16 + 784]);
-    assert_eq!(test.image(9_999).pixels(), &file[file.len() - 784..]);
+    assert_eq!(pixels(&test, 9_999), &file[file.len() - 784..]);
 }
 
 #[test]
@@ -42,9 +44,9 @@ fn a_split_of_several_slices_holds_them_one_after_the_other() {
     let (_, dataset) = open(&definition(Format::Idx, &fashion_folder(), &splits)).unwrap();
     let [train, val, test] = SplitName::ALL.map(|(_, name)| dataset.split(name).unwrap());
     assert_eq!(train.len(), 6);
-    let mixed: Vec<_> = (0..6).map(|i| train.image(i).pixels()).collect();
-    assert_eq!(mixed[..2], [val.image(0).pixels(), val.image(1).pixels()]);
-    assert_eq!(mixed[2..5], [0, 1, 2].map(|i| test.image(i).pixels()));
+    let mixed: Vec<_> = (0..6).map(|i| pixels(&train, i)).collect();
+    assert_eq!(mixed[..2], [pixels(&val, 0), pixels(&val, 1)]);
+    assert_eq!(mixed[2..5], [0, 1, 2].map(|i| pixels(&test, i)));
     assert_eq!(train.label(4), test.label(2));
     assert_ne!(mixed[5], mixed[0]);
 }

@@ -8,7 +8,7 @@ use augreg_data::{EvalLoader, Order, Split, TrainLoader};
 use augreg_spec::random::{Purpose, stream};
 use augreg_spec::{Augmentation, Crop, Format, SplitName};
 
-use crate::support::{definition, fashion_folder, open};
+use crate::support::{definition, fashion_folder, open, pixels, supply};
 
 fn fashion(split: &str) -> Split {
     let definition = definition(Format::Idx, &fashion_folder(), &[(SplitName::Train, split)]);
@@ -21,12 +21,16 @@ fn preset(name: &str) -> Augmentation {
 
 type Bytes = (u64, Vec<u8>, Vec<i64>);
 
-fn batches(split: &Split, steps: std::ops::Range<u64>, prefetch: usize) -> Vec<Bytes> {
-    let (first, last) = (steps.start, steps.end);
-    TrainLoader::new(split.clone(), &preset("medium1"), 28, 64, 7, first, last, prefetch)
+fn batches(
+    split: &Split,
+    steps: std::ops::Range<u64>,
+    (threads, prefetch): (usize, usize),
+) -> Vec<Bytes> {
+    let supply = supply(threads, prefetch);
+    TrainLoader::new(split.clone(), &preset("medium1"), 28, 64, 7, steps, &supply)
         .map(|batch| {
             let batch = batch.unwrap();
-            (batch.step, batch.images.clone(), batch.labels.clone())
+            (batch.step, batch.images.to_vec(), batch.labels.clone())
         })
         .collect()
 }
@@ -34,26 +38,26 @@ fn batches(split: &Split, steps: std::ops::Range<u64>, prefetch: usize) -> Vec<B
 #[test]
 fn batches_depend_on_the_step_alone() {
     let split = fashion("train[:150]");
-    let all = batches(&split, 0..12, 2);
+    let all = batches(&split, 0..12, (1, 2));
     assert_eq!(all.iter().map(|batch| batch.0).collect::<Vec<_>>(), (0..12).collect::<Vec<_>>());
-    assert_eq!(batches(&split, 5..12, 0), all[5..]);
-    assert_eq!(batches(&split, 11..12, 9), all[11..]);
-    assert_eq!(batches(&split, 3..3, 1), []);
+    for threads in [1, 2, 3, 16] {
+        assert_eq!(batches(&split, 5..12, (threads, 0)), all[5..]);
+        assert_eq!(batches(&split, 11..12, (threads, 9)), all[11..]);
+        assert_eq!(batches(&split, 3..3, (threads, 1)), []);
+    }
 }
 
 #[test]
 fn a_batch_holds_the_augmented_examples_of_its_positions() {
     let split = fashion("train[:150]");
     let (order, pipeline) = (Order::new(7, 150), Pipeline::new(&preset("medium1"), 28));
-    let mut image = vec![0; 784];
-    for (step, images, labels) in batches(&split, 0..5, 2) {
+    let (mut image, mut buffer) = (vec![0; 784], Vec::new());
+    for (step, images, labels) in batches(&split, 0..5, (2, 2)) {
         for i in 0..64 {
             let (epoch, example) = order.example(step * 64 + i);
             let mut draws = stream(7, Purpose::Augment, epoch, example);
-            let source = split.image(example as usize);
-            pipeline
-                .augment(source.into(), &mut draws, &mut Scratch::default(), &mut image)
-                .unwrap();
+            let source = split.picture(example as usize, &mut buffer).unwrap();
+            pipeline.augment(source, &mut draws, &mut Scratch::default(), &mut image).unwrap();
             assert_eq!(images[i as usize * 784..][..784], image, "step {step}, image {i}");
             assert_eq!(labels[i as usize], i64::from(split.label(example as usize)));
         }
@@ -64,11 +68,11 @@ fn a_batch_holds_the_augmented_examples_of_its_positions() {
 fn an_epoch_meets_every_image_once_though_batches_cross_its_border() {
     let split = fashion("test[:100]");
     let plain = Augmentation { randaugment: None, mixup: 0.0, crop: Crop::None, flip: false };
-    let loader = TrainLoader::new(split.clone(), &plain, 28, 30, 1, 0, 10, 3);
+    let loader = TrainLoader::new(split.clone(), &plain, 28, 30, 1, 0..10, &supply(2, 3));
     let met: Vec<Vec<u8>> = loader
         .flat_map(|batch| batch.unwrap().images.chunks(784).map(<[u8]>::to_vec).collect::<Vec<_>>())
         .collect();
-    let mut expected: Vec<_> = (0..100).map(|i| split.image(i).pixels().to_vec()).collect();
+    let mut expected: Vec<_> = (0..100).map(|i| pixels(&split, i)).collect();
     expected.sort();
     assert_eq!(met.len(), 300);
     for epoch in met.chunks(100) {
@@ -81,7 +85,8 @@ fn an_epoch_meets_every_image_once_though_batches_cross_its_border() {
 
 #[test]
 fn buffers_are_reused() {
-    let loader = TrainLoader::new(fashion("train[:500]"), &preset("none"), 28, 32, 0, 0, 200, 2);
+    let loader =
+        TrainLoader::new(fashion("train[:500]"), &preset("none"), 28, 32, 0, 0..200, &supply(2, 2));
     let buffers: BTreeSet<_> =
         loader.map(|batch| batch.unwrap().images.as_ptr() as usize).collect();
     assert!(buffers.len() <= 5, "{} buffers", buffers.len());
@@ -91,12 +96,19 @@ fn buffers_are_reused() {
 fn a_loader_in_the_middle_of_its_work_stops_at_once() {
     let split = fashion("train");
     for taken in [0, 1] {
-        let mut loader =
-            TrainLoader::new(split.clone(), &preset("strong2"), 224, 256, 0, 0, u64::MAX, 1);
+        let mut loader = TrainLoader::new(
+            split.clone(),
+            &preset("strong2"),
+            224,
+            256,
+            0,
+            0..u64::MAX,
+            &supply(2, 1),
+        );
         for _ in 0..taken {
             loader.next().unwrap().unwrap();
         }
-        assert!(taken == 0 || loader.waited() > Duration::ZERO);
+        assert!(taken == 0 || loader.timings().wait > Duration::ZERO);
         let began = Instant::now();
         drop(loader);
         assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
@@ -105,7 +117,8 @@ fn a_loader_in_the_middle_of_its_work_stops_at_once() {
 
 #[test]
 fn a_batch_may_outlive_its_loader() {
-    let mut loader = TrainLoader::new(fashion("train[:50]"), &preset("none"), 28, 4, 0, 0, 9, 1);
+    let mut loader =
+        TrainLoader::new(fashion("train[:50]"), &preset("none"), 28, 4, 0, 0..9, &supply(1, 1));
     let batch = loader.next().unwrap().unwrap();
     drop(loader);
     assert_eq!(batch.images.len(), 4 * 784);
@@ -116,18 +129,18 @@ fn evaluation_goes_through_a_split_in_order_and_keeps_the_rest() {
     let split = fashion("test[:103]");
     let mut at = 0;
     let mut sizes = BTreeMap::new();
-    for batch in EvalLoader::new(split.clone(), 28, 25) {
+    for batch in EvalLoader::new(split.clone(), 28, 25, &supply(2, 2)) {
         let batch = batch.unwrap();
         assert_eq!(batch.step, at as u64 / 25);
         *sizes.entry(batch.labels.len()).or_insert(0) += 1;
         for (image, label) in batch.images.chunks(784).zip(&batch.labels) {
-            assert_eq!(image, split.image(at).pixels());
+            assert_eq!(image, pixels(&split, at));
             assert_eq!(*label, i64::from(split.label(at)));
             at += 1;
         }
     }
     assert_eq!((at, sizes), (103, BTreeMap::from([(25, 4), (3, 1)])));
 
-    let resized = EvalLoader::new(split, 56, 200).next().unwrap().unwrap();
+    let resized = EvalLoader::new(split, 56, 200, &supply(3, 0)).next().unwrap().unwrap();
     assert_eq!(resized.images.len(), 103 * 56 * 56);
 }

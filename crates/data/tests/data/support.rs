@@ -4,7 +4,8 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use augreg_data::{DataError, Dataset, identify};
+use augreg_augment::Picture;
+use augreg_data::{BadExamples, DataError, Dataset, Split, Supply, identify};
 use augreg_spec::{DataSource, DatasetDefinition, DatasetIdentity, Format, SplitName};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -24,7 +25,7 @@ pub(crate) fn fashion_folder() -> PathBuf {
 }
 
 pub(crate) fn source(format: Format, folder: &Path) -> DataSource {
-    DataSource { format, path: folder.to_owned() }
+    DataSource::new(format, folder)
 }
 
 pub(crate) fn definition(
@@ -36,6 +37,7 @@ pub(crate) fn definition(
         name: "under-test".to_owned(),
         source: source(format, folder),
         splits: splits.iter().map(|(name, text)| (*name, text.parse().unwrap())).collect(),
+        subset: None,
     }
 }
 
@@ -88,4 +90,48 @@ pub(crate) fn text(error: &DataError) -> String {
         source = error.source();
     }
     text
+}
+
+/// The pixels of example `i` of a split that holds pixels.
+pub(crate) fn pixels(split: &Split, i: usize) -> Vec<u8> {
+    match split.picture(i, &mut Vec::new()).unwrap() {
+        Picture::Pixels(image) => image.pixels().to_vec(),
+        Picture::Encoded(_) => panic!("example {i} is a file"),
+    }
+}
+
+/// The bytes of the file that example `i` of a split is.
+pub(crate) fn encoded(split: &Split, i: usize) -> Vec<u8> {
+    match split.picture(i, &mut Vec::new()).unwrap() {
+        Picture::Encoded(bytes) => bytes.to_vec(),
+        Picture::Pixels(_) => panic!("example {i} is pixels"),
+    }
+}
+
+/// So many threads and batches ahead; no bad example is let pass.
+pub(crate) fn supply(threads: usize, prefetch: usize) -> Supply {
+    Supply { threads, prefetch, bad: BadExamples::new(0) }
+}
+
+/// Pictures that other libraries wrote in their formats: see `make.py` there.
+pub(crate) fn golden(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(folder)
+}
+
+/// Where `scripts/setup --with-tests` puts the drawings of `Art4Apps`: 585 JPEGs of 12 classes.
+pub(crate) fn drawings() -> PathBuf {
+    fashion_folder().with_file_name("art4apps")
+}
+
+/// Copies a folder with all in it.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (from, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+        if from.is_dir() {
+            copy(&from, &to);
+        } else {
+            fs::copy(from, to).unwrap();
+        }
+    }
 }

@@ -17,6 +17,7 @@ fn dataset() -> DatasetIdentity {
     let split = |source: &str, from: u64, to: u64| SplitIdentity {
         examples: to - from,
         ranges: vec![SourceRange { source: source.to_owned(), from, to }],
+        subset: None,
     };
     DatasetIdentity {
         format: Format::Idx,
@@ -63,7 +64,7 @@ fn job(augmentation: &str, drop: f64) -> Job {
 }
 
 async fn register(store: &Store, name: &str, jobs: &[Job]) {
-    let source = DataSource { format: Format::Idx, path: "/data".into() };
+    let source = DataSource::new(Format::Idx, "/data");
     let datasets = [NewDataset { name: "fashion".to_owned(), identity: dataset(), source }];
     let jobs = &mut jobs.iter().cloned();
     let sweep = NewSweep { name, text: "name = …", jobs, datasets: &datasets, priority: 0 };

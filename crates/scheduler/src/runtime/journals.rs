@@ -169,7 +169,8 @@ impl Journal {
             match &entry.event {
                 JournalEvent::Started { .. }
                 | JournalEvent::Metrics { .. }
-                | JournalEvent::Series { .. } => {}
+                | JournalEvent::Series { .. }
+                | JournalEvent::MicroBatch { .. } => {}
                 JournalEvent::Note { text } => news.notes.push(text.clone()),
                 JournalEvent::Checkpoint { step } => {
                     news.events.push(Event::Checkpointed { attempt, step: *step });
@@ -210,6 +211,7 @@ fn oversized(entry: &Entry) -> Option<String> {
             ("a peak memory", outcome.peak_memory)
         }
         JournalEvent::Succeeded(outcome) => ("a number of steps", outcome.steps),
+        JournalEvent::MicroBatch { images } => ("a size", images.get().into()),
         JournalEvent::Note { .. } => ("a time", entry.at),
     };
     let (name, number) = if entry.at > MOST { ("a time", entry.at) } else { (name, number) };

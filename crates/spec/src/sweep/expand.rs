@@ -9,7 +9,6 @@ use super::error::SweepErrors;
 use super::grid::Points;
 use super::reader::Mistakes;
 use super::{Grid, Sweep};
-use crate::augmentation::Augmentation;
 use crate::dataset::{DatasetIdentity, SplitName};
 use crate::id::JobId;
 use crate::job::{
@@ -144,8 +143,7 @@ impl Sweep {
     ) -> Option<Job> {
         let dataset = Arc::clone(datasets.get(settings.dataset.as_str())?);
         let model = self.model(&settings.model)?;
-        let own = self.augmentations.get(&settings.augmentation).copied();
-        let mut augmentation = own.or_else(|| Augmentation::preset(&settings.augmentation))?;
+        let mut augmentation = self.augmentation(&settings.augmentation)?;
         augmentation.crop = settings.crop.unwrap_or(augmentation.crop);
         augmentation.flip = settings.flip.unwrap_or(augmentation.flip);
         let total = steps(settings.epochs, dataset.examples(SplitName::Train), settings.batch_size);

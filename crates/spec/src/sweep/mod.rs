@@ -5,6 +5,7 @@
 //! the only way to one is [`Sweep::parse`], the only way on is [`Sweep::expand`].
 
 mod axis;
+mod datasets;
 mod error;
 mod expand;
 mod grid;
@@ -98,7 +99,7 @@ impl Sweep {
             ["dataset", "model", "augmentation"].map(|key| section.get(key));
         let models = sections::models(model, &mut mistakes);
         let augmentations = sections::augmentations(augmentation, &mut mistakes);
-        let definitions = sections::datasets(dataset, around, &mut mistakes);
+        let definitions = datasets::datasets(dataset, around, &mut mistakes);
         let names = grid::Names {
             datasets: sections::defined(dataset),
             models: sections::defined(model),
@@ -152,6 +153,12 @@ impl Sweep {
     #[must_use]
     pub fn text(&self) -> &str {
         self.source.inner()
+    }
+
+    /// The augmentation of this name: the sweep's own, or a preset.
+    #[must_use]
+    pub fn augmentation(&self, name: &str) -> Option<Augmentation> {
+        self.augmentations.get(name).copied().or_else(|| Augmentation::preset(name))
     }
 
     /// Reports that data sets cannot be read, each at its place in the file: (name, what is wrong).

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{Surroundings, Sweep, SweepErrors};
-use crate::dataset::{DatasetIdentity, Format, SplitIdentity, SplitName};
+use crate::dataset::{DatasetIdentity, Format, Reading, SplitIdentity, SplitName};
 use crate::job::{Job, JobSpec};
 use crate::split::SourceRange;
+use crate::subset::{Subset, SubsetSize};
 
 const GOOD: &str = r#"
 name = "mini"
@@ -70,8 +71,11 @@ fn identities(sweep: &Sweep) -> BTreeMap<String, DatasetIdentity> {
         .keys()
         .map(|name| {
             let examples = if name.ends_with("10pct") { 6000 } else { 55_000 };
-            let split =
-                |source, examples| SplitIdentity { examples, ranges: ranges(source, examples) };
+            let split = |source, examples| SplitIdentity {
+                examples,
+                ranges: ranges(source, examples),
+                subset: None,
+            };
             let identity = DatasetIdentity {
                 format: Format::Idx,
                 content: BTreeMap::from([("train".into(), "00".into())]),
@@ -274,4 +278,56 @@ fn a_noop_stage_says_what_it_lacks() {
     assert!(found.iter().any(|(_, message, _)| message.contains("no `count`")), "{found:?}");
     let found = mistakes("name = \"idle\"\n[noop]\ncount = 1\nmodel = \"Ti/16\"\n");
     assert!(found.iter().any(|(_, message, _)| message.contains("`model`")), "{found:?}");
+}
+
+/// The data set `fashion` of the good file with these lines more.
+fn dataset_with(lines: &str) -> String {
+    with("format = \"idx\"\n", &format!("format = \"idx\"\n{lines}\n"))
+}
+
+#[test]
+fn a_subset_is_of_one_size_and_inherited() {
+    let subset_of = |lines: &str, name: &str| {
+        parse(&dataset_with(lines)).expect("valid").datasets[name].subset.expect("has one")
+    };
+    let tenth = Subset { size: SubsetSize::Percent(10.0), seed: 0, stratified: false };
+    for name in ["fashion", "fashion-10pct"] {
+        assert_eq!(subset_of("subset = { percent = 10 }", name), tenth);
+    }
+    let subset = subset_of("subset = { per_class = 5, seed = 3, stratified = true }", "fashion");
+    assert_eq!(subset, Subset { size: SubsetSize::PerClass(5), seed: 3, stratified: true });
+
+    for (lines, message) in [
+        ("subset = { seed = 1 }", "`subset` needs one of `percent`, `examples` and `per_class`"),
+        (
+            "subset = { percent = 1, examples = 5 }",
+            "`subset` needs one of `percent`, `examples` and `per_class`",
+        ),
+        ("subset = { percent = 0 }", "`percent` must lie in (0, 100]"),
+        ("subset = { percent = 101 }", "`percent` must lie in (0, 100]"),
+        ("subset = { examples = 0 }", "`examples` must lie between 1 and 18446744073709551615"),
+        ("subset = 10", "`subset` must be a table, not an integer"),
+    ] {
+        let found = mistakes(&dataset_with(lines));
+        assert_eq!((found[0].0, found[0].1.as_str()), (6, message), "{lines}");
+    }
+}
+
+#[test]
+fn a_data_set_says_how_it_is_read_and_what_extends_it_is_read_alike() {
+    let lines = "channels = 3\nclasses = 10\nlabel = \"fine_label\"\nmax_bad_examples = 4";
+    let sweep = parse(&dataset_with(lines)).expect("valid");
+    let reading = Reading {
+        channels: Some(3),
+        classes: Some(10),
+        image: None,
+        label: Some("fine_label".into()),
+        max_bad_examples: 4,
+    };
+    for name in ["fashion", "fashion-10pct"] {
+        assert_eq!(sweep.datasets[name].source.reading, reading);
+    }
+    let found = mistakes(&dataset_with("channels = 2\nmax_bad_example = 1"));
+    assert_eq!((found[0].0, found[0].1.as_str()), (6, "`channels` must be 1 or 3"));
+    assert_eq!((found[1].0, found[1].2.as_deref()), (7, Some("did you mean `max_bad_examples`?")));
 }

@@ -151,6 +151,7 @@ pub(crate) fn identity() -> DatasetIdentity {
     let split = |source: &str, from: u64, to: u64| SplitIdentity {
         examples: to - from,
         ranges: vec![SourceRange { source: source.to_owned(), from, to }],
+        subset: None,
     };
     DatasetIdentity {
         format: Format::Idx,
@@ -166,7 +167,7 @@ pub(crate) fn identity() -> DatasetIdentity {
 }
 
 pub(crate) fn datasets(path: &str) -> [NewDataset; 1] {
-    let source = DataSource { format: Format::Idx, path: path.into() };
+    let source = DataSource::new(Format::Idx, path);
     [NewDataset { name: "fashion".to_owned(), identity: identity(), source }]
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use augreg_protocol::{AttemptKey, FailureKind, JournalEvent};
-use augreg_store::{VIEWS, Value};
+use augreg_protocol::{AttemptKey, FailureKind, JobState, JournalEvent};
+use augreg_store::{Change, VIEWS, Value};
 
-use crate::support::{Study, job, journal, start_of, text};
+use crate::support::{Study, job, jobs, journal, start_of, text};
 
 #[tokio::test]
 async fn the_documented_columns_are_those_of_the_schema() {
@@ -214,4 +214,24 @@ async fn v_jobs_has_every_setting_a_sweep_can_vary() {
             Value::Integer(3),
         ]]
     );
+}
+
+#[tokio::test]
+async fn an_attempt_that_goes_on_in_other_micro_batches_is_not_exact_and_says_why() {
+    let (study, job) = (Study::with(&jobs(1)).await, jobs(1)[0].id);
+    for (number, from, images) in [(1, 0, 32), (2, 5, 32), (3, 6, 16)] {
+        let attempt = AttemptKey { job, number };
+        study.start(attempt).await;
+        let images = JournalEvent::MicroBatch { images: images.try_into().expect("not 0") };
+        let checkpoint = JournalEvent::Checkpoint { step: u64::from(number) + 4 };
+        let stopped = JournalEvent::Stopped { step: u64::from(number) + 4 };
+        let entries = journal(attempt, [start_of(from), images, checkpoint, stopped]);
+        let queued = Change::JobState { job, state: JobState::Queued };
+        study.store.ingest(attempt, &entries, 200, &[queued]).await.expect("ingests");
+    }
+    let boundaries = study.store.job(job).await.expect("reads").boundaries;
+    let why: Vec<_> = boundaries.iter().map(|boundary| boundary.inexact.as_deref()).collect();
+    assert_eq!(why, [None, Some("from 32 to 16 images at once")]);
+    let images = study.sql("SELECT micro_batch FROM v_attempts ORDER BY number").await;
+    assert_eq!(images, [[Value::Integer(32)], [Value::Integer(32)], [Value::Integer(16)]]);
 }

@@ -20,7 +20,7 @@ pub(crate) fn source() -> DataSource {
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data")),
         PathBuf::from,
     );
-    DataSource { format: Format::Idx, path: data.join("fashion-mnist") }
+    DataSource::new(Format::Idx, data.join("fashion-mnist"))
 }
 
 fn identity() -> DatasetIdentity {
@@ -30,7 +30,8 @@ fn identity() -> DatasetIdentity {
         (SplitName::Val, split("train[58000:58600]")),
         (SplitName::Test, split("test[:600]")),
     ]);
-    let definition = DatasetDefinition { name: "fashion".to_owned(), source: source(), splits };
+    let definition =
+        DatasetDefinition { name: "fashion".to_owned(), source: source(), splits, subset: None };
     identify(&definition).expect("Fashion-MNIST, which scripts/setup fetches")
 }
 

@@ -117,15 +117,19 @@ impl Study {
             || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data")),
             PathBuf::from,
         );
-        let source = DataSource { format: Format::Idx, path: data.join("fashion-mnist") };
+        let source = DataSource::new(Format::Idx, data.join("fashion-mnist"));
         let split = |text: &str| text.parse().expect("a split");
         let splits = BTreeMap::from([
             (SplitName::Train, split("train[:2000]")),
             (SplitName::Val, split("train[59800:]")),
             (SplitName::Test, split("test[:200]")),
         ]);
-        let definition =
-            DatasetDefinition { name: "fashion".to_owned(), source: source.clone(), splits };
+        let definition = DatasetDefinition {
+            name: "fashion".to_owned(),
+            source: source.clone(),
+            splits,
+            subset: None,
+        };
         let spec = JobSpec::Pretrain(PretrainSpec {
             recipe: RECIPE_VERSION,
             dataset: identify(&definition)

@@ -86,7 +86,7 @@ fn name(sweep: u64) -> String {
 
 async fn register(store: &Store, name: &str, seeds: Range<u64>) -> Vec<JobId> {
     let jobs: Vec<_> = seeds.map(job).collect();
-    let source = DataSource { format: Format::Idx, path: "/nowhere".into() };
+    let source = DataSource::new(Format::Idx, "/nowhere");
     let dataset = jobs.first().and_then(|job| job.spec.dataset());
     let datasets = dataset.map(|identity| NewDataset {
         name: "d".to_owned(),
@@ -102,7 +102,8 @@ async fn register(store: &Store, name: &str, seeds: Range<u64>) -> Vec<JobId> {
 
 fn job(seed: u64) -> Job {
     let range = |from, to| vec![SourceRange { source: "train".to_owned(), from, to }];
-    let split = |from, to| SplitIdentity { examples: to - from, ranges: range(from, to) };
+    let split =
+        |from, to| SplitIdentity { examples: to - from, ranges: range(from, to), subset: None };
     let dataset = DatasetIdentity {
         format: Format::Idx,
         content: BTreeMap::from([("train".to_owned(), "00".to_owned())]),

@@ -7,7 +7,7 @@ use augreg_spec::Format;
 
 use crate::DataError;
 use crate::file::SourceFile;
-use crate::source::{Labels, NAMES, Pixels, Shape, Source};
+use crate::source::{Labels, NAMES, Pixels, Shape, Whole};
 
 const SIDE: usize = 32;
 const PLANE: usize = SIDE * SIDE;
@@ -57,7 +57,7 @@ impl Variant {
 }
 
 /// Opens the source split `name`, `train` or `test`.
-pub(crate) fn open(folder: &Path, name: &str) -> Result<Source, DataError> {
+pub(crate) fn open(folder: &Path, name: &str) -> Result<Whole, DataError> {
     let missing = |looked_for| DataError::MissingFile {
         folder: folder.to_owned(),
         source_split: name.to_owned(),
@@ -97,11 +97,11 @@ pub(crate) fn open(folder: &Path, name: &str) -> Result<Source, DataError> {
     let shape = Shape { count, width: SIDE, height: SIDE, channels: 3 };
     let labels = Labels { in_files: 0, first: variant.labels() - 1, stride: variant.record() };
     let classes = Some(variant.classes());
-    Ok(Source { files, format: Format::Cifar, shape, labels, classes })
+    Ok(Whole { files, format: Format::Cifar, shape, labels, classes })
 }
 
 /// The images, brought from planes into interleaved pixels.
-pub(crate) fn pixels(source: &Source) -> Pixels {
+pub(crate) fn pixels(source: &Whole) -> Pixels {
     let Labels { first, stride, .. } = source.labels;
     let mut pixels = Vec::with_capacity(source.shape.count * 3 * PLANE);
     for record in source.files.iter().flat_map(|file| file.chunks_exact(stride)) {

@@ -7,7 +7,7 @@ use augreg_spec::Format;
 
 use crate::DataError;
 use crate::file::SourceFile;
-use crate::source::{Labels, NAMES, Pixels, Shape, Source};
+use crate::source::{Labels, NAMES, Pixels, Shape, Whole};
 
 /// Begins a file of 8-bit values in three dimensions: count, rows, columns.
 const IMAGES_MAGIC: u32 = 0x0803;
@@ -19,7 +19,7 @@ const LABELS_MAGIC: u32 = 0x0801;
 const LABELS_AT: usize = 8;
 
 /// Opens the source split `name`, `train` or `test`.
-pub(crate) fn open(folder: &Path, name: &str) -> Result<Source, DataError> {
+pub(crate) fn open(folder: &Path, name: &str) -> Result<Whole, DataError> {
     let stem = if name == NAMES[0] { "train" } else { "t10k" };
     let find = |what: &str| {
         let names = [
@@ -54,7 +54,7 @@ pub(crate) fn open(folder: &Path, name: &str) -> Result<Source, DataError> {
         height: height as usize,
         channels: 1,
     };
-    Ok(Source {
+    Ok(Whole {
         files: vec![images, labels],
         format: Format::Idx,
         shape,
@@ -94,6 +94,6 @@ fn header<const N: usize>(file: &SourceFile, magic: u32) -> Result<[u64; N], Dat
 }
 
 /// The images, left where they lie.
-pub(crate) fn pixels(mut source: Source) -> Pixels {
+pub(crate) fn pixels(mut source: Whole) -> Pixels {
     Pixels::InFile(source.files.swap_remove(0), IMAGES_AT)
 }

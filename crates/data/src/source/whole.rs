@@ -1,19 +1,20 @@
-//! A source split: the examples one set of files holds, before a sweep file slices them.
+//! Source splits that are read into memory as a whole: IDX and CIFAR.
 
 use std::path::Path;
 
 use augreg_augment::ImageView;
 use augreg_spec::Format;
 
+use crate::DataError;
 use crate::file::SourceFile;
-use crate::{DataError, cifar, idx};
+use crate::formats::{cifar, idx};
 
-/// The source splits of every format this build reads.
+/// The source splits of these formats.
 pub(crate) const NAMES: [&str; 2] = ["train", "test"];
 
 /// A source split's files, opened and checked for their sizes, but not read through yet.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub(crate) struct Whole {
     /// In the order in which they are hashed.
     pub(crate) files: Vec<SourceFile>,
     pub(crate) format: Format,
@@ -42,7 +43,7 @@ pub(crate) struct Shape {
 
 /// A source split in memory.
 #[derive(Debug)]
-pub(crate) struct Examples {
+pub(crate) struct Held {
     shape: Shape,
     pixels: Pixels,
     labels: Vec<u8>,
@@ -57,15 +58,15 @@ pub(crate) enum Pixels {
     Held(Vec<u8>),
 }
 
-impl Source {
+impl Whole {
     /// Opens the source split `name` of the data in `folder`.
     pub(crate) fn open(format: Format, folder: &Path, name: &str) -> Result<Self, DataError> {
         if !folder.is_dir() {
             return Err(DataError::MissingFolder { path: folder.to_owned() });
         }
         match format {
-            Format::Idx => idx::open(folder, name),
             Format::Cifar => cifar::open(folder, name),
+            _ => idx::open(folder, name),
         }
     }
 
@@ -98,15 +99,20 @@ impl Source {
     /// # Errors
     ///
     /// [`DataError::Label`] if a label is not below `classes`.
-    pub(crate) fn load(self, classes: u32) -> Result<Examples, DataError> {
+    pub(crate) fn load(self, classes: u32) -> Result<Held, DataError> {
         self.check_labels(classes)?;
         let labels = self.label_places().map(|(file, at)| file[at]).collect();
         let shape = self.shape;
         let pixels = match self.format {
-            Format::Idx => idx::pixels(self),
             Format::Cifar => cifar::pixels(&self),
+            _ => idx::pixels(self),
         };
-        Ok(Examples { shape, pixels, labels })
+        Ok(Held { shape, pixels, labels })
+    }
+
+    /// The labels, in the order of examples.
+    pub(crate) fn labels(&self) -> Vec<u32> {
+        self.label_places().map(|(file, at)| file[at].into()).collect()
     }
 
     /// File and offset of every label, in the order of examples.
@@ -116,7 +122,7 @@ impl Source {
         files.flat_map(move |file| (first..file.len()).step_by(stride).map(move |at| (file, at)))
     }
 
-    fn check_labels(&self, classes: u32) -> Result<(), DataError> {
+    pub(crate) fn check_labels(&self, classes: u32) -> Result<(), DataError> {
         let places = self.label_places().enumerate();
         match places.into_iter().find(|(_, (file, at))| u32::from(file[*at]) >= classes) {
             None => Ok(()),
@@ -131,7 +137,7 @@ impl Source {
     }
 }
 
-impl Examples {
+impl Held {
     pub(crate) fn shape(&self) -> Shape {
         self.shape
     }

@@ -1,0 +1,127 @@
+//! Sweeps over pictures: real JPEG drawings in folders, whole and damaged.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use augreg_tests::Study;
+
+/// Where `scripts/setup --with-tests` puts the drawings of `Art4Apps`.
+fn drawings() -> PathBuf {
+    let data = std::env::var_os("AUGREG_DATA")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../data"), PathBuf::from);
+    data.join("art4apps")
+}
+
+/// Copies three of the classes into a study.
+fn copied(study: &Study) -> PathBuf {
+    let to = study.path("drawings");
+    for class in ["animals", "food", "sport"] {
+        fs::create_dir_all(to.join(class)).expect("there is room");
+        for file in fs::read_dir(drawings().join(class)).expect("the drawings are there") {
+            let file = file.expect("reads");
+            fs::copy(file.path(), to.join(class).join(file.file_name())).expect("there is room");
+        }
+    }
+    to
+}
+
+fn sweep(dataset: &str) -> String {
+    format!(
+        r#"
+name = "drawings"
+
+[dataset.drawings]
+format = "image-folder"
+path = "drawings"
+splits = {{ train = "train[:80%]", val = "train[80%:]" }}
+{dataset}
+
+[model."Na/8"]
+width = 24
+depth = 2
+mlp = 48
+heads = 2
+patch = 8
+
+[pretrain]
+dataset = "drawings"
+model = "Na/8"
+augmentation = "light2"
+epochs = 8
+resolution = 32
+batch_size = 32
+learning_rate = 4e-3
+evaluations = 2
+"#
+    )
+}
+
+#[test]
+fn drawings_in_folders_are_trained_on_and_a_pack_of_them_is_the_same_job() {
+    let study = Study::new();
+    copied(&study);
+    study.write("drawings.toml", &sweep(""));
+    study.expect(0, &["launch", "drawings.toml"]);
+    let rows = study.query(&["--columns", "id,state,final_val"]);
+    assert_eq!((rows.len(), rows[0]["state"].as_str()), (1, "succeeded"));
+    let waits = "select count(*) as n from metric where name = 'data_wait_seconds'";
+    assert_ne!(study.query(&[waits])[0]["n"], "0", "a person sees whether a job waits for data");
+
+    let sheet = study.path("sheet.svg");
+    let show = study.expect(
+        0,
+        &[
+            "data",
+            "show",
+            "drawings.toml",
+            "drawings",
+            "--augmentation",
+            "strong1",
+            "--resolution",
+            "64",
+            "--out",
+            &sheet.to_string_lossy(),
+        ],
+    );
+    assert!(
+        show.stdout.contains("example 3, class ") && show.stdout.contains("  epoch 4: "),
+        "told"
+    );
+    let sheet = fs::read_to_string(sheet).expect("the sheet is there");
+    assert!(sheet.contains("data:image/png;base64,") && sheet.matches("<text").count() > 50);
+
+    let pack = study.path("packed");
+    let out = ["data", "pack", "drawings.toml", "drawings", "--out", &pack.to_string_lossy()];
+    let packed = study.expect(0, &out);
+    assert!(packed.stdout.contains("train.pack: 213 examples"), "{}", packed.stdout);
+    let text = sweep("")
+        .replace("image-folder", "pack")
+        .replace("\"drawings\"\nsplits", "\"packed\"\nsplits");
+    study.write("drawings.toml", &text);
+    let plan = study.expect(0, &["plan", "drawings.toml"]);
+    assert!(plan.stdout.contains("=1 shared (1 done)"), "{}", plan.stdout);
+}
+
+#[test]
+fn a_bad_picture_fails_the_job_by_name_or_is_skipped_where_it_may_be() {
+    let study = Study::new();
+    let bad = copied(&study).join("animals/404.jpg");
+    fs::write(&bad, "<!DOCTYPE html><title>404</title>").expect("there is room");
+    study.write("drawings.toml", &sweep(""));
+    study.expect(1, &["launch", "drawings.toml"]);
+    let failure = "select failure, message from attempt";
+    let row = &study.query(&[failure])[0];
+    assert_eq!(row["failure"], "data");
+    assert!(row["message"].contains(&*bad.to_string_lossy()), "{row:?}");
+    assert!(row["message"].contains("`max_bad_examples` is 0"), "{row:?}");
+
+    study.write("drawings.toml", &sweep("max_bad_examples = 1"));
+    let check = study.expect(1, &["data", "check", "drawings.toml"]);
+    assert!(check.stdout.contains("animals/404.jpg` is HTML"), "{}", check.stdout);
+    let plan = study.expect(0, &["plan", "drawings.toml"]);
+    assert!(plan.stdout.contains("=1 shared"), "what is tolerated is not what a job is");
+    let _ = study.augreg(&["launch", "drawings.toml"]); // Says what is tolerated now.
+    study.expect(0, &["retry", "--sweep", "drawings"]);
+    study.expect(0, &["resume"]);
+    assert_eq!(study.query(&["--columns", "state"])[0]["state"], "succeeded");
+}
