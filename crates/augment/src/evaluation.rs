@@ -6,6 +6,33 @@ use crate::Picture;
 use crate::image::separate;
 use crate::pipeline::Scratch;
 
+/// A length that the shorter side of pictures is brought to, the longer one in proportion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShorterSide(usize);
+
+impl ShorterSide {
+    /// So many pixels, at least one.
+    #[must_use]
+    pub fn new(pixels: u32) -> Self {
+        Self(pixels.max(1) as usize)
+    }
+
+    /// How many pixels that are.
+    #[must_use]
+    pub fn pixels(self) -> usize {
+        self.0
+    }
+
+    /// Width and height that a picture of `width` × `height` pixels gets: the shorter side this, the
+    /// other one rounded, halves to even.
+    #[must_use]
+    pub fn full(self, width: usize, height: usize) -> (usize, usize) {
+        let factor = self.0 as f32 / width.min(height) as f32;
+        let scaled = |length: usize| (length as f32 * factor).round_ties_even() as usize;
+        (scaled(width), scaled(height))
+    }
+}
+
 /// What is done to every evaluation image of a job. Draws nothing.
 ///
 /// The study resizes the shorter side to 256 before it cuts out 224, and to 448 before 384
@@ -14,7 +41,7 @@ use crate::pipeline::Scratch;
 #[derive(Debug, Clone)]
 pub struct Evaluation {
     resolution: usize,
-    shorter_side: usize,
+    shorter_side: ShorterSide,
 }
 
 impl Evaluation {
@@ -26,7 +53,7 @@ impl Evaluation {
             384 => 448,
             other => (other * 8 + 3) / 7, // Rounds to the nearest integer.
         };
-        Self { resolution, shorter_side }
+        Self { resolution, shorter_side: ShorterSide(shorter_side) }
     }
 
     /// How many bytes an evaluation image of `channels` channels has.
@@ -35,12 +62,9 @@ impl Evaluation {
         channels * self.resolution * self.resolution
     }
 
-    /// Width and height of a resized picture: its shorter side the study's, the other one rounded,
-    /// halves to even.
+    /// Width and height of a resized picture: its shorter side the study's.
     pub(crate) fn full(&self, width: usize, height: usize) -> (usize, usize) {
-        let factor = self.shorter_side as f32 / width.min(height) as f32;
-        let scaled = |length: usize| (length as f32 * factor).round_ties_even() as usize;
-        (scaled(width), scaled(height))
+        self.shorter_side.full(width, height)
     }
 
     /// Makes an evaluation image of `picture`, written plane by plane into `out`,
@@ -95,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_shorter_side_is_the_studys_and_keeps_its_proportion() {
-        let side = |resolution| Evaluation::new(resolution).shorter_side;
+        let side = |resolution| Evaluation::new(resolution).shorter_side.pixels();
         assert_eq!([side(224), side(384), side(28), side(56), side(32)], [256, 448, 32, 64, 37]);
     }
 

@@ -9,6 +9,7 @@
 //! - [`ImageView`]: a borrowed image; [`Picture`]: one, or the bytes of a file that become one.
 //! - [`Pipeline`]: the whole way of a training image: crop, resize, flip, RandAugment.
 //! - [`Evaluation`]: the whole way of an evaluation image: resize and central crop.
+//! - [`shrink`]: a picture made smaller once, for a pack.
 //! - [`op`]: the 16 ops of RandAugment and their arguments.
 
 #![expect(
@@ -30,6 +31,7 @@ mod pipeline;
 mod random_resized_crop;
 mod resize;
 mod sharpness;
+mod shrink;
 mod tone;
 
 #[cfg(test)]
@@ -38,7 +40,8 @@ mod golden;
 mod photographs;
 
 pub use augreg_decode::Window;
-pub use evaluation::Evaluation;
+pub use evaluation::{Evaluation, ShorterSide};
 pub use image::ImageView;
 pub use picture::Picture;
 pub use pipeline::{Drawn, Pipeline, Scratch};
+pub use shrink::{Shrunk, shrink};

@@ -35,5 +35,5 @@ pub use error::DataError;
 pub use identify::identify;
 pub use loader::{Batch, EvalLoader, Supply, Timings, TrainLoader};
 pub use order::{Order, Permutation};
-pub use packing::{Packed, pack};
+pub use packing::{PackAs, Packed, pack};
 pub use place::{At, Place};

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use augreg_augment::Picture;
-use augreg_decode::Decoder;
+use augreg_augment::{Picture, Scratch, ShorterSide, Shrunk, shrink};
+use augreg_decode::{Codec, DecodeError, Decoder};
 use augreg_spec::{DataSource, DatasetIdentity};
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
 use crate::DataError;
 use crate::cache::write_whole;
@@ -20,6 +21,29 @@ const CHUNK: usize = 64;
 /// What to do when a pack cannot be written.
 const ADVICE: &str = ": name another folder, or make room";
 
+/// Quality of pictures that are written anew, of 100.
+const QUALITY: u8 = 95;
+
+/// What becomes of pictures in a pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PackAs {
+    /// They stay the files they are.
+    Files,
+    /// They become pixels, for which all must be of one size: what a small picture takes to decode is
+    /// more than its pixels take to read.
+    Pixels,
+    /// Larger ones are resized to this shorter side, by area, and become JPEG files of quality 95
+    /// without subsampled colour; the others stay.
+    Shrunk(ShorterSide),
+}
+
+impl PackAs {
+    /// Whether training sees the very images that it would see without the pack.
+    fn keeps_images(self) -> bool {
+        !matches!(self, Self::Shrunk(_))
+    }
+}
+
 /// A pack that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packed {
@@ -33,10 +57,8 @@ pub struct Packed {
 
 /// Writes every source split that a data set uses as `FOLDER/SPLIT.pack`.
 ///
-/// Pictures stay the files they are, or become pixels if `pixels` says so, for which all must be of
-/// one size: what a small picture takes to decode is more than its pixels take to read. Either way
-/// training sees the very same images, so a pack is the same data set to a job as what it was made
-/// of, and repeats nothing.
+/// Of pictures as files or as pixels training sees the very same images, so a pack is the same data
+/// set to a job as what it was made of, and repeats nothing. Pictures that were shrunk are other data.
 ///
 /// # Errors
 ///
@@ -46,7 +68,7 @@ pub fn pack(
     source: &DataSource,
     identity: &DatasetIdentity,
     folder: &Path,
-    pixels: bool,
+    form: PackAs,
 ) -> Result<Vec<Packed>, DataError> {
     let sources = Sources::find(source)?;
     let mut written = Vec::new();
@@ -58,9 +80,10 @@ pub fn pack(
         let mut failure = None;
         let result = write_whole(&path, |file| {
             let mut writer = Writer::new(file);
-            match copy(&examples, identity.channels as usize, pixels, &path, &mut writer) {
+            match copy(&examples, identity.channels as usize, form, &path, &mut writer) {
                 Ok(kind) => {
-                    let origin = Some(Origin { content: content.clone(), format: identity.format });
+                    let origin = Origin { content: content.clone(), format: identity.format };
+                    let origin = Some(origin).filter(|_| form.keeps_images());
                     writer.finish(kind, Some(identity.classes), names, Vec::new(), origin)
                 }
                 Err(error) => {
@@ -88,15 +111,21 @@ struct Ready {
 fn copy(
     examples: &Examples,
     channels: usize,
-    pixels: bool,
+    form: PackAs,
     path: &Path,
     writer: &mut Writer<'_>,
 ) -> Result<Kind, DataError> {
     let ready = |chunk: usize| {
-        let (mut decoder, mut buffer) = (Decoder::default(), Vec::new());
+        let (mut hand, mut buffer) = (Hand::default(), Vec::new());
         let part = chunk * CHUNK..examples.len().min((chunk + 1) * CHUNK);
-        part.map(|i| prepare(examples, i, channels, pixels, &mut decoder, &mut buffer))
-            .collect::<Result<Vec<_>, DataError>>()
+        let prepare = |i| {
+            let picture = examples.picture(i, &mut buffer)?;
+            hand.prepare(picture, channels, form).map_err(|error| {
+                let (place, reason) = (examples.place(i), error.to_string());
+                DataError::BadExample { place, reason, count: 1, allowed: 0 }
+            })
+        };
+        part.map(prepare).collect::<Result<Vec<_>, DataError>>()
     };
     let (mut i, mut kind) = (0, None);
     in_order(examples.len().div_ceil(CHUNK), ready, |chunk| {
@@ -121,34 +150,58 @@ fn copy(
     Ok(kind.unwrap_or_default())
 }
 
-fn prepare(
-    examples: &Examples,
-    i: usize,
-    channels: usize,
-    pixels: bool,
-    decoder: &mut Decoder,
-    buffer: &mut Vec<u8>,
-) -> Result<Ready, DataError> {
-    let kind = |width: usize, height: usize, channels: usize| Kind::Pixels {
-        width: width as u32,
-        height: height as u32,
-        channels: channels as u32,
-    };
-    Ok(match examples.picture(i, buffer)? {
-        Picture::Pixels(image) => Ready {
-            bytes: image.pixels().to_vec(),
-            kind: kind(image.width(), image.height(), image.channels()),
-        },
-        Picture::Encoded(bytes) if !pixels => Ready { bytes: bytes.to_vec(), kind: Kind::Encoded },
-        Picture::Encoded(bytes) => match decoder.decode(bytes, channels) {
-            Ok(picture) => Ready {
-                bytes: picture.pixels.to_vec(),
-                kind: kind(picture.width, picture.height, picture.channels),
+/// Working memory of a thread.
+#[derive(Default)]
+struct Hand {
+    decoder: Decoder,
+    scratch: Scratch,
+}
+
+impl Hand {
+    fn prepare(
+        &mut self,
+        picture: Picture<'_>,
+        channels: usize,
+        form: PackAs,
+    ) -> Result<Ready, DecodeError> {
+        let pixels = |bytes: &[u8], width: usize, height: usize, channels: usize| Ready {
+            bytes: bytes.to_vec(),
+            kind: Kind::Pixels {
+                width: width as u32,
+                height: height as u32,
+                channels: channels as u32,
             },
-            Err(error) => {
-                let (place, reason) = (examples.place(i), error.to_string());
-                return Err(DataError::BadExample { place, reason, count: 1, allowed: 0 });
+        };
+        let encoded = |bytes| Ready { bytes, kind: Kind::Encoded };
+        Ok(match (picture, form) {
+            (Picture::Pixels(image), _) => {
+                pixels(image.pixels(), image.width(), image.height(), image.channels())
             }
-        },
-    })
+            (Picture::Encoded(bytes), PackAs::Files) => encoded(bytes.to_vec()),
+            (Picture::Encoded(bytes), PackAs::Pixels) => {
+                let made = self.decoder.decode(bytes, channels)?;
+                pixels(made.pixels, made.width, made.height, made.channels)
+            }
+            (Picture::Encoded(bytes), PackAs::Shrunk(side)) => {
+                let small = shrink(picture, side, channels, &mut self.scratch)?;
+                encoded(small.map_or_else(|| Ok(bytes.to_vec()), |small| jpeg(&small))?)
+            }
+        })
+    }
+}
+
+/// A picture as a JPEG file.
+fn jpeg(picture: &Shrunk) -> Result<Vec<u8>, DecodeError> {
+    let Shrunk { pixels, width, height } = picture;
+    let colour =
+        if pixels.len() == width * height { ColorType::Luma } else { ColorType::Rgb };
+    let side = |length: usize| u16::try_from(length).unwrap_or(0); // Which the encoder refuses.
+    let mut bytes = Vec::new();
+    let mut encoder = Encoder::new(&mut bytes, QUALITY);
+    encoder.set_sampling_factor(SamplingFactor::F_1_1);
+    encoder.encode(pixels, side(*width), side(*height), colour).map_err(|_| {
+        let what = format!("of {width} × {height} pixels after shrinking");
+        DecodeError::Unsupported { codec: Codec::Jpeg, what }
+    })?;
+    Ok(bytes)
 }

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use augreg_data::{Check, DataError, Dataset, identify, pack};
+use augreg_augment::{ImageView, Picture, Scratch, ShorterSide, shrink};
+use augreg_data::{Check, DataError, Dataset, PackAs, header, identify, pack};
 use augreg_spec::{DatasetDefinition, Format, SplitName};
 
 use crate::support::{
@@ -55,9 +56,9 @@ fn bad_pictures_and_those_that_are_measured_on_and_learnt_are_named() {
 }
 
 /// The data set of `definition`, packed into `folder`.
-fn packed(definition: &DatasetDefinition, folder: &Path, pixels: bool) -> DatasetDefinition {
+fn packed(definition: &DatasetDefinition, folder: &Path, form: PackAs) -> DatasetDefinition {
     let identity = identify(definition).unwrap();
-    pack(&definition.source, &identity, folder, pixels).unwrap();
+    pack(&definition.source, &identity, folder, form).unwrap();
     let source = augreg_spec::DataSource::new(Format::Pack, folder);
     DatasetDefinition { source, ..definition.clone() }
 }
@@ -66,10 +67,12 @@ fn packed(definition: &DatasetDefinition, folder: &Path, pixels: bool) -> Datase
 fn a_pack_is_the_same_data_set_to_a_job() {
     let folder = tempfile::tempdir().unwrap();
     let drawn = definition(Format::ImageFolder, &drawings(), &[(SplitName::Train, "train")]);
-    for (name, original, decoded) in
-        [("files", &drawn, false), ("pixels", &drawn, true), ("fashion", &fashion(), false)]
-    {
-        let pack = packed(original, &folder.path().join(name), decoded);
+    for (name, original, form) in [
+        ("files", &drawn, PackAs::Files),
+        ("pixels", &drawn, PackAs::Pixels),
+        ("fashion", &fashion(), PackAs::Files),
+    ] {
+        let pack = packed(original, &folder.path().join(name), form);
         let ((identity, dataset), (known, source)) =
             (open(&pack).unwrap(), open(original).unwrap());
         assert_eq!(identity, known, "{name}");
@@ -84,6 +87,33 @@ fn a_pack_is_the_same_data_set_to_a_job() {
                 _ => assert_eq!(pixels(&packed, i).len(), 3 * 200 * 200),
             }
         }
+    }
+}
+
+#[test]
+fn shrunk_pictures_are_small_jpegs_of_the_same_things_and_another_data_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let drawn = definition(Format::ImageFolder, &drawings(), &[(SplitName::Train, "train")]);
+    let small = packed(&drawn, &folder.path().join("64"), PackAs::Shrunk(ShorterSide::new(64)));
+    let same = packed(&drawn, &folder.path().join("200"), PackAs::Shrunk(ShorterSide::new(200)));
+    let ((identity, small), (known, source)) = (open(&small).unwrap(), open(&drawn).unwrap());
+    assert_ne!(identity.fingerprint(), known.fingerprint());
+    let [small, same, source] = [small, open(&same).unwrap().1, source]
+        .map(|dataset| dataset.split(SplitName::Train).unwrap());
+    let mut scratch = Scratch::default();
+    for i in [0, 77, source.len() - 1] {
+        let (file, original) = (encoded(&small, i), encoded(&source, i));
+        assert_eq!(encoded(&same, i), original, "nothing is enlarged or written anew");
+        assert_eq!(small.label(i), source.label(i));
+        assert!(file.len() < original.len());
+        let found = header(&file).unwrap();
+        assert_eq!((found.width, found.height), (64, 64));
+        let side = ShorterSide::new(64);
+        let exact = shrink(Picture::Encoded(&original), side, 3, &mut scratch).unwrap().unwrap();
+        let again = augreg_decode::Decoder::default().decode(&file, 3).unwrap().pixels.to_vec();
+        let exact = ImageView::new(&exact.pixels, 64, 64, 3).pixels();
+        let distance: u32 = again.iter().zip(exact).map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
+        assert!(distance < 4 * exact.len() as u32, "{distance}");
     }
 }
 
@@ -103,7 +133,7 @@ fn pixels_and_files_make_the_same_batches() {
             .map(|batch| batch.unwrap().images.to_vec())
             .collect::<Vec<_>>()
     };
-    let pack = packed(&drawn, folder.path(), true);
+    let pack = packed(&drawn, folder.path(), PackAs::Pixels);
     assert_eq!(batches(&pack), batches(&drawn));
 }
 
@@ -112,7 +142,7 @@ fn pixels_of_a_pack_do_not_pass_for_those_of_another_number_of_channels() {
     let folder = tempfile::tempdir().unwrap();
     let mut grey = definition(Format::ImageFolder, &drawings(), &[(SplitName::Train, "train")]);
     grey.source.reading.channels = Some(1);
-    let mut pack = packed(&grey, folder.path(), true);
+    let mut pack = packed(&grey, folder.path(), PackAs::Pixels);
     assert_eq!(identify(&pack).unwrap(), identify(&grey).unwrap());
     pack.source.reading.channels = Some(3);
     let text = text(&identify(&pack).unwrap_err());
@@ -124,7 +154,7 @@ fn a_pack_that_was_cut_off_or_changed_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let splits = [(SplitName::Train, "train")];
     let pack =
-        packed(&definition(Format::ImageFolder, &golden("folder"), &splits), folder.path(), false);
+        packed(&definition(Format::ImageFolder, &golden("folder"), &splits), folder.path(), PackAs::Files);
     let file = folder.path().join("train.pack");
     let whole = fs::read(&file).unwrap();
     let after = |bytes: &[u8]| {
@@ -155,7 +185,7 @@ fn pictures_of_several_sizes_do_not_become_pixels() {
     .unwrap();
     let definition = definition(Format::ImageFolder, folder.path(), &[(SplitName::Train, "train")]);
     let identity = identify(&definition).unwrap();
-    let error = pack(&definition.source, &identity, &folder.path().join("out"), true).unwrap_err();
+    let error = pack(&definition.source, &identity, &folder.path().join("out"), PackAs::Pixels).unwrap_err();
     assert!(matches!(error, DataError::Column { .. }), "{error}");
     assert!(text(&error).contains("owl/1.jpg` is of another size"), "{error}");
     assert!(!folder.path().join("out/train.pack").exists(), "nothing half is left");
