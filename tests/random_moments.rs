@@ -63,7 +63,7 @@ fn findings(study: &Study) -> Vec<String> {
         "select job_id, parameters_sha256, optimizer_sha256, order_hash, epoch_order_hashes, steps, \
          best_val, final_val, final_test, printf('%!.17g', train_loss) from result order by 1",
         "select job_id, name, step, printf('%!.17g', value) from v_curves \
-         where name <> 'images_per_second' order by 1, 2, 3",
+         where name <> 'images_per_second' and name not like '%_seconds' order by 1, 2, 3",
     ]
     .map(|sql| study.expect(0, &["query", "--format", "csv", sql]).stdout);
     rows.iter().flat_map(|rows| rows.lines()).map(str::to_owned).collect()

@@ -62,11 +62,11 @@ fn ended(study: &Study, row: &Row) -> Row {
 #[test]
 fn a_worker_that_hangs_crashes_or_is_killed_for_memory_costs_an_attempt_and_no_bit() {
     let undisturbed = Study::new();
-    undisturbed.write("tiny.toml", &sweep("[0, 1, 2]", 10));
+    undisturbed.write("tiny.toml", &sweep("[0, 1, 2]", 16));
     undisturbed.expect(0, &["launch", "tiny.toml", "--workers", "2"]);
 
     let study = Study::new();
-    study.write("tiny.toml", &sweep("[0, 1, 2]", 10));
+    study.write("tiny.toml", &sweep("[0, 1, 2]", 16));
     let mut augreg = launch(&study, &["--workers", "2", "--heartbeat-timeout", "4"]);
     let stopped = at_work(&study, &[]);
     kill(pid(&stopped), Signal::STOP);

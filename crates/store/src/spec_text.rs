@@ -15,8 +15,11 @@ pub(crate) fn without_dataset(canonical: &str, identity: &str) -> String {
 
 /// The spec of which [`without_dataset`] was stored.
 pub(crate) fn whole(spec: &str, identity: Option<&str>) -> serde_json::Result<JobSpec> {
-    let Some(identity) = identity else { return serde_json::from_str(spec) };
-    // What is no object is not mended into one.
-    let open = spec.strip_suffix('}').unwrap_or(spec);
-    serde_json::from_str(&format!("{open},\"dataset\":{identity}}}"))
+    match (spec.strip_suffix('}'), identity) {
+        (Some(open), Some(identity)) => {
+            serde_json::from_str(&format!("{open},\"dataset\":{identity}}}"))
+        }
+        // What is no object is not mended into one.
+        _ => serde_json::from_str(spec),
+    }
 }

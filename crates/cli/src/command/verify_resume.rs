@@ -24,8 +24,10 @@ use crate::study::{self, Owned};
 use crate::table::{self, Format};
 use crate::words::count;
 
-/// What no repetition can reproduce.
-const TIMED: &str = "images_per_second";
+/// Whether a metric is told by a clock: no repetition can reproduce it.
+fn is_timed(metric: &str) -> bool {
+    metric == "images_per_second" || metric.ends_with("_seconds")
+}
 
 /// Train a finished job again in a scratch folder, kill its worker at random steps, compare hashes
 ///
@@ -243,7 +245,7 @@ async fn compare(
             row(what, of(take));
         }
     }
-    for name in recorded.metrics.iter().filter(|name| *name != TIMED) {
+    for name in recorded.metrics.iter().filter(|name| !is_timed(name)) {
         let curves =
             [store.curve(recorded.job, name).await?, again.curve(recorded.job, name).await?];
         row(&format!("{name}, every step"), curves.map(|curve| Some(digest(&curve))));

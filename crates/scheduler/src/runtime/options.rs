@@ -68,7 +68,7 @@ impl Default for RunOptions {
             keep: Retention::default(),
             reserve: None,
             policy: Policy::default(),
-            journal_interval: Duration::from_secs(1),
+            journal_interval: Duration::from_millis(250),
         }
     }
 }

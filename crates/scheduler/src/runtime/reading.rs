@@ -14,9 +14,9 @@ use crate::core::{AttemptEnd, Event};
 
 /// The pause between two readings of the journals of attempts that run: what they have measured is
 /// stored at most a tenth of the time late that all of them have lasted, or `interval`, and never
-/// later than five of these. What matters sooner, their workers say.
+/// later than twenty of these. What matters sooner, their workers say.
 fn pause(interval: Duration, youngest: Duration) -> Duration {
-    (youngest / 10).clamp(interval, 5 * interval)
+    (youngest / 10).clamp(interval, 20 * interval)
 }
 
 /// The attempts under way: their journals, and whose worker has which.
