@@ -32,12 +32,14 @@ fn killed(seeds: &str) -> Study {
     study.write("tiny.toml", &sweep(seeds));
     let mut launch = study.start(&LAUNCH);
     study.wait_for(PAST_A_CHECKPOINT);
-    launch.signal(Signal::KILL);
-    launch.wait(Duration::from_secs(10));
+    // Neither is to see the other go: a worker would stop in order, within milliseconds.
+    launch.signal(Signal::STOP);
     study.workers().into_iter().for_each(|pid| kill(pid, Signal::KILL));
     while !study.workers().is_empty() {
         std::thread::sleep(Duration::from_millis(20));
     }
+    launch.signal(Signal::KILL);
+    launch.wait(Duration::from_secs(10));
     study
 }
 
