@@ -193,8 +193,7 @@ impl Hand {
 /// A picture as a JPEG file.
 fn jpeg(picture: &Shrunk) -> Result<Vec<u8>, DecodeError> {
     let Shrunk { pixels, width, height } = picture;
-    let colour =
-        if pixels.len() == width * height { ColorType::Luma } else { ColorType::Rgb };
+    let colour = if pixels.len() == width * height { ColorType::Luma } else { ColorType::Rgb };
     let side = |length: usize| u16::try_from(length).unwrap_or(0); // Which the encoder refuses.
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes, QUALITY);

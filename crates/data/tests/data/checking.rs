@@ -153,8 +153,11 @@ fn pixels_of_a_pack_do_not_pass_for_those_of_another_number_of_channels() {
 fn a_pack_that_was_cut_off_or_changed_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let splits = [(SplitName::Train, "train")];
-    let pack =
-        packed(&definition(Format::ImageFolder, &golden("folder"), &splits), folder.path(), PackAs::Files);
+    let pack = packed(
+        &definition(Format::ImageFolder, &golden("folder"), &splits),
+        folder.path(),
+        PackAs::Files,
+    );
     let file = folder.path().join("train.pack");
     let whole = fs::read(&file).unwrap();
     let after = |bytes: &[u8]| {
@@ -185,7 +188,8 @@ fn pictures_of_several_sizes_do_not_become_pixels() {
     .unwrap();
     let definition = definition(Format::ImageFolder, folder.path(), &[(SplitName::Train, "train")]);
     let identity = identify(&definition).unwrap();
-    let error = pack(&definition.source, &identity, &folder.path().join("out"), PackAs::Pixels).unwrap_err();
+    let error = pack(&definition.source, &identity, &folder.path().join("out"), PackAs::Pixels)
+        .unwrap_err();
     assert!(matches!(error, DataError::Column { .. }), "{error}");
     assert!(text(&error).contains("owl/1.jpg` is of another size"), "{error}");
     assert!(!folder.path().join("out/train.pack").exists(), "nothing half is left");
