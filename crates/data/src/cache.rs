@@ -1,8 +1,8 @@
 //! What was found out about files and need not be found out again, in a folder of its own:
 //! `AUGREG_CACHE`, else `augreg` in the user's cache folder. Data folders are never written to.
 //!
-//! An entry is named by a fingerprint: format, how it is read, and every file's name, size and time
-//! of its last change. Deleting the folder costs time, nothing else.
+//! An entry is named by a fingerprint: format, how it is read, and every file's name, size and times of
+//! its last changes, of which the system's own (ctime) nobody can set back. Deleting the folder costs time, nothing else.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -17,7 +17,7 @@ use crate::DataError;
 use crate::index::{Index, stored};
 
 /// Rises when entries change what they hold or how it is found.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What to do when there is no room for an entry that is needed.
 pub(crate) const ADVICE: &str = ": set AUGREG_CACHE to a folder with room";
@@ -64,7 +64,9 @@ impl Fingerprint {
 
     /// Takes in a file's size and when it was last changed.
     pub(crate) fn stat(&mut self, metadata: &fs::Metadata) {
-        for number in [metadata.len() as i64, metadata.mtime(), metadata.mtime_nsec()] {
+        let changed =
+            [metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec()];
+        for number in [metadata.len() as i64].into_iter().chain(changed) {
             self.0.update(&number.to_le_bytes());
         }
     }
