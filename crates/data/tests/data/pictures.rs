@@ -233,3 +233,20 @@ fn odd_pictures_are_decoded_or_named() {
     let strict = epoch(&split, &crate::support::supply(2, 0)).unwrap_err();
     assert!(matches!(strict, DataError::BadExample { .. }), "{strict}");
 }
+
+/// Archives are often written with one and the same time, and arrays of a kind have one size.
+#[test]
+fn a_file_that_was_replaced_is_noticed_though_its_size_and_time_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&golden("webdataset"), folder.path());
+    let pets = definition(Format::Webdataset, folder.path(), &[(SplitName::Train, "pets-train")]);
+    let before = identify(&pets).unwrap();
+    let shard = folder.path().join("pets-train-0001.tar");
+    let time = fs::metadata(&shard).unwrap().modified().unwrap();
+    let mut bytes = fs::read(&shard).unwrap();
+    let of_a_picture = bytes.iter().rposition(|byte| !byte.is_ascii()).unwrap();
+    bytes[of_a_picture] ^= 1;
+    fs::write(&shard, bytes).unwrap();
+    fs::File::options().write(true).open(&shard).unwrap().set_modified(time).unwrap();
+    assert_ne!(identify(&pets).map(|after| after.content).ok(), Some(before.content));
+}
