@@ -4,18 +4,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use augreg_tests::small_disk::{SmallDisk, in_namespace};
-use augreg_tests::{COMMON, HEAD, Study};
+use augreg_tests::{COMMON, HEAD, PAST_A_CHECKPOINT, Study};
 use rustix::process::Signal;
 
 const LAUNCH: [&str; 6] =
     ["launch", "tiny.toml", "--checkpoint-seconds", "0.2", "--reserve", "6MB"];
-const RUNNING_PAST_A_CHECKPOINT: &str = "select a.* from attempt a join checkpoint c \
-     on c.job_id = a.job_id and c.attempt = a.number where a.state = 'running'";
 
 fn sweep() -> String {
     format!(
         "{HEAD}\n[pretrain]\ndataset = \"fashion\"\naugmentation = \"medium1\"\n\
-         regularization = 0.1\nseed = [0, 1, 2]\nepochs = 14\n{COMMON}"
+         regularization = 0.1\nseed = [0, 1, 2]\nepochs = 30\n{COMMON}"
     )
 }
 
@@ -52,7 +50,7 @@ fn simpletuner_2353_a_full_disk_pauses_the_run_and_costs_no_attempt_and_no_bit()
     let expected = undisturbed();
     let (study, disk) = small();
     let mut augreg = study.start(&LAUNCH);
-    study.wait_for(RUNNING_PAST_A_CHECKPOINT);
+    study.wait_for(PAST_A_CHECKPOINT);
 
     disk.fill(4_000_000);
     let status = study.wait_for_status("paused by the disk since");
@@ -96,12 +94,12 @@ fn a_disk_that_is_full_at_once_stops_the_database_too_and_a_stop_or_a_kill_loses
     for signal in [Signal::INT, Signal::KILL] {
         let (study, disk) = small();
         let mut augreg = study.start(&LAUNCH);
-        study.wait_for(RUNNING_PAST_A_CHECKPOINT);
+        study.wait_for(PAST_A_CHECKPOINT);
         disk.fill(0);
         study.wait_for_status("is full");
         std::thread::sleep(Duration::from_secs(2));
         augreg.signal(signal);
-        let (_, stderr) = augreg.wait(Duration::from_secs(30));
+        let (_, stderr) = augreg.wait(Duration::from_mins(1));
         assert!(stderr.contains("full"), "{signal:?}: {stderr}");
 
         disk.relieve();
@@ -121,7 +119,7 @@ fn open_lm_154_a_sweep_too_large_for_the_disk_is_refused_before_anything_is_made
         return;
     }
     let study = Study::new();
-    study.write("tiny.toml", &sweep().replace("epochs = 14", "epochs = 1"));
+    study.write("tiny.toml", &sweep().replace("epochs = 30", "epochs = 1"));
     let disk = SmallDisk::mount(study.path("small"), 8);
     let root = study.path("small/study").display().to_string();
     let refused = study.expect(2, &["--root", &root, "launch", "tiny.toml"]);
@@ -137,7 +135,7 @@ fn open_lm_154_a_sweep_too_large_for_the_disk_is_refused_before_anything_is_made
     let mut augreg = study.start(&["--root", &root, "launch", "tiny.toml", "--force"]);
     study.wait_for_in(&root, "select * from event where what = 'disk-full'");
     augreg.signal(Signal::INT);
-    assert_eq!(augreg.wait(Duration::from_secs(20)).0.code(), Some(130));
+    assert_eq!(augreg.wait(Duration::from_mins(1)).0.code(), Some(130));
     let ran = study.expect(0, &["--root", &root, "resume", "--reserve", "500kB"]);
     assert!(ran.stderr.contains("3 succeeded"), "{}", ran.stderr);
     drop(disk);

@@ -4,16 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use augreg_tests::{COMMON, HEAD, Ran, Study, kill};
+use augreg_tests::{COMMON, HEAD, PAST_A_CHECKPOINT, Ran, Study, kill};
 use rustix::process::Signal;
-
-const PAST_A_CHECKPOINT: &str = "select a.pid from attempt a join checkpoint c \
-     on c.job_id = a.job_id and c.attempt = a.number where a.state = 'running'";
 
 fn sweep(seeds: &str) -> String {
     format!(
         "{HEAD}\n[pretrain]\ndataset = \"fashion\"\naugmentation = \"light2\"\nseed = {seeds}\n\
-         epochs = 14\n{COMMON}"
+         epochs = 30\n{COMMON}"
     )
 }
 
@@ -39,7 +36,7 @@ fn killed(seeds: &str) -> Study {
         std::thread::sleep(Duration::from_millis(20));
     }
     launch.signal(Signal::KILL);
-    launch.wait(Duration::from_secs(10));
+    launch.wait(Duration::from_mins(1));
     study
 }
 
@@ -69,7 +66,7 @@ fn hyperqueue_1059_a_damaged_database_is_named_and_a_new_one_learns_from_the_jou
     let mut launch = study.start(&LAUNCH);
     study.wait_for(&format!("{PAST_A_CHECKPOINT} and exists (select 1 from result)"));
     launch.signal(Signal::INT);
-    assert_eq!(launch.wait(Duration::from_secs(20)).0.code(), Some(130));
+    assert_eq!(launch.wait(Duration::from_mins(1)).0.code(), Some(130));
 
     let database = study.root().join("augreg.db");
     let path = database.display().to_string();
@@ -210,7 +207,7 @@ fn a_worker_of_another_version_is_refused_at_its_hello_with_both_versions_named(
 fn a_job_of_a_newer_augreg_is_refused_by_name_and_can_be_taken_out() {
     let study = Study::new();
     study.write("idle.toml", &idle(5));
-    study.write("tiny.toml", &sweep("0").replace("epochs = 14", "epochs = 0.1"));
+    study.write("tiny.toml", &sweep("0").replace("epochs = 30", "epochs = 0.1"));
     study.expect(0, &["launch", "tiny.toml", "--register-only"]);
     let job = study.query(&["--columns", "id"])[0]["id"].clone();
     study.tamper("drop trigger axes_are_those_of_the_spec");

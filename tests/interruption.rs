@@ -3,20 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use augreg_tests::{COMMON, HEAD, Study, kill};
+use augreg_tests::{COMMON, HEAD, PAST_A_CHECKPOINT, Study, kill};
 use rustix::process::Signal;
 
 /// Dropout, mixup and RandAugment are all on: whatever draws at random has to come out the same.
 fn sweep() -> String {
     format!(
         "{HEAD}\n[pretrain]\ndataset = \"fashion\"\naugmentation = \"medium1\"\n\
-         regularization = 0.1\nseed = [0, 1]\nepochs = 12\n{COMMON}"
+         regularization = 0.1\nseed = [0, 1]\nepochs = 30\n{COMMON}"
     )
 }
 
 const CHECKPOINTS: [&str; 2] = ["--checkpoint-seconds", "0.3"];
-const RUNNING_PAST_A_CHECKPOINT: &str = "select a.* from attempt a join checkpoint c \
-     on c.job_id = a.job_id and c.attempt = a.number where a.state = 'running'";
 
 fn launch() -> Vec<&'static str> {
     [&["launch", "tiny.toml"][..], &CHECKPOINTS].concat()
@@ -39,10 +37,8 @@ fn transformers_46628_killing_workers_or_the_scheduler_changes_no_parameter() {
     let study = Study::new();
     study.write("tiny.toml", &sweep());
     let mut augreg = study.start(&launch());
-    study.wait_for(RUNNING_PAST_A_CHECKPOINT);
-    let workers = study.workers();
-    assert!(!workers.is_empty(), "the workers are seen");
-    kill(workers[0], Signal::KILL);
+    let at_work = study.wait_for(PAST_A_CHECKPOINT).swap_remove(0);
+    kill(at_work["pid"].parse().expect("a process id"), Signal::KILL);
     let (status, stderr) = augreg.wait(Duration::from_mins(2));
     assert_eq!(status.code(), Some(0), "{stderr}");
     assert_eq!(study.hashes(), expected, "after kill -9 of a worker");
@@ -54,9 +50,9 @@ fn transformers_46628_killing_workers_or_the_scheduler_changes_no_parameter() {
     let study = Study::new();
     study.write("tiny.toml", &sweep());
     let mut augreg = study.start(&launch());
-    study.wait_for(RUNNING_PAST_A_CHECKPOINT);
+    study.wait_for(PAST_A_CHECKPOINT);
     augreg.signal(Signal::KILL);
-    augreg.wait(Duration::from_secs(5));
+    augreg.wait(Duration::from_mins(1));
     study.expect(0, &["resume"]);
     assert_eq!(study.hashes(), expected, "after kill -9 of the scheduler");
     let attempts = study.query(&["select job_id, count(*) as n from attempt group by 1"]);
@@ -68,9 +64,9 @@ fn jobs_told_to_finish_without_a_scheduler_do_and_resume_takes_their_results() {
     let study = Study::new();
     study.write("tiny.toml", &sweep());
     let mut augreg = study.start(&[&launch()[..], &["--when-abandoned", "finish"]].concat());
-    study.wait_for(RUNNING_PAST_A_CHECKPOINT);
+    study.wait_for(PAST_A_CHECKPOINT);
     augreg.signal(Signal::KILL);
-    augreg.wait(Duration::from_secs(5));
+    augreg.wait(Duration::from_mins(1));
     study.expect(0, &["resume"]);
     assert_eq!(study.hashes(), undisturbed());
     let again = study.query(&["select * from job where attempts > 1"]);
@@ -90,7 +86,7 @@ fn status_tells_that_nobody_works_on_a_study_and_what_a_scheduler_that_died_left
     study.wait_for("select * from attempt where state = 'running'");
     assert!(status().contains("\nrunning\n") && !status().contains(nobody), "{}", status());
     augreg.signal(Signal::KILL);
-    augreg.wait(Duration::from_secs(5));
+    augreg.wait(Duration::from_mins(1));
     let left = status();
     assert!(
         left.contains(nobody) && left.contains("\nbegun by an augreg that is gone\n"),
@@ -111,9 +107,9 @@ fn snakemake_1318_after_ctrl_c_nothing_runs_and_resume_needs_no_cleaning_up() {
     let study = Study::new();
     study.write("tiny.toml", &sweep());
     let mut augreg = study.start(&launch());
-    study.wait_for(RUNNING_PAST_A_CHECKPOINT);
+    study.wait_for(PAST_A_CHECKPOINT);
     augreg.signal(Signal::INT);
-    let (status, stderr) = augreg.wait(Duration::from_secs(10));
+    let (status, stderr) = augreg.wait(Duration::from_mins(1));
     assert_eq!(status.code(), Some(130), "{stderr}");
     assert!(stderr.contains("augreg resume"), "it says how to go on: {stderr}");
     assert_eq!(study.workers(), Vec::<i32>::new());

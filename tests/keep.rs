@@ -73,7 +73,7 @@ fn a_job_that_two_sweeps_share_keeps_what_either_wants() {
         let mut augreg = study.start(&["launch", file]);
         study.wait_for(&format!("select 1 as n where (select count(*) from job) = {jobs}"));
         augreg.signal(Signal::INT);
-        augreg.wait(Duration::from_secs(20));
+        augreg.wait(Duration::from_mins(1));
     }
     study.expect(0, &["unpause"]);
     study.expect(0, &["launch", "b.toml"]);
@@ -86,12 +86,12 @@ fn a_job_that_two_sweeps_share_keeps_what_either_wants() {
 #[test]
 fn a_cancelled_job_keeps_its_state_and_the_next_attempt_clears_half_written_files() {
     let study = Study::new();
-    study.write("tiny.toml", &sweep("tiny", "none", "0").replace("epochs = 2", "epochs = 20"));
+    study.write("tiny.toml", &sweep("tiny", "none", "0").replace("epochs = 2", "epochs = 40"));
     let mut augreg = study.start(&["launch", "tiny.toml", "--checkpoint-seconds", "0.2"]);
     study.wait_for("select * from checkpoint");
     let job = job(&study, 0);
     study.expect(0, &["cancel", &job]);
-    augreg.wait(Duration::from_secs(30));
+    augreg.wait(Duration::from_mins(1));
     assert!(files(&study, &job).contains("latest.safetensors"), "a retry goes on from it");
     let shown = study.expect(0, &["show", &job]).stdout;
     assert!(shown.contains("latest.safetensors"), "{shown}");

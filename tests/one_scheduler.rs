@@ -75,11 +75,11 @@ fn a_launch_beside_a_running_one_registers_nothing_and_small_commands_work() {
 #[test]
 fn a_lock_of_a_dead_scheduler_is_taken_over_without_a_word() {
     let study = Study::new();
-    study.write("idle.toml", &idle("idle", 5_000));
+    study.write("idle.toml", &idle("idle", 50_000));
     let mut launch = study.start(&["--quiet", "launch", "idle.toml", "--workers", "1"]);
     study.wait_for("select * from result");
     kill(launch.id() as i32, Signal::KILL);
-    launch.wait(Duration::from_secs(10));
+    launch.wait(Duration::from_mins(1));
     let left = std::fs::read_to_string(study.root().join("lock")).expect("the file is left");
     assert!(left.contains(&holder(&launch)), "{left}");
 

@@ -2,16 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use augreg_tests::{COMMON, HEAD, Running, Study};
+use augreg_tests::{COMMON, HEAD, PAST_A_CHECKPOINT, Running, Study};
 use rustix::process::Signal;
 
-const RUNNING_PAST_A_CHECKPOINT: &str = "select a.* from attempt a join checkpoint c \
-     on c.job_id = a.job_id and c.attempt = a.number where a.state = 'running'";
 const RUNNING: &str = "select * from attempt where state = 'running'";
 
+/// Jobs long enough that a pause, of which the scheduler reads once a second, finds them at work.
 fn sweep(name: &str, seeds: &str) -> String {
     let head = HEAD.replace("\"tiny\"", &format!("\"{name}\""));
-    format!("{head}\n[pretrain]\ndataset = \"fashion\"\nseed = {seeds}\nepochs = 12\n{COMMON}")
+    format!("{head}\n[pretrain]\ndataset = \"fashion\"\nseed = {seeds}\nepochs = 40\n{COMMON}")
 }
 
 fn launch(study: &Study, file: &str) -> Running {
@@ -20,8 +19,7 @@ fn launch(study: &Study, file: &str) -> Running {
 
 #[test]
 fn a_pause_empties_the_devices_outlives_the_scheduler_and_changes_no_bit() {
-    // Long enough that a pause, of which the scheduler reads once a second, finds it at work.
-    let file = sweep("tiny", "[0, 1]").replace("epochs = 12", "epochs = 40");
+    let file = sweep("tiny", "[0, 1]");
     let study = Study::new();
     study.write("tiny.toml", &file);
     study.expect(0, &["launch", "tiny.toml"]);
@@ -30,7 +28,7 @@ fn a_pause_empties_the_devices_outlives_the_scheduler_and_changes_no_bit() {
     let study = Study::new();
     study.write("tiny.toml", &file);
     let mut augreg = launch(&study, "tiny.toml");
-    study.wait_for(RUNNING_PAST_A_CHECKPOINT);
+    study.wait_for(PAST_A_CHECKPOINT);
     let paused = study.expect(0, &["pause"]);
     assert!(paused.stderr.contains("the study is paused; nothing of it runs"), "{}", paused.stderr);
     assert!(study.query(&[RUNNING]).is_empty());
@@ -62,7 +60,7 @@ fn a_pause_empties_the_devices_outlives_the_scheduler_and_changes_no_bit() {
 #[test]
 fn a_draining_pause_lets_attempts_end_and_starts_nothing_more() {
     let study = Study::new();
-    study.write("tiny.toml", &sweep("tiny", "[0, 1, 2]").replace("epochs = 12", "epochs = 6"));
+    study.write("tiny.toml", &sweep("tiny", "[0, 1, 2]"));
     let mut augreg = study.start(&["launch", "tiny.toml", "--workers", "1"]);
     study.wait_for(RUNNING);
     study.expect(0, &["pause", "tiny", "--drain"]);
@@ -79,7 +77,7 @@ fn a_draining_pause_lets_attempts_end_and_starts_nothing_more() {
 fn a_paused_sweep_waits_while_the_others_of_a_run_and_shared_jobs_go_on() {
     let study = Study::new();
     study.write("a.toml", &sweep("a", "[0, 1, 2]"));
-    study.write("b.toml", &sweep("b", "[2, 3]").replace("epochs = 12", "epochs = [2, 12]"));
+    study.write("b.toml", &sweep("b", "[2, 3]").replace("epochs = 40", "epochs = [2, 40]"));
     for (file, name) in [("a.toml", "a"), ("b.toml", "b")] {
         let mut augreg = launch(&study, file);
         study.wait_for(&format!("select * from sweep where name = '{name}'"));

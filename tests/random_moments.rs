@@ -51,7 +51,7 @@ fn sweep() -> String {
     let common = COMMON.replace("evaluations = 2", "evaluations = 12");
     format!(
         "{HEAD}\n[pretrain]\ndataset = \"fashion\"\naugmentation = \"medium1\"\n\
-         regularization = 0.1\nseed = [0, 1]\nepochs = 22\n{common}"
+         regularization = 0.1\nseed = [0, 1]\nepochs = 60\n{common}"
     )
 }
 
@@ -186,7 +186,7 @@ impl Sweep {
         self.run();
         let Some(mut scheduler) = self.scheduler.take() else { return };
         scheduler.signal(signal);
-        let (status, stderr) = scheduler.wait(Duration::from_secs(20));
+        let (status, stderr) = scheduler.wait(Duration::from_mins(1));
         if signal == Signal::TERM {
             // One that had not begun to listen had not begun anything.
             let at_once = status.signal() == Some(Signal::TERM.as_raw());

@@ -2,21 +2,18 @@
 
 use std::time::Duration;
 
-use augreg_tests::{COMMON, HEAD, Study, kill};
+use augreg_tests::{COMMON, HEAD, PAST_A_CHECKPOINT, Study, kill};
 use insta::assert_snapshot;
 use rustix::process::Signal;
 
 fn sweep() -> String {
     format!(
-        "{HEAD}\n[pretrain]\ndataset = \"fashion\"\naugmentation = \"light2\"\nepochs = 20\n{COMMON}"
+        "{HEAD}\n[pretrain]\ndataset = \"fashion\"\naugmentation = \"light2\"\nepochs = 40\n{COMMON}"
     )
 }
 
 fn running(attempt: u32) -> String {
-    format!(
-        "select a.pid from attempt a join checkpoint c on c.job_id = a.job_id \
-         and c.attempt = a.number where a.state = 'running' and a.number = {attempt}"
-    )
+    format!("{PAST_A_CHECKPOINT} and a.number = {attempt}")
 }
 
 #[test]
@@ -30,7 +27,7 @@ fn a_job_that_was_killed_retried_cancelled_retried_again_and_finished_tells_all_
     study.wait_for(&running(2));
     let job = study.query(&["--columns", "id"])[0]["id"].clone();
     study.expect(0, &["cancel", &job]);
-    let (status, stderr) = launch.wait(Duration::from_secs(30));
+    let (status, stderr) = launch.wait(Duration::from_mins(1));
     assert_eq!(status.code(), Some(0), "{stderr}");
     study.expect(0, &["retry", &job]);
     study.expect(0, &[&["resume"][..], &flags].concat());

@@ -41,6 +41,13 @@ crop = "none"
 evaluations = 2
 "#;
 
+/// The attempts that are at work and have left a checkpoint: `job_id`, `number` and `pid`.
+///
+/// Jobs that are to be struck there must last far longer than it takes to see one and to strike,
+/// which is about a second: the next machine is faster.
+pub const PAST_A_CHECKPOINT: &str = "select a.job_id, a.number, a.pid from attempt a \
+     join checkpoint c on c.job_id = a.job_id and c.attempt = a.number where a.state = 'running'";
+
 /// A study folder that vanishes with the test.
 pub struct Study {
     folder: tempfile::TempDir,

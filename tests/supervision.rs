@@ -6,13 +6,10 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use augreg_tests::memory_group::MemoryGroup;
-use augreg_tests::{COMMON, HEAD, Running, Study, binary, kill};
+use augreg_tests::{COMMON, HEAD, PAST_A_CHECKPOINT, Running, Study, binary, kill};
 use rustix::process::Signal;
 
 type Row = BTreeMap<String, String>;
-
-const PAST_A_CHECKPOINT: &str = "select a.job_id, a.pid, a.number from attempt a join checkpoint c \
-     on c.job_id = a.job_id and c.attempt = a.number where a.state = 'running'";
 
 fn sweep(seeds: &str, epochs: u32) -> String {
     format!(
@@ -62,11 +59,11 @@ fn ended(study: &Study, row: &Row) -> Row {
 #[test]
 fn a_worker_that_hangs_crashes_or_is_killed_for_memory_costs_an_attempt_and_no_bit() {
     let undisturbed = Study::new();
-    undisturbed.write("tiny.toml", &sweep("[0, 1, 2]", 16));
+    undisturbed.write("tiny.toml", &sweep("[0, 1, 2]", 40));
     undisturbed.expect(0, &["launch", "tiny.toml", "--workers", "2"]);
 
     let study = Study::new();
-    study.write("tiny.toml", &sweep("[0, 1, 2]", 16));
+    study.write("tiny.toml", &sweep("[0, 1, 2]", 40));
     let mut augreg = launch(&study, &["--workers", "2", "--heartbeat-timeout", "4"]);
     let stopped = at_work(&study, &[]);
     kill(pid(&stopped), Signal::STOP);
