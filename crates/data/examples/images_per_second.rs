@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let began = Instant::now();
         let mut images = 0;
         for batch in loader {
-            images += batch?.labels.len();
+            images += batch?.examples.len();
         }
         let rate = images as f64 / began.elapsed().as_secs_f64();
         println!("{name:8}  {rate:>9.0} images/s at {resolution} × {resolution}");

@@ -26,8 +26,12 @@ pub struct Check {
 /// What a split holds.
 #[derive(Debug, Default)]
 pub struct SplitCheck {
-    /// How many examples each class has.
+    /// How many examples it holds.
+    pub examples: u64,
+    /// How many examples each class has; together more than there are where one has several.
     pub classes: Vec<u64>,
+    /// How many examples have no class.
+    pub without_class: u64,
     /// How many pictures are of each format, and how many examples are plain pixels.
     pub codecs: BTreeMap<String, u64>,
     /// The smallest width and height of any, and the largest.
@@ -39,8 +43,8 @@ pub struct SplitCheck {
 /// A picture that is there more than once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Duplicate {
-    /// Where it is, each with its split and class, in the order of splits.
-    pub copies: Vec<(SplitName, Place, u32)>,
+    /// Where it is, each with its split and classes, in the order of splits.
+    pub copies: Vec<(SplitName, Place, Vec<u32>)>,
 }
 
 impl Duplicate {
@@ -96,7 +100,7 @@ impl Check {
             .map(|copies| {
                 let copies = copies.iter().map(|(_, name, i)| {
                     let (split, i) = (&splits[name], *i as usize);
-                    (*name, split.place(i), split.label(i))
+                    (*name, split.place(i), split.classes(i).to_vec())
                 });
                 Duplicate { copies: copies.collect() }
             })
@@ -113,14 +117,13 @@ impl Check {
 }
 
 impl SplitCheck {
-    /// How many examples it holds.
-    #[must_use]
-    pub fn examples(&self) -> u64 {
-        self.classes.iter().sum()
-    }
-
     fn take(&mut self, split: &Split, i: usize, look: Look) {
-        self.classes[split.label(i) as usize] += 1;
+        let classes = split.classes(i);
+        self.examples += 1;
+        self.without_class += u64::from(classes.is_empty());
+        for class in classes {
+            self.classes[*class as usize] += 1;
+        }
         match look.found {
             Ok((width, height)) => {
                 let codec = look.codec.map_or("pixels".to_owned(), |codec| codec.to_string());

@@ -15,13 +15,23 @@ pub(crate) fn digest(bytes: &[u8]) -> Digest {
     *blake3::hash(bytes).as_bytes()
 }
 
-/// Hashes a source split: for every example in order its label, 4 bytes, and its digest.
+/// No class, so nothing else begins with it.
+const SET: u32 = u32::MAX;
+
+/// Hashes a source split: for every example in order its class, 4 bytes, and its digest. In the place
+/// of the class of an example that has not exactly one stand [`SET`], how many it has, and these.
 #[derive(Debug, Default)]
 pub(crate) struct Hasher(blake3::Hasher);
 
 impl Hasher {
-    pub(crate) fn add(&mut self, label: u32, digest: &Digest) {
-        self.0.update(&label.to_le_bytes()).update(digest);
+    pub(crate) fn add(&mut self, classes: &[u32], digest: &Digest) {
+        if classes.len() != 1 {
+            self.0.update(&SET.to_le_bytes()).update(&(classes.len() as u32).to_le_bytes());
+        }
+        for class in classes {
+            self.0.update(&class.to_le_bytes());
+        }
+        self.0.update(digest);
     }
 
     /// The hash in hex.
@@ -70,6 +80,28 @@ pub(crate) fn in_order<T: Send, E: Send>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn classes_count_and_where_one_set_ends_and_the_next_begins() {
+        let hash = |examples: &[&[u32]]| {
+            let mut hasher = Hasher::default();
+            for classes in examples {
+                hasher.add(classes, &[7; 32]);
+            }
+            hasher.finish()
+        };
+        let all: [&[&[u32]]; 6] = [
+            &[&[1, 2], &[3]],
+            &[&[1], &[2, 3]],
+            &[&[1, 2, 3], &[]],
+            &[&[], &[1, 2, 3]],
+            &[&[1]],
+            &[&[]],
+        ];
+        let hashes: std::collections::BTreeSet<_> =
+            all.iter().map(|examples| hash(examples)).collect();
+        assert_eq!(hashes.len(), all.len());
+    }
 
     #[test]
     fn results_come_in_order_and_the_first_error_ends_it() {

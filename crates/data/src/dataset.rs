@@ -112,8 +112,10 @@ impl Split {
         }
         let whole = Self { parts: parts.into(), chosen: None, len, channels };
         let Some(subset) = &identity.subset else { return Ok(whole) };
-        let labels: Vec<u32> = (0..len).map(|i| whole.label(i)).collect();
-        let chosen = subset::choose(&labels, identity.examples, subset);
+        // Which class, counts only where all have one.
+        let first = |i| whole.classes(i).first().copied().unwrap_or_default();
+        let classes: Vec<u32> = (0..len).map(first).collect();
+        let chosen = subset::choose(&classes, identity.examples, subset);
         if chosen.is_empty() || chosen.len() as u64 != identity.examples {
             let (wanted, available) = (identity.examples, len as u64);
             return Err(DataError::Subset { split: name, wanted, available });
@@ -152,15 +154,15 @@ impl Split {
         examples.picture(i, buffer)
     }
 
-    /// The label of example `i`.
+    /// The classes of example `i`, in ascending order: one, unless the labels are sets of classes.
     ///
     /// # Panics
     ///
     /// If `i` is not below [`Self::len`].
     #[must_use]
-    pub fn label(&self, i: usize) -> u32 {
+    pub fn classes(&self, i: usize) -> &[u32] {
         let (examples, i) = self.find(i);
-        examples.label(i)
+        examples.classes(i)
     }
 
     /// Where a person finds example `i`.

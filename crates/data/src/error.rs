@@ -216,6 +216,15 @@ pub enum DataError {
         /// How many there are.
         available: u64,
     },
+    /// A part by classes of a split whose examples have several.
+    #[error(
+        "the split `{}` cannot be divided by classes, for its labels are sets of classes: take a plain part of it, without `stratified` or a number a class",
+        split_name(*.split)
+    )]
+    SubsetOfSets {
+        /// The split's role.
+        split: SplitName,
+    },
     /// What has to be unpacked or packed cannot be written.
     #[error("failed to write `{}`{advice}", .path.display())]
     Write {

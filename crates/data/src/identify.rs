@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use augreg_spec::{
-    DatasetDefinition, DatasetIdentity, SourceRange, SplitIdentity, SplitName, Subset,
+    DatasetDefinition, DatasetIdentity, SourceRange, SplitIdentity, SplitName, Subset, SubsetSize,
 };
 
 use crate::DataError;
@@ -70,10 +70,16 @@ fn take_part(
     subset: &Subset,
     sources: &BTreeMap<String, Source>,
 ) -> Result<(), DataError> {
-    let labels: BTreeMap<_, _> =
-        sources.iter().map(|(name, source)| (name.as_str(), source.labels())).collect();
+    let by_class = subset.stratified || matches!(subset.size, SubsetSize::PerClass(_));
+    let used = |name: &str| split.ranges.iter().any(|range| range.source == name);
+    let of_sets = |(name, source): &(&String, &Source)| used(name) && !source.has_single_labels();
+    if by_class && sources.iter().any(|source| of_sets(&source)) {
+        return Err(DataError::SubsetOfSets { split: SplitName::Train });
+    }
+    let classes: BTreeMap<_, _> =
+        sources.iter().map(|(name, source)| (name.as_str(), source.first_classes())).collect();
     let all = split.ranges.iter().flat_map(|SourceRange { from, source, to }| {
-        labels[source.as_str()][*from as usize..*to as usize].iter().copied()
+        classes[source.as_str()][*from as usize..*to as usize].iter().copied()
     });
     let all: Vec<u32> = all.collect();
     let (wanted, identity) = subset::identity(&all, subset);

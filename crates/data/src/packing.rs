@@ -138,7 +138,7 @@ fn copy(
                 );
                 return Err(DataError::Column { path: path.to_owned(), what });
             }
-            writer.add(&example.bytes, examples.label(i)).map_err(|source| DataError::Write {
+            writer.add(&example.bytes, examples.classes(i)).map_err(|source| DataError::Write {
                 path: path.to_owned(),
                 source,
                 advice: ADVICE,

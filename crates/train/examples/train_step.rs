@@ -10,7 +10,7 @@
 use std::time::Instant;
 
 use augreg_spec::{AdamW, Loss, ModelSpec, Precision, Regularization};
-use augreg_train::{FlatAdamW, configure_threads, mean_loss, one_hot};
+use augreg_train::{FlatAdamW, configure_threads, mean_loss};
 use augreg_vit::{Architecture, Noise, Parameters, Vit};
 use tch::{Device, Kind, Tensor};
 
@@ -48,7 +48,7 @@ fn main() {
         (Kind::Float, Device::Cpu),
     );
     let labels = Tensor::randint(10, [batch], (Kind::Int64, Device::Cpu));
-    let targets = one_hot(&labels, 10);
+    let targets = labels.one_hot(10).to_kind(Kind::Float);
 
     let mut fastest = [f64::MAX; 3];
     let mut whole = Vec::new();

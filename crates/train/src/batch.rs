@@ -13,16 +13,11 @@ use tch::{Device, Kind, Tensor};
 /// Returns `[B, C, H, W]`.
 pub(crate) fn pixels(batch: &Batch, spec: &PretrainSpec, device: Device) -> Tensor {
     let side = i64::from(spec.resolution);
-    let shape = [batch.labels.len() as i64, i64::from(spec.dataset.channels), side, side];
+    let shape = [batch.examples.len() as i64, i64::from(spec.dataset.channels), side, side];
     let bytes = Tensor::from_data_size(&batch.images, &shape, Kind::Uint8);
     let mut floats = send(&bytes, device).to_kind(Kind::Float);
     let _ = floats.g_div_scalar_(255.0).g_mul_scalar_(2.0).g_sub_scalar_(1.0);
     floats
-}
-
-/// The labels of a batch, `[B]`.
-pub(crate) fn labels(batch: &Batch, device: Device) -> Tensor {
-    send(&Tensor::from_slice(&batch.labels), device)
 }
 
 /// A tensor on the device. A GPU takes it from pinned memory while the step before is still computed:

@@ -1,18 +1,18 @@
 //! Accuracy and loss over a whole split.
 
-use augreg_data::{Batch, DataError};
+use augreg_data::{Batch, DataError, Label};
 use augreg_spec::{Loss, PretrainSpec};
 use augreg_vit::Vit;
 use tch::{Device, Kind, Tensor};
 
-use crate::batch::{labels, pixels};
+use crate::batch::pixels;
 use crate::failure::Failure;
-use crate::loss::{mean_loss, one_hot};
+use crate::loss::{mean_loss, multi_hot};
 
 /// What an evaluation found.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Evaluation {
-    /// Share of examples whose largest logit is their label's, in [0, 1].
+    /// Share of examples whose largest logit is of a class that they have, in [0, 1].
     pub(crate) accuracy: f64,
     /// The training objective, mean over examples, without mixup or dropout.
     pub(crate) loss: f64,
@@ -36,7 +36,13 @@ impl Verdict {
     }
 }
 
-/// Evaluates the network on all `batches`, unless `interrupted` becomes true between two of them.
+/// Evaluates the network on all `batches`, unless `interrupted` becomes true between two of them. An
+/// example that has no class does not count.
+///
+/// # Source
+///
+/// `classification.py` among big_vision's evaluators: a prediction is right if the label of its class
+/// is 1, and examples of which all labels are 0 are left out.
 pub(crate) fn evaluate(
     vit: &Vit,
     spec: &PretrainSpec,
@@ -52,20 +58,38 @@ pub(crate) fn evaluate(
             return Ok(Verdict::Interrupted);
         }
         let batch = batch?;
-        let labels = labels(&batch, device);
+        let targets = multi_hot(&batch.labels, batch.examples.len(), spec.dataset.classes, device);
         let logits = vit.forward(&pixels(&batch, spec, device), None);
-        totals += batch_totals(spec.loss, &logits, &labels);
-        examples += batch.labels.len() as u64;
+        let labelled = labelled(&batch.labels);
+        totals += batch_totals(spec.loss, &logits, &targets, &labelled);
+        examples += labelled.len() as u64;
     }
     let [correct, loss] = [0, 1].map(|i| totals.double_value(&[i]) / examples.max(1) as f64);
     Ok(Verdict::Found(Evaluation { accuracy: correct, loss }))
 }
 
-/// Correct predictions and summed loss of a batch, `[2]` in 64-bit floats on the device.
-fn batch_totals(loss: Loss, logits: &Tensor, labels: &Tensor) -> Tensor {
-    let size = logits.size();
-    let correct = logits.argmax(1, false).eq_tensor(labels).sum(Kind::Double);
-    let loss = mean_loss(loss, logits, &one_hot(labels, size[1])) * size[0] as f64;
+/// The images that have a class, in order.
+fn labelled(labels: &[Label]) -> Vec<i64> {
+    let mut rows: Vec<_> = labels.iter().map(|label| i64::from(label.row)).collect();
+    rows.dedup();
+    rows
+}
+
+/// Correct predictions and summed loss of the images `labelled` of a batch, `[2]` in 64-bit floats on
+/// the device.
+fn batch_totals(loss: Loss, logits: &Tensor, targets: &Tensor, labelled: &[i64]) -> Tensor {
+    let images = labelled.len();
+    let (logits, targets) = if images as i64 == logits.size()[0] {
+        (logits.shallow_clone(), targets.shallow_clone())
+    } else {
+        let rows = Tensor::from_slice(labelled).to_device(logits.device());
+        (logits.index_select(0, &rows), targets.index_select(0, &rows))
+    };
+    if images == 0 {
+        return Tensor::zeros([2], (Kind::Double, logits.device()));
+    }
+    let correct = targets.gather(1, &logits.argmax(1, true), false).sum(Kind::Double);
+    let loss = mean_loss(loss, &logits, &targets) * images as f64;
     Tensor::stack(&[correct, loss.to_kind(Kind::Double)], 0)
 }
 
@@ -76,12 +100,34 @@ mod tests {
     #[test]
     fn a_batch_counts_its_hits_and_sums_its_loss() {
         let logits = Tensor::from_slice(&[3.0f32, 0.0, 0.0, 1.0, 2.0, 0.0]).view([2, 3]);
-        let labels = Tensor::from_slice(&[0i64, 2]);
-        let totals = batch_totals(Loss::Softmax, &logits, &labels);
+        let labels = [(0, 0), (1, 2)].map(|(row, class)| Label { row, class });
+        let targets = multi_hot(&labels, 2, 3, Device::Cpu);
+        let totals = batch_totals(Loss::Softmax, &logits, &targets, &labelled(&labels));
         let softmax =
             |own: f64, others: [f64; 2]| (own.exp() + others[0].exp() + others[1].exp()).ln() - own;
         let expected = softmax(3.0, [0.0, 0.0]) + softmax(0.0, [1.0, 2.0]);
         assert!((totals.double_value(&[0]) - 1.0).abs() < 1e-12);
         assert!((totals.double_value(&[1]) - expected).abs() < 1e-5);
+    }
+
+    #[test]
+    fn any_class_of_an_image_is_a_hit_and_an_image_without_one_does_not_count() {
+        let logits =
+            Tensor::from_slice(&[3.0f32, 0.0, 1.0, 9.0, 9.0, 9.0, 0.0, 1.0, 2.0, 0.0, 5.0, 0.0]);
+        let logits = logits.view([4, 3]);
+        let labels = [(0, 0), (0, 2), (2, 1), (2, 2), (3, 0), (3, 2)];
+        let labels = labels.map(|(row, class)| Label { row, class });
+        let targets = multi_hot(&labels, 4, 3, Device::Cpu);
+        let rows = labelled(&labels);
+        assert_eq!(rows, [0, 2, 3]);
+        let totals = batch_totals(Loss::Sigmoid, &logits, &targets, &rows);
+        assert!((totals.double_value(&[0]) - 2.0).abs() < 1e-12);
+        let xent = |x: f64, target: f64| (1.0 + x.exp()).ln() - target * x;
+        let each = [(3.0, 1.0), (0.0, 0.0), (1.0, 1.0), (0.0, 0.0), (1.0, 1.0), (2.0, 1.0)];
+        let last = [(0.0, 1.0), (5.0, 0.0), (0.0, 1.0)];
+        let expected: f64 = each.iter().chain(&last).map(|&(x, target)| xent(x, target)).sum();
+        assert!((totals.double_value(&[1]) - expected).abs() < 1e-5);
+        let nothing = batch_totals(Loss::Sigmoid, &logits, &targets.zeros_like(), &[]);
+        assert_eq!(nothing.double_value(&[0]).to_bits(), 0);
     }
 }

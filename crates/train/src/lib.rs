@@ -31,7 +31,7 @@ pub use cache::DatasetCache;
 pub use device::configure_threads;
 pub use execute::{End, Host, execute};
 pub use failure::Failure;
-pub use loss::{mean_loss, one_hot};
+pub use loss::mean_loss;
 pub use mixup::Mixup;
 pub use schedule::factor;
 pub use sgd::FlatSgd;

@@ -236,7 +236,7 @@ impl<'a> Job<'a> {
                 journal_micro_batch(self.host, self.trainer.micro_batch)?;
             }
             self.progress.set(self.trainer.step);
-            let (images, time) = (batch.labels.len() as u64, started.elapsed());
+            let (images, time) = (batch.examples.len() as u64, started.elapsed());
             for throughput in [&mut self.pace.all, &mut self.pace.metric, &mut self.pace.beat] {
                 throughput.add(images, time);
             }

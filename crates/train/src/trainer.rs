@@ -11,10 +11,10 @@ use augreg_vit::{Architecture, Noise, Parameters, Vit, sha256};
 use tch::{Device, Kind, Tensor};
 
 use crate::adamw::FlatAdamW;
-use crate::batch::{labels, pixels};
+use crate::batch::pixels;
 use crate::drawn::Drawn;
 use crate::failure::Failure;
-use crate::loss::{mean_loss, one_hot};
+use crate::loss::{mean_loss, multi_hot};
 use crate::losses::Losses;
 use crate::micro_batch;
 use crate::mixup::Mixup;
@@ -87,7 +87,8 @@ impl<'a> Trainer<'a> {
     pub(crate) fn update(&mut self, batch: &Batch) -> Result<(), Failure> {
         let (spec, step) = (self.spec, self.step);
         let mut images = pixels(batch, spec, self.device);
-        let mut targets = one_hot(&labels(batch, self.device), i64::from(spec.dataset.classes));
+        let mut targets =
+            multi_hot(&batch.labels, batch.examples.len(), spec.dataset.classes, self.device);
         if let Some(mixup) = self.mixup {
             let lambda = mixup.lambda(step);
             images = Mixup::mix(lambda, &images);

@@ -1,7 +1,7 @@
 //! The first loss of the study's runs, before anything is learnt.
 
 use augreg_spec::{Loss, ModelSpec, Regularization};
-use augreg_train::{mean_loss, one_hot};
+use augreg_train::mean_loss;
 use augreg_vit::{Architecture, Noise, Parameters, Vit};
 use tch::{Device, Kind, Tensor};
 
@@ -19,7 +19,7 @@ fn the_sigmoid_loss_begins_where_the_studys_does() {
             let vit = Vit::new(architecture, &parameters, Regularization::default());
             let images = Tensor::rand([3, 3, 32, 32], (Kind::Float, Device::Cpu)) * 2.0 - 1.0;
             let labels = Tensor::from_slice(&[0i64, 7, 999]);
-            let targets = one_hot(&labels, i64::from(classes));
+            let targets = labels.one_hot(i64::from(classes)).to_kind(Kind::Float);
             let loss = mean_loss(Loss::Sigmoid, &vit.forward(&images, Some(NOISE)), &targets);
             let loss = loss.double_value(&[]);
             assert!((loss - expected).abs() < 5e-5, "{name}, {classes} classes: {loss}");

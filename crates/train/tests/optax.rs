@@ -1,7 +1,7 @@
 //! Whole trajectories against optax: a tiny network, 50 steps, with gradients of its own.
 
 use augreg_spec::{AdamW, Loss, ModelSpec, Precision, Regularization};
-use augreg_train::{FlatAdamW, FlatSgd, factor, mean_loss, one_hot};
+use augreg_train::{FlatAdamW, FlatSgd, factor, mean_loss};
 use augreg_vit::{Architecture, Noise, Parameters, TensorSpec, Vit};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
@@ -31,7 +31,7 @@ fn train(name: &str, mut update: impl FnMut(&Parameters, Tensor, u64)) -> [f64; 
     for step in 0..STEPS {
         let images = fill(&[4, 3, 12, 12], 0.5 + step as f64, 1.0);
         let labels: Vec<_> = (0..4).map(|b| (step as i64 + b) % 5).collect();
-        let targets = one_hot(&Tensor::from_slice(&labels), 5);
+        let targets = Tensor::from_slice(&labels).one_hot(5).to_kind(Kind::Float);
         let loss = mean_loss(Loss::Sigmoid, &vit.forward(&images, Some(NOISE)), &targets);
         if step.is_multiple_of(10) {
             let expected = golden["losses"][step as usize / 10].as_f64().expect("a number");

@@ -23,6 +23,7 @@ use crate::DataError;
 use crate::cache::{self, Fingerprint};
 use crate::content::{Hasher, digest, in_order};
 use crate::index::{Index, Kind, Names, Places, Summary, read_whole};
+use crate::labels::Labels;
 use crate::order::Permutation;
 
 /// Pictures hashed by a thread in one go.
@@ -75,7 +76,7 @@ pub(crate) fn open(
 ) -> Result<Index, DataError> {
     let classes = class_names(splits)?;
     let folders: Vec<PathBuf> = classes.iter().map(|class| splits[split].join(class)).collect();
-    let (mut names, mut labels) = (Names::default(), Vec::new());
+    let (mut names, mut labels) = (Names::default(), Labels::default());
     let mut fingerprint = Fingerprint::new(source, split);
     let mut class = 0;
     in_order(
@@ -87,14 +88,14 @@ pub(crate) fn open(
                 fingerprint.text(name.as_bytes());
                 fingerprint.stat(&metadata);
                 names.push(&name);
-                labels.push(class);
+                labels.push(&[class]);
             }
             class += 1;
             Ok::<_, DataError>(())
         },
     )?;
     names.shrink();
-    labels.shrink_to_fit();
+    labels.shrink();
     let places = Places::Files { folders, names };
     let mut index = Index { places, labels, order: None, summary: Summary::default() };
     let entry = fingerprint.name();
@@ -145,8 +146,7 @@ fn pictures(folder: &Path) -> Result<Vec<(OsString, fs::Metadata)>, DataError> {
 
 /// The hash of all pictures and their classes: every byte is read once.
 fn content(index: &Index) -> Result<String, DataError> {
-    let mut hasher = Hasher::default();
-    let mut labels = index.labels.iter();
+    let (mut hasher, mut next) = (Hasher::default(), 0);
     let digests = |chunk: usize| {
         let mut buffer = Vec::new();
         let examples = chunk * CHUNK..index.len().min((chunk + 1) * CHUNK);
@@ -160,8 +160,9 @@ fn content(index: &Index) -> Result<String, DataError> {
         digests.collect::<Result<Vec<_>, _>>()
     };
     in_order(index.len().div_ceil(CHUNK), digests, |digests| {
-        for (label, digest) in labels.by_ref().zip(&digests) {
-            hasher.add(*label, digest);
+        for digest in &digests {
+            hasher.add(index.classes(next), digest);
+            next += 1;
         }
         Ok(())
     })?;

@@ -1,5 +1,5 @@
-//! NumPy archives: 8-bit images `[count, height, width]` or `[…, 1 or 3]`, and whole numbers as
-//! labels, `[count]` or `[count, 1]`.
+//! NumPy archives: 8-bit images `[count, height, width]` or `[…, 1 or 3]`, and as labels either whole
+//! numbers, `[count]` or `[count, 1]`, or a 1 for each class that an image has, `[count, classes]`.
 //!
 //! The path is a folder with an archive a source split (`train.npz` with the arrays `images` and
 //! `labels`), or one archive of all, in which names tell: `train_images` and `train_labels`
@@ -15,7 +15,7 @@ use augreg_spec::DataSource;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::labels;
+use super::classes;
 use super::npy::{self, Header};
 use super::pack::{self, Writer};
 use super::shards;
@@ -23,6 +23,7 @@ use crate::DataError;
 use crate::cache;
 use crate::content::{Hasher, digest};
 use crate::index::{Holder, Index, Kind, Layout, Places, Spans, Summary};
+use crate::labels::Labels;
 use crate::place::Place;
 
 /// What arrays of images and of labels are usually called.
@@ -104,7 +105,7 @@ pub(crate) fn open(source: &DataSource, split: &str, arrays: &Arrays) -> Result<
         return Ok(known);
     }
     let mut archive = Archive::open(&arrays.archive)?;
-    let labels = archive.labels(&arrays.labels)?;
+    let (labels, classes) = archive.labels(&arrays.labels)?;
     let images = archive.images(&arrays.images)?;
     if images.count != labels.len() {
         return Err(DataError::Column {
@@ -122,7 +123,7 @@ pub(crate) fn open(source: &DataSource, split: &str, arrays: &Arrays) -> Result<
         let len = images.kind.len().unwrap_or_default() as u64;
         let mut hasher = Hasher::default();
         archive.each(&arrays.images, &images, |i, bytes| {
-            hasher.add(labels[i], &digest(bytes));
+            hasher.add(labels.get(i), &digest(bytes));
             Ok(())
         })?;
         let layout = Layout::Even { start, len };
@@ -131,6 +132,7 @@ pub(crate) fn open(source: &DataSource, split: &str, arrays: &Arrays) -> Result<
             content: hasher.finish(),
             count: labels.len() as u64,
             kind: images.kind,
+            classes,
             ..Summary::default()
         };
         let mut index = Index { places: Places::Spans(spans), labels, order: None, summary };
@@ -142,7 +144,7 @@ pub(crate) fn open(source: &DataSource, split: &str, arrays: &Arrays) -> Result<
     let written = cache::write_whole(&path, |file| {
         let mut writer = Writer::new(file);
         let copied = archive.each(&arrays.images, &images, |i, bytes| {
-            writer.add(bytes, labels[i]).map_err(|source| DataError::Write {
+            writer.add(bytes, labels.get(i)).map_err(|source| DataError::Write {
                 path: path.clone(),
                 source,
                 advice: cache::ADVICE,
@@ -153,7 +155,7 @@ pub(crate) fn open(source: &DataSource, split: &str, arrays: &Arrays) -> Result<
             return Err(std::io::Error::other("the data cannot be copied"));
         }
         let origin = Holder { path: arrays.archive.clone(), examples: labels.len() as u64 };
-        writer.finish(images.kind, None, Vec::new(), vec![origin], None)
+        writer.finish(images.kind, classes, Vec::new(), vec![origin], None)
     });
     match (written, failure) {
         (Ok(()), _) => {}
@@ -210,7 +212,8 @@ impl<'a> Archive<'a> {
         DataError::Column { path: self.path.to_owned(), what }
     }
 
-    fn labels(&mut self, name: &str) -> Result<Vec<u32>, DataError> {
+    /// The labels, and how many classes they could name, if that is to be seen.
+    fn labels(&mut self, name: &str) -> Result<(Labels, Option<u32>), DataError> {
         let (header, bytes) = {
             let path = self.path;
             let mut member = member(path, &mut self.zip, name)?;
@@ -223,19 +226,32 @@ impl<'a> Archive<'a> {
                 .map_err(|e| damaged(path, &e.to_string()))?;
             (header, bytes)
         };
-        let fits = matches!(header.shape[..], [_] | [_, 1]);
-        let numbers = npy::integers(&header.kind, &bytes).filter(|_| fits).ok_or_else(|| {
+        let columns = match header.shape[..] {
+            [_] => Some(1),
+            [_, columns] if columns > 0 => Some(columns),
+            _ => None,
+        };
+        let numbers = npy::integers(&header.kind, &bytes).zip(columns);
+        let (numbers, columns) = numbers.ok_or_else(|| {
             self.column(format!(
                 "the labels `{name}` are of kind `{}` and shape {:?}: they must be whole numbers, one \
-                 an image",
+                 an image, or a 0 or 1 for every image and class",
                 header.kind, header.shape
             ))
         })?;
         if Some(numbers.len()) != header.count() {
             return Err(damaged(self.path, &format!("`{name}` is cut off")));
         }
-        let numbers = numbers.into_iter().enumerate();
-        numbers.map(|(i, label)| labels::class(label, || Place::row(self.path, i as u64))).collect()
+        let mut labels = Labels::default();
+        for (i, numbers) in numbers.chunks_exact(columns).enumerate() {
+            let place = || Place::row(self.path, i as u64);
+            match numbers {
+                [class] => labels.push(&[classes::class(*class, place)?]),
+                _ => labels.push(&classes::marked(numbers, place)?),
+            }
+        }
+        labels.shrink();
+        Ok((labels, (columns > 1).then_some(columns as u32)))
     }
 
     fn images(&mut self, name: &str) -> Result<Images, DataError> {

@@ -16,8 +16,9 @@ use augreg_spec::DataSource;
 use super::shards;
 use crate::DataError;
 use crate::cache;
-use crate::content::{self, Digest, Hasher, digest};
+use crate::content::{self, Hasher, digest};
 use crate::index::{Holder, Index, Indexed, Kind, Layout, Origin, Places, Spans, Summary, stored};
+use crate::labels::Labels;
 use crate::place::Place;
 
 const MAGIC: &[u8; 8] = b"AUGREGPK";
@@ -31,7 +32,7 @@ pub(crate) struct Writer<'a> {
     at: u64,
     starts: Vec<u64>,
     lengths: Vec<u32>,
-    labels: Vec<u32>,
+    labels: Labels,
     hasher: Hasher,
 }
 
@@ -42,23 +43,19 @@ impl<'a> Writer<'a> {
             at: 0,
             starts: Vec::new(),
             lengths: Vec::new(),
-            labels: Vec::new(),
+            labels: Labels::default(),
             hasher: Hasher::default(),
         }
     }
 
-    /// Appends an example.
-    pub(crate) fn add(&mut self, bytes: &[u8], label: u32) -> io::Result<()> {
-        self.add_hashed(bytes, label, &digest(bytes))
-    }
-
-    fn add_hashed(&mut self, bytes: &[u8], label: u32, digest: &Digest) -> io::Result<()> {
+    /// Appends an example of these classes, in ascending order.
+    pub(crate) fn add(&mut self, bytes: &[u8], classes: &[u32]) -> io::Result<()> {
         self.out.write_all(bytes)?;
         let len = u32::try_from(bytes.len()).map_err(io::Error::other)?;
-        self.hasher.add(label, digest);
+        self.hasher.add(classes, &digest(bytes));
         self.starts.push(self.at);
         self.lengths.push(len);
-        self.labels.push(label);
+        self.labels.push(classes);
         self.at += bytes.len() as u64;
         Ok(())
     }
@@ -111,7 +108,7 @@ pub(crate) fn open_checked(
     let entry = shards::fingerprint(source, split, std::slice::from_ref(path))?;
     let _alone = cache::alone();
     if cache::load(&entry).is_none_or(|known| known.summary != index.summary) {
-        let mut hasher = Hasher::default();
+        let (mut hasher, mut next) = (Hasher::default(), 0);
         let indexed = Indexed::new(index);
         content::in_order(
             indexed.index.len().div_ceil(CHUNK),
@@ -120,13 +117,14 @@ pub(crate) fn open_checked(
                 let examples = chunk * CHUNK..indexed.index.len().min((chunk + 1) * CHUNK);
                 let digests = examples.map(|i| {
                     indexed.read(i, &mut buffer)?;
-                    Ok((indexed.index.labels[i], digest(&buffer)))
+                    Ok(digest(&buffer))
                 });
                 digests.collect::<Result<Vec<_>, DataError>>()
             },
             |digests| {
-                for (label, digest) in &digests {
-                    hasher.add(*label, digest);
+                for digest in &digests {
+                    hasher.add(indexed.index.classes(next), digest);
+                    next += 1;
                 }
                 Ok(())
             },

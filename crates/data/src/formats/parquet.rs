@@ -1,5 +1,5 @@
 //! Parquet files as Hugging Face's `datasets` writes them: a column of pictures, `struct<bytes,
-//! path>` or plain bytes, and a column of labels.
+//! path>` or plain bytes, and a column of labels, each a class or a list of classes.
 //!
 //! In a table no row can be read without the page around it, and small pictures come by the thousand
 //! a page. So the first look at a table writes its pictures as a pack into the cache, which reads
@@ -15,10 +15,10 @@ use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{ByteArray, DataType};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
-use parquet::schema::types::SchemaDescriptor;
+use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 
 use super::pack::{self, Writer};
-use super::{labels, shards};
+use super::{classes, shards};
 use crate::DataError;
 use crate::cache;
 use crate::index::{Holder, Index, Kind, Places};
@@ -150,32 +150,33 @@ impl<'a> Table<'a> {
         let reader = |column| group.get_column_reader(column).map_err(|e| fault(row, &e));
         let (mut images, mut labels) = (reader(self.image)?, reader(self.label)?);
         let schema = self.file.metadata().file_metadata().schema_descr();
-        let most = [self.image, self.label].map(|column| schema.column(column).max_def_level());
+        let most = schema.column(self.image).max_def_level();
+        let label = schema.column(self.label);
         let end = row + u64::try_from(group.metadata().num_rows()).unwrap_or(0);
         while row < end {
             let wanted = ROWS.min((end - row) as usize);
-            let pictures = pictures(&mut images, most[0], wanted).map_err(|e| fault(row, &e))?;
-            let classes = integers(&mut labels, most[1], wanted).map_err(|e| fault(row, &e))?;
-            if pictures.len() != wanted || classes.len() != wanted {
+            let pictures = pictures(&mut images, most, wanted).map_err(|e| fault(row, &e))?;
+            let found = labels_of(&mut labels, &label, wanted).map_err(|e| fault(row, &e))?;
+            if pictures.len() != wanted || found.len() != wanted {
                 let what = format!(
                     "the file has {} pictures and {} labels for {wanted} rows from here: it is damaged",
                     pictures.len(),
-                    classes.len()
+                    found.len()
                 );
                 let place = Place::row(self.path, row);
                 return Err(Fault::Data(DataError::Damaged { place, what }));
             }
-            for (picture, class) in pictures.iter().zip(classes) {
+            for (picture, numbers) in pictures.iter().zip(found) {
                 let place = || Place::row(self.path, row);
-                let class = class.ok_or_else(|| DataError::BadLabel {
+                let numbers = numbers.ok_or_else(|| DataError::BadLabel {
                     place: place(),
                     found: "missing".to_owned(),
                     wanted: "every row needs one: leave the row out, or correct it".to_owned(),
                 })?;
-                let class = labels::class(class, place)?;
+                let classes = classes::classes(&numbers, place)?;
                 // A row without a picture is an example that cannot be decoded, as an empty file.
                 let bytes = picture.as_ref().map_or(&[][..], ByteArray::data);
-                writer.add(bytes, class).map_err(Fault::Write)?;
+                writer.add(bytes, &classes).map_err(Fault::Write)?;
                 row += 1;
             }
         }
@@ -185,13 +186,17 @@ impl<'a> Table<'a> {
     /// What Hugging Face's metadata call the classes of the label column.
     fn class_names(&self) -> Vec<String> {
         let metadata = self.file.metadata().file_metadata();
-        let label = metadata.schema_descr().column(self.label).path().string();
+        let column = metadata.schema_descr().column(self.label);
+        let label = column.path().parts()[0].clone();
         let features = metadata.key_value_metadata().and_then(|entries| {
             let entry = entries.iter().find(|entry| entry.key == "huggingface")?;
             serde_json::from_str::<serde_json::Value>(entry.value.as_deref()?).ok()
         });
         let names = features.and_then(|value| {
-            let names = value.pointer("/info/features")?.get(&label)?.get("names")?.as_array()?;
+            let feature = value.pointer("/info/features")?.get(&label)?;
+            // Of a list the names are those of what is in it.
+            let names =
+                feature.get("names").or_else(|| feature.pointer("/feature/names"))?.as_array()?;
             names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
         });
         names.unwrap_or_default()
@@ -222,9 +227,15 @@ fn column(
                 }
                 _ => false,
             };
-            fits && column.max_rep_level() == 0
-                && parts[0] == *name
-                && (parts.len() == 1 || tail.is_some_and(|tail| parts[1..] == [tail.to_owned()]))
+            fits && parts[0] == *name
+                && match tail {
+                    Some(tail) => {
+                        column.max_rep_level() == 0
+                            && (parts.len() == 1 || parts[1..] == [tail.to_owned()])
+                    }
+                    // A number, or `name.list.element`, whatever these two are called.
+                    None => [(1, 0), (3, 1)].contains(&(parts.len(), column.max_rep_level())),
+                }
         })
     })
 }
@@ -241,20 +252,53 @@ fn pictures(
     }
 }
 
-/// The next `rows` values of a column of whole numbers; none where there is none.
-fn integers(
+/// The next `rows` labels, numbers or lists of numbers; none where there is none, or one is missing.
+fn labels_of(
     column: &mut ColumnReader,
-    most: i16,
+    of: &ColumnDescriptor,
     rows: usize,
-) -> Result<Vec<Option<i64>>, ParquetError> {
+) -> Result<Vec<Option<Vec<i64>>>, ParquetError> {
     match column {
-        ColumnReader::Int64ColumnReader(column) => values(column, most, rows),
-        ColumnReader::Int32ColumnReader(column) => {
-            let found = values(column, most, rows)?;
-            Ok(found.into_iter().map(|value| value.map(i64::from)).collect())
-        }
+        ColumnReader::Int64ColumnReader(column) => numbers(column, of, rows),
+        ColumnReader::Int32ColumnReader(column) => numbers(column, of, rows),
         _ => Err(ParquetError::General("the column of labels holds no whole numbers".to_owned())),
     }
+}
+
+/// [`labels_of`] one type of number.
+fn numbers<T: DataType>(
+    column: &mut ColumnReaderImpl<T>,
+    of: &ColumnDescriptor,
+    rows: usize,
+) -> Result<Vec<Option<Vec<i64>>>, ParquetError>
+where
+    i64: From<T::T>,
+{
+    let most = of.max_def_level();
+    if of.max_rep_level() == 0 {
+        let found = values(column, most, rows)?.into_iter();
+        return Ok(found.map(|number| number.map(|number| vec![number.into()])).collect());
+    }
+    let (mut definitions, mut repetitions, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    column.read_records(rows, Some(&mut definitions), Some(&mut repetitions), &mut values)?;
+    // Below `most` come: a number that is missing, where it may be; an empty list; no list.
+    let empty = most - 1 - i16::from(of.self_type().is_optional());
+    let mut values = values.into_iter();
+    let mut found: Vec<Option<Vec<i64>>> = Vec::with_capacity(rows);
+    for (definition, repetition) in definitions.into_iter().zip(repetitions) {
+        if repetition == 0 {
+            found.push((definition >= empty).then(Vec::new));
+        }
+        if definition == most {
+            let numbers = found.last_mut().and_then(Option::as_mut);
+            numbers.into_iter().zip(values.next()).for_each(|(all, one)| all.push(one.into()));
+        } else if definition > empty
+            && let Some(last) = found.last_mut()
+        {
+            *last = None;
+        }
+    }
+    Ok(found)
 }
 
 /// The next `rows` values of a column in which what is there has the definition level `most`.

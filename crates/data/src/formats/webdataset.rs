@@ -1,6 +1,7 @@
 //! Tar shards as the `WebDataset` library reads them: neighbouring members with one key, the name up
 //! to its first dot, are one example. Its picture is the member `.jpg`, `.jpeg`, `.png` or `.webp`,
-//! its class the number in `.cls`, else under `label` in `.json`; other members do not count.
+//! its class the number in `.cls`, else under `label` in `.json`, where there may also be a list of
+//! numbers, its classes; other members do not count.
 //!
 //! Shards must be plain: in a compressed one no example can be found without unpacking it all. A
 //! shard without the empty blocks that end every tar has been cut off, and is refused as one whose
@@ -14,12 +15,13 @@ use std::path::{Path, PathBuf};
 use augreg_spec::DataSource;
 use tar::Archive;
 
-use super::labels;
+use super::classes;
 use super::shards;
 use crate::DataError;
 use crate::cache;
 use crate::content::{Digest, Hasher, digest, in_order};
 use crate::index::{Index, Kind, Layout, Places, Spans, Summary};
+use crate::labels::Labels;
 use crate::place::Place;
 
 /// Tar's unit.
@@ -33,7 +35,7 @@ const LONGEST_LABEL: u64 = 1 << 20;
 struct Shard {
     starts: Vec<u64>,
     lengths: Vec<u32>,
-    labels: Vec<u32>,
+    labels: Labels,
     digests: Vec<Digest>,
 }
 
@@ -42,9 +44,9 @@ struct Sample {
     key: String,
     start: u64,
     picture: Option<(u64, u32, Digest)>,
-    label: Option<u32>,
-    /// The label of a `.json`, which counts where there is no other.
-    json: Option<u32>,
+    classes: Option<Vec<u32>>,
+    /// Those of a `.json`, which count where there are no others.
+    json: Option<Vec<u32>>,
 }
 
 /// What a member is to its example.
@@ -87,7 +89,7 @@ pub(crate) fn open(
 
 /// Reads all shards once.
 fn scan(source: &DataSource, files: &[PathBuf]) -> Result<Index, DataError> {
-    let (mut starts, mut lengths, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut starts, mut lengths, mut labels) = (Vec::new(), Vec::new(), Labels::default());
     let mut firsts = Vec::new();
     let mut hasher = Hasher::default();
     in_order(
@@ -95,18 +97,18 @@ fn scan(source: &DataSource, files: &[PathBuf]) -> Result<Index, DataError> {
         |shard| Reader { source, path: &files[shard], size: 0 }.read(),
         |shard| {
             firsts.push(labels.len() as u64);
-            for (label, digest) in shard.labels.iter().zip(&shard.digests) {
-                hasher.add(*label, digest);
+            for (i, digest) in shard.digests.iter().enumerate() {
+                hasher.add(shard.labels.get(i), digest);
             }
             starts.extend(shard.starts);
             lengths.extend(shard.lengths);
-            labels.extend(shard.labels);
+            labels.append(&shard.labels);
             Ok(())
         },
     )?;
     starts.shrink_to_fit();
     lengths.shrink_to_fit();
-    labels.shrink_to_fit();
+    labels.shrink();
     let summary = Summary {
         content: hasher.finish(),
         count: labels.len() as u64,
@@ -177,7 +179,7 @@ impl Reader<'_> {
                     key: key.to_owned(),
                     start,
                     picture: None,
-                    label: None,
+                    classes: None,
                     json: None,
                 });
             }
@@ -198,9 +200,9 @@ impl Reader<'_> {
                     })?;
                     sample.picture.replace((start, len, digest(&bytes))).is_some()
                 }
-                Role::Label => sample.label.replace(self.number(start, &bytes)?).is_some(),
+                Role::Label => sample.classes.replace(vec![self.number(start, &bytes)?]).is_some(),
                 Role::Json | Role::Other => {
-                    sample.json = self.key_in_json(&name, start, &bytes)?.or(sample.json);
+                    sample.json = self.key_in_json(&name, start, &bytes)?.or(sample.json.take());
                     false
                 }
             };
@@ -222,12 +224,12 @@ impl Reader<'_> {
 
     /// Takes in an example that has no member more.
     fn finish(&self, sample: Option<Sample>, shard: &mut Shard) -> Result<(), DataError> {
-        let Some(Sample { key, start, picture, label, json }) = sample else { return Ok(()) };
-        match (picture, label.or(json)) {
-            (Some((start, len, digest)), Some(label)) => {
+        let Some(Sample { key, start, picture, classes, json }) = sample else { return Ok(()) };
+        match (picture, classes.or(json)) {
+            (Some((start, len, digest)), Some(classes)) => {
                 shard.starts.push(start);
                 shard.lengths.push(len);
-                shard.labels.push(label);
+                shard.labels.push(&classes);
                 shard.digests.push(digest);
                 Ok(())
             }
@@ -270,7 +272,7 @@ impl Reader<'_> {
     fn number(&self, start: u64, bytes: &[u8]) -> Result<u32, DataError> {
         let text = String::from_utf8_lossy(bytes);
         match text.trim().parse() {
-            Ok(label) => labels::class(label, || Place::byte(self.path, start)),
+            Ok(label) => classes::class(label, || Place::byte(self.path, start)),
             Err(_) => Err(DataError::BadLabel {
                 place: Place::byte(self.path, start),
                 found: format!("`{}`", text.trim().chars().take(40).collect::<String>()),
@@ -279,20 +281,31 @@ impl Reader<'_> {
         }
     }
 
-    /// The label in a `.json`, if it has one.
-    fn key_in_json(&self, name: &str, start: u64, bytes: &[u8]) -> Result<Option<u32>, DataError> {
+    /// The classes in a `.json`, if it has a label.
+    fn key_in_json(
+        &self,
+        name: &str,
+        start: u64,
+        bytes: &[u8],
+    ) -> Result<Option<Vec<u32>>, DataError> {
         let value: serde_json::Value = serde_json::from_slice(bytes)
             .map_err(|error| self.damaged(start, format!("`{name}` is no JSON: {error}")))?;
         let key = self.source.reading.label.as_deref().unwrap_or("label");
         let Some(found) = value.get(key) else { return Ok(None) };
         let place = || Place::byte(self.path, start);
-        let Some(label) = found.as_i64() else {
+        let numbers: Option<Vec<i64>> = match found {
+            serde_json::Value::Array(labels) => {
+                labels.iter().map(serde_json::Value::as_i64).collect()
+            }
+            label => label.as_i64().map(|label| vec![label]),
+        };
+        let Some(numbers) = numbers else {
             return Err(DataError::BadLabel {
                 place: place(),
                 found: found.to_string().chars().take(40).collect(),
-                wanted: format!("`{key}` must be one number, the class"),
+                wanted: format!("`{key}` must be a number, the class, or a list of numbers"),
             });
         };
-        labels::class(label, place).map(Some)
+        classes::classes(&numbers, place).map(Some)
     }
 }

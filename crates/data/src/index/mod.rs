@@ -15,6 +15,7 @@ pub(crate) use indexed::{Indexed, read_whole};
 pub(crate) use names::Names;
 pub(crate) use spans::{Holder, Layout, Spans};
 
+use crate::labels::Labels;
 use crate::order::Permutation;
 use crate::place::Place;
 
@@ -22,8 +23,8 @@ use crate::place::Place;
 #[derive(Debug)]
 pub(crate) struct Index {
     pub(crate) places: Places,
-    /// The class of each, in the order of places.
-    pub(crate) labels: Vec<u32>,
+    /// Those of each, in the order of places.
+    pub(crate) labels: Labels,
     /// The place of each example, if they are in another order than the places.
     pub(crate) order: Option<Permutation>,
     pub(crate) summary: Summary,
@@ -107,9 +108,9 @@ impl Index {
         self.labels.len()
     }
 
-    /// The class of example `i`.
-    pub(crate) fn label(&self, i: usize) -> u32 {
-        self.labels[self.slot(i)]
+    /// The classes of example `i`, in ascending order.
+    pub(crate) fn classes(&self, i: usize) -> &[u32] {
+        self.labels.get(self.slot(i))
     }
 
     /// Which of the places is that of example `i`.
@@ -123,7 +124,8 @@ impl Index {
         match &self.places {
             Places::Spans(spans) => spans.get(i),
             Places::Files { folders, names } => {
-                Span::Whole(folders[self.labels[i] as usize].join(names.get(i)))
+                let [class] = self.labels.get(i) else { unreachable!("a file lies in one folder") };
+                Span::Whole(folders[*class as usize].join(names.get(i)))
             }
         }
     }
@@ -144,7 +146,7 @@ impl Index {
             Places::Spans(spans) => spans.bytes(),
             Places::Files { names, .. } => names.bytes(),
         };
-        4 * self.labels.capacity() + places
+        self.labels.bytes() + places
     }
 }
 
@@ -163,7 +165,7 @@ mod tests {
     #[test]
     fn an_index_of_fourteen_million_pictures_takes_less_than_300_megabytes() {
         let few = PICTURES / 20;
-        let labels: Vec<u32> = (0..few).map(|i| (i * CLASSES / PICTURES) as u32).collect();
+        let labels = (0..few).map(|i| (i * CLASSES / PICTURES) as u32).collect();
         let layout = Layout::Scattered {
             starts: (0..few).map(|i| 110_000 * i).collect(),
             lengths: vec![110_000; few as usize],
@@ -175,7 +177,7 @@ mod tests {
         let index = Index { places: Places::Spans(spans), labels, order, summary: summary.clone() };
         assert!((220..240).contains(&megabytes_of_all(&index)), "{}", megabytes_of_all(&index));
 
-        let (mut names, mut labels) = (Names::default(), Vec::new());
+        let (mut names, mut labels) = (Names::default(), Labels::default());
         for class in 0..CLASSES / 20 {
             let mut of_class: Vec<_> = (0..650)
                 .map(|i| format!("n{:08}_{}.JPEG", 1_440_764 + 577 * class, 37 * i))
@@ -184,10 +186,12 @@ mod tests {
             for name in &of_class {
                 names.push(name.as_ref());
             }
-            labels.resize(labels.len() + of_class.len(), class as u32);
+            for _ in &of_class {
+                labels.push(&[class as u32]);
+            }
         }
         names.shrink();
-        labels.shrink_to_fit();
+        labels.shrink();
         let places = Places::Files { folders: Vec::new(), names };
         let index = Index { places, labels, order, summary };
         assert!(megabytes_of_all(&index) < 300, "{}", megabytes_of_all(&index));

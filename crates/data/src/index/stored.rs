@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::spans::{Holder, Layout};
 use super::{Index, Names, Places, Spans, Summary};
+use crate::labels::Labels;
 
 const MAGIC: &[u8; 8] = b"AUGREGIX";
 const VERSION: u32 = 1;
@@ -22,6 +23,13 @@ struct Header {
     /// How many examples each file has that these were made of.
     origins: Vec<u64>,
     labels: u64,
+    /// How many sets of classes, and how many classes these have together.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    sets: [u64; 2],
+}
+
+fn is_nothing(sets: &[u64; 2]) -> bool {
+    *sets == [0, 0]
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -45,6 +53,7 @@ pub(crate) fn encode(index: &Index) -> Vec<u8> {
             Layout::Even { start, len } => (StoredLayout::Even { start, len }, Some(spans)),
         },
     };
+    let [values, ends, classes] = index.labels.parts();
     let header = Header {
         summary: index.summary.clone(),
         layout,
@@ -52,21 +61,23 @@ pub(crate) fn encode(index: &Index) -> Vec<u8> {
         origins: spans
             .map(|spans| spans.origins.iter().map(|holder| holder.examples).collect())
             .unwrap_or_default(),
-        labels: if spans.is_some() { index.labels.len() as u64 } else { 0 },
+        labels: if spans.is_some() { values.len() as u64 } else { 0 },
+        sets: [ends.len() as u64, classes.len() as u64],
     };
     let header = serde_json::to_vec(&header).expect("text and numbers");
-    let mut bytes = Vec::with_capacity(64 + header.len() + 16 * index.labels.len());
+    let mut bytes = Vec::with_capacity(64 + header.len() + 16 * values.len());
     bytes.extend(MAGIC);
     bytes.extend(VERSION.to_le_bytes());
     bytes.extend((header.len() as u64).to_le_bytes());
     bytes.extend(header);
     if let Some(spans) = spans {
-        bytes.extend(index.labels.iter().flat_map(|label| label.to_le_bytes()));
+        bytes.extend(values.iter().flat_map(|label| label.to_le_bytes()));
         if let Layout::Scattered { starts, lengths } = &spans.layout {
             bytes.extend(starts.iter().flat_map(|start| start.to_le_bytes()));
             bytes.extend(lengths.iter().flat_map(|length| length.to_le_bytes()));
         }
     }
+    bytes.extend(ends.iter().chain(classes).flat_map(|number| number.to_le_bytes()));
     let checksum = blake3::hash(&bytes);
     bytes.extend(checksum.as_bytes());
     bytes
@@ -88,7 +99,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Index, &'static str> {
     let (header, mut rest) = rest.split_at_checked(len).ok_or("it is too short")?;
     let header: Header = serde_json::from_slice(header).map_err(|_| "its header cannot be read")?;
     let count = header.labels as usize;
-    let labels = numbers(&mut rest, count, u32::from_le_bytes)?;
+    let values = numbers(&mut rest, count, u32::from_le_bytes)?;
     let layout = match header.layout {
         StoredLayout::Scattered => Layout::Scattered {
             starts: numbers(&mut rest, count, u64::from_le_bytes)?,
@@ -97,9 +108,14 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Index, &'static str> {
         StoredLayout::Even { start, len } => Layout::Even { start, len },
         StoredLayout::Files => {
             let places = Places::Files { folders: Vec::new(), names: Names::default() };
+            let labels = Labels::default();
             return Ok(Index { places, labels, order: None, summary: header.summary });
         }
     };
+    let [sets, classes] = header.sets.map(|count| count as usize);
+    let ends = numbers(&mut rest, sets, u32::from_le_bytes)?;
+    let classes = numbers(&mut rest, classes, u32::from_le_bytes)?;
+    let labels = Labels::from_parts([values, ends, classes]).ok_or("its labels are none")?;
     let origins =
         header.origins.into_iter().map(|examples| Holder { path: "".into(), examples }).collect();
     let spans = Spans { files: Vec::new(), firsts: header.firsts, origins, layout };

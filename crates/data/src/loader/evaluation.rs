@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use augreg_augment::Evaluation;
 
-use super::batch::{Batch, Piece, Row};
+use super::batch::{Batch, Piece};
 use super::crew::{Crew, Hand, Work};
 use super::supply::{Supply, Timings};
 use crate::{BadExamples, DataError, Split};
@@ -67,7 +67,7 @@ impl Work for Evaluating {
             if hand.is_stopped() {
                 break;
             }
-            let at = piece.rows.len() * len;
+            let at = piece.examples.len() * len;
             let image = &mut piece.images[at..at + len];
             let began = Instant::now();
             let picture = split.picture(example, &mut hand.buffer)?;
@@ -76,9 +76,7 @@ impl Work for Evaluating {
             hand.clock.read += read - began;
             hand.clock.prepare += read.elapsed();
             match made {
-                Ok(()) => {
-                    piece.rows.push(Row { label: split.label(example), example: example as u64 });
-                }
+                Ok(()) => piece.filled(split, example),
                 Err(error) => self.bad.meet(split.place(example), &error)?,
             }
         }

@@ -7,7 +7,7 @@ use augreg_augment::Pipeline;
 use augreg_spec::Augmentation;
 use augreg_spec::random::{Purpose, stream};
 
-use super::batch::{Batch, Piece, Row};
+use super::batch::{Batch, Piece};
 use super::crew::{Crew, Hand, Work};
 use super::supply::{Supply, Timings};
 use crate::{BadExamples, DataError, Order, Split};
@@ -90,7 +90,8 @@ impl Work for Training {
         let first = step * self.batch_size as u64 + piece.first as u64;
         let mut epoch = first / len;
         let mut permutation = self.order.permutation(epoch);
-        for (position, image) in (first..).zip(piece.images.chunks_exact_mut(self.image_len())) {
+        let mut images = std::mem::take(&mut piece.images);
+        for (position, image) in (first..).zip(images.chunks_exact_mut(self.image_len())) {
             if hand.is_stopped() {
                 break;
             }
@@ -99,21 +100,23 @@ impl Work for Training {
                 permutation = self.order.permutation(epoch);
             }
             let example = permutation.example(position % len);
-            piece.rows.push(self.prepare(epoch, example, hand, image)?);
+            let shown = self.prepare(epoch, example, hand, image)?;
+            piece.filled(&self.split, shown);
         }
+        piece.images = images;
         Ok(())
     }
 }
 
 impl Training {
-    /// Makes the image of `example`, or of the first good one after it.
+    /// Makes the image of `example`, or of the first good one after it. Returns which.
     fn prepare(
         &self,
         epoch: u64,
         example: u64,
         hand: &mut Hand<'_>,
         image: &mut [u8],
-    ) -> Result<Row, DataError> {
+    ) -> Result<usize, DataError> {
         let Self { split, pipeline, bad, .. } = self;
         let len = split.len();
         for candidate in (example as usize..len).chain(0..example as usize) {
@@ -125,9 +128,7 @@ impl Training {
             hand.clock.read += read - began;
             hand.clock.prepare += read.elapsed();
             match made {
-                Ok(()) => {
-                    return Ok(Row { label: split.label(candidate), example: candidate as u64 });
-                }
+                Ok(()) => return Ok(candidate),
                 Err(error) => bad.meet(split.place(candidate), &error)?,
             }
         }

@@ -46,7 +46,7 @@ pub(crate) enum Source {
 /// A source split whose examples can be had.
 #[derive(Debug)]
 pub(crate) enum Examples {
-    Held(whole::Held, PathBuf),
+    Held(Box<whole::Held>, PathBuf),
     Indexed(Box<Indexed>),
 }
 
@@ -171,18 +171,30 @@ impl Source {
                 Some(asked) => whole.check_labels(asked).map(|()| asked),
             },
             Self::Indexed(index) => {
-                let largest = index.labels.iter().max().map_or(0, |label| label + 1);
-                let classes = asked.or(index.summary.classes).unwrap_or(largest);
+                let named = || index.labels.classes();
+                let classes = asked.or(index.summary.classes).unwrap_or_else(named);
                 check_labels(index, classes).map(|()| classes)
             }
         }
     }
 
-    /// The labels, in order.
-    pub(crate) fn labels(&self) -> Vec<u32> {
+    /// Whether every example has one class.
+    pub(crate) fn has_single_labels(&self) -> bool {
         match self {
-            Self::Whole(whole) => whole.labels(),
-            Self::Indexed(index) => (0..index.len()).map(|i| index.label(i)).collect(),
+            Self::Whole(_) => true,
+            Self::Indexed(index) => index.labels.are_single(),
+        }
+    }
+
+    /// The class of every example, in order; of one that has not exactly one the first, or 0.
+    pub(crate) fn first_classes(&self) -> Vec<u32> {
+        let first = |classes: &[u32]| classes.first().copied().unwrap_or_default();
+        match self {
+            Self::Whole(whole) => {
+                let labels = whole.labels();
+                (0..labels.len()).map(|i| first(labels.get(i))).collect()
+            }
+            Self::Indexed(index) => (0..index.len()).map(|i| first(index.classes(i))).collect(),
         }
     }
 
@@ -195,7 +207,7 @@ impl Source {
         match self {
             Self::Whole(whole) => {
                 let path = whole.files[0].path.clone();
-                Ok(Examples::Held(whole.load(classes)?, path))
+                Ok(Examples::Held(Box::new(whole.load(classes)?), path))
             }
             Self::Indexed(index) => {
                 check_labels(&index, classes)?;
@@ -206,11 +218,13 @@ impl Source {
 }
 
 fn check_labels(index: &Index, classes: u32) -> Result<(), DataError> {
-    match (0..index.len()).find(|i| index.label(*i) >= classes) {
+    // Classes ascend.
+    let largest = |i| index.classes(i).last().filter(|largest| **largest >= classes);
+    match (0..index.len()).find_map(|i| Some((i, largest(i)?))) {
         None => Ok(()),
-        Some(i) => Err(DataError::BadLabel {
+        Some((i, largest)) => Err(DataError::BadLabel {
             place: index.place(i),
-            found: index.label(i).to_string(),
+            found: largest.to_string(),
             wanted: format!(
                 "there are classes 0 to {} only: correct it, or `classes`",
                 classes.saturating_sub(1)
@@ -239,10 +253,11 @@ impl Examples {
         }
     }
 
-    pub(crate) fn label(&self, i: usize) -> u32 {
+    /// The classes of example `i`, in ascending order.
+    pub(crate) fn classes(&self, i: usize) -> &[u32] {
         match self {
-            Self::Held(held, _) => held.label(i),
-            Self::Indexed(indexed) => indexed.index.label(i),
+            Self::Held(held, _) => held.classes(i),
+            Self::Indexed(indexed) => indexed.index.classes(i),
         }
     }
 

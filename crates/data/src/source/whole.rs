@@ -8,6 +8,7 @@ use augreg_spec::Format;
 use crate::DataError;
 use crate::file::SourceFile;
 use crate::formats::{cifar, idx};
+use crate::labels;
 
 /// The source splits of these formats.
 pub(crate) const NAMES: [&str; 2] = ["train", "test"];
@@ -24,7 +25,7 @@ pub(crate) struct Whole {
     pub(crate) classes: Option<u32>,
 }
 
-/// Where labels lie: in every file from `in_files` on, a byte each, at `first` and every `stride`.
+/// Where labels lie, one class an example: in every file from `in_files` on, a byte each, at `first` and every `stride`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Labels {
     pub(crate) in_files: usize,
@@ -46,7 +47,7 @@ pub(crate) struct Shape {
 pub(crate) struct Held {
     shape: Shape,
     pixels: Pixels,
-    labels: Vec<u8>,
+    labels: labels::Labels,
 }
 
 /// Images one after the other, `[count, height, width, channels]`.
@@ -101,7 +102,7 @@ impl Whole {
     /// [`DataError::Label`] if a label is not below `classes`.
     pub(crate) fn load(self, classes: u32) -> Result<Held, DataError> {
         self.check_labels(classes)?;
-        let labels = self.label_places().map(|(file, at)| file[at]).collect();
+        let labels = self.labels();
         let shape = self.shape;
         let pixels = match self.format {
             Format::Cifar => cifar::pixels(&self),
@@ -111,7 +112,7 @@ impl Whole {
     }
 
     /// The labels, in the order of examples.
-    pub(crate) fn labels(&self) -> Vec<u32> {
+    pub(crate) fn labels(&self) -> labels::Labels {
         self.label_places().map(|(file, at)| file[at].into()).collect()
     }
 
@@ -153,8 +154,8 @@ impl Held {
         ImageView::new(&pixels[i * len..(i + 1) * len], width, height, channels)
     }
 
-    /// Label `i`.
-    pub(crate) fn label(&self, i: usize) -> u32 {
-        self.labels[i].into()
+    /// The class of example `i`, as a list.
+    pub(crate) fn classes(&self, i: usize) -> &[u32] {
+        self.labels.get(i)
     }
 }

@@ -21,7 +21,7 @@ fn the_drawings_are_jpegs_of_one_size_without_a_fault() {
     let check =
         check(&definition(Format::ImageFolder, &drawings(), &[(SplitName::Train, "train")]));
     let train = &check.splits[&SplitName::Train];
-    assert_eq!((train.examples(), check.bad()), (585, 0));
+    assert_eq!((train.examples, check.bad()), (585, 0));
     assert_eq!(train.sides, Some([(200, 200); 2]));
     assert_eq!(train.codecs, [("JPEG".to_owned(), 585)].into());
 }
@@ -51,8 +51,8 @@ fn bad_pictures_and_those_that_are_measured_on_and_learnt_are_named() {
     let [duplicate] = &check.duplicates[..] else { panic!("{:?}", check.duplicates) };
     assert!(duplicate.is_across());
     let copies: Vec<_> =
-        duplicate.copies.iter().map(|(split, _, class)| (*split, *class)).collect();
-    assert_eq!(copies, [(SplitName::Test, 0), (SplitName::Train, 1)]);
+        duplicate.copies.iter().map(|(split, _, classes)| (*split, classes.clone())).collect();
+    assert_eq!(copies, [(SplitName::Test, vec![0]), (SplitName::Train, vec![1])]);
 }
 
 /// The data set of `definition`, packed into `folder`.
@@ -80,7 +80,7 @@ fn a_pack_is_the_same_data_set_to_a_job() {
         let [packed, source] =
             [dataset, source].map(|dataset| dataset.split(SplitName::Train).unwrap());
         for i in [0, 1, 77, packed.len() - 1] {
-            assert_eq!(packed.label(i), source.label(i));
+            assert_eq!(packed.classes(i)[0], source.classes(i)[0]);
             match name {
                 "files" => assert_eq!(encoded(&packed, i), encoded(&source, i)),
                 "fashion" => assert_eq!(pixels(&packed, i), pixels(&source, i)),
@@ -104,7 +104,7 @@ fn shrunk_pictures_are_small_jpegs_of_the_same_things_and_another_data_set() {
     for i in [0, 77, source.len() - 1] {
         let (file, original) = (encoded(&small, i), encoded(&source, i));
         assert_eq!(encoded(&same, i), original, "nothing is enlarged or written anew");
-        assert_eq!(small.label(i), source.label(i));
+        assert_eq!(small.classes(i)[0], source.classes(i)[0]);
         assert!(file.len() < original.len());
         let found = header(&file).unwrap();
         assert_eq!((found.width, found.height), (64, 64));

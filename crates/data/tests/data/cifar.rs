@@ -34,7 +34,7 @@ fn cifar_10_is_read_over_its_five_files_in_order() {
     assert_eq!((identity.classes, identity.channels), (10, 3));
     assert_eq!(identity.examples(SplitName::Train), 15);
     let train = dataset.split(SplitName::Train).unwrap();
-    let labels: Vec<_> = (0..15).map(|i| train.label(i)).collect();
+    let labels: Vec<_> = (0..15).map(|i| train.classes(i)[0]).collect();
     assert_eq!(labels, [0, 1, 2, 2, 3, 4, 4, 5, 6, 6, 7, 8, 8, 9, 0]);
     let planes = record(&[], 21); // The eighth image is the second of the third file.
     let image = pixels(&train, 7);
@@ -54,8 +54,8 @@ fn cifar_100_is_labelled_finely() {
     let (identity, dataset) = open(&definition(Format::Cifar, folder.path(), &SPLITS)).unwrap();
     assert_eq!(identity.classes, 100);
     let train = dataset.split(SplitName::Train).unwrap();
-    assert_eq!([train.label(0), train.label(1)], [99, 42]);
-    assert_eq!(dataset.split(SplitName::Test).unwrap().label(0), 5);
+    assert_eq!([train.classes(0)[0], train.classes(1)[0]], [99, 42]);
+    assert_eq!(dataset.split(SplitName::Test).unwrap().classes(0)[0], 5);
 }
 
 /// What becomes of CIFAR-10 after `damage`.

@@ -20,10 +20,10 @@ fn fashion_mnist_is_what_its_authors_published() {
 
     let test = dataset.split(SplitName::Test).unwrap();
     assert_eq!((test.len(), test.channels()), (10_000, 1));
-    let first: Vec<_> = (0..10).map(|i| test.label(i)).collect();
+    let first: Vec<_> = (0..10).map(|i| test.classes(i)[0]).collect();
     assert_eq!(first, [9, 2, 1, 1, 6, 1, 4, 6, 5, 7]);
     let mut per_class = [0; 10];
-    (0..test.len()).for_each(|i| per_class[test.label(i) as usize] += 1);
+    (0..test.len()).for_each(|i| per_class[test.classes(i)[0] as usize] += 1);
     assert_eq!(per_class, [1000; 10]);
 
     let mut buffer = Vec::new();
@@ -47,7 +47,7 @@ fn a_split_of_several_slices_holds_them_one_after_the_other() {
     let mixed: Vec<_> = (0..6).map(|i| pixels(&train, i)).collect();
     assert_eq!(mixed[..2], [pixels(&val, 0), pixels(&val, 1)]);
     assert_eq!(mixed[2..5], [0, 1, 2].map(|i| pixels(&test, i)));
-    assert_eq!(train.label(4), test.label(2));
+    assert_eq!(train.classes(4)[0], test.classes(2)[0]);
     assert_ne!(mixed[5], mixed[0]);
 }
 

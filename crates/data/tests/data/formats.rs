@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use augreg_data::{EvalLoader, Split};
-use augreg_spec::{DatasetDefinition, DatasetIdentity, Format, SplitName};
+use augreg_data::{EvalLoader, Label, Split};
+use augreg_spec::{DatasetDefinition, DatasetIdentity, Format, SplitName, Subset, SubsetSize};
 
 use crate::support::{copy, definition, encoded, golden, open, pixels, supply, text};
 
@@ -57,7 +57,7 @@ fn a_folder_tar_shards_and_tables_of_the_same_pictures_have_one_content() {
             [(SPLITS[0], &[0, 0, 0, 1, 1, 2][..], &TRAIN[..]), (SPLITS[1], &[0, 2], &TEST)]
         {
             let split = dataset.split(name).unwrap();
-            let labelled = (0..split.len()).map(|i| split.label(i));
+            let labelled = (0..split.len()).map(|i| split.classes(i)[0]);
             let mut found: Vec<_> = labelled.zip(numbers(&split, identity)).collect();
             if identity.format == Format::ImageFolder {
                 let before = found.clone();
@@ -95,10 +95,58 @@ fn numpy_archives_are_read_stored_or_compressed() {
                 assert_eq!(pixels(split, i), [*number; 16 * 12 * 3]);
             }
         }
-        assert_eq!((0..6).map(|i| train.label(i)).collect::<Vec<_>>(), [0, 0, 0, 1, 1, 2]);
+        assert_eq!((0..6).map(|i| train.classes(i)[0]).collect::<Vec<_>>(), [0, 0, 0, 1, 1, 2]);
         identity.content
     });
     assert_eq!(contents[0], contents[1]);
+}
+
+#[test]
+fn sets_of_classes_are_the_same_in_shards_tables_and_arrays() {
+    let sets: [&[u32]; 6] = [&[0], &[0, 2], &[], &[1], &[1, 2], &[0, 2]];
+    let train = [(SplitName::Train, "train")];
+    let of = |format, folder: &str| definition(format, &golden("sets").join(folder), &train);
+    let mut contents = Vec::new();
+    for (format, folder) in
+        [(Format::Webdataset, "webdataset"), (Format::Parquet, "parquet"), (Format::Npz, "npz")]
+    {
+        for time in ["scanned", "out of the cache"] {
+            let (identity, dataset) = open(&of(format, folder)).unwrap();
+            assert_eq!(identity.classes, 3, "{folder}");
+            let split = dataset.split(SplitName::Train).unwrap();
+            let found: Vec<_> = (0..split.len()).map(|i| split.classes(i)).collect();
+            assert_eq!(found, sets, "{folder}, {time}");
+            contents.push(identity.content["train"].clone());
+        }
+    }
+    contents.dedup();
+    assert_eq!(contents.len(), 2, "one of the files, one of the pixels: {contents:?}");
+    let (_, compressed) = open(&definition(
+        Format::Npz,
+        &golden("sets/npz"),
+        &[(SplitName::Train, "train"), (SplitName::Test, "test")],
+    ))
+    .unwrap();
+    let compressed = compressed.split(SplitName::Test).unwrap();
+    assert_eq!((0..6).map(|i| compressed.classes(i)).collect::<Vec<_>>(), sets);
+
+    // Batches say which of their images has which classes, whoever prepares them.
+    let (_, dataset) = open(&of(Format::Parquet, "parquet")).unwrap();
+    let split = dataset.split(SplitName::Train).unwrap();
+    let pairs = [(0, 0), (1, 0), (1, 2), (3, 1), (4, 1), (4, 2), (5, 0), (5, 2)];
+    let labels = pairs.map(|(row, class)| Label { row, class });
+    for threads in [1, 4] {
+        let batch = EvalLoader::new(split.clone(), 8, 6, &supply(threads, 1)).next().unwrap();
+        let batch = batch.unwrap();
+        assert_eq!((batch.examples.len(), &batch.labels[..]), (6, &labels[..]));
+    }
+    // A part of such a split can be taken, but not by classes.
+    let mut part = of(Format::Parquet, "parquet");
+    let subset = |stratified| Subset { size: SubsetSize::Examples(3), seed: 0, stratified };
+    part.subset = Some(subset(false));
+    assert_eq!(open(&part).unwrap().1.split(SplitName::Train).unwrap().len(), 3);
+    part.subset = Some(subset(true));
+    assert!(text(&open(&part).unwrap_err()).contains("its labels are sets of classes"));
 }
 
 #[test]

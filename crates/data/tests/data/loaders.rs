@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use augreg_augment::{Pipeline, Scratch};
-use augreg_data::{EvalLoader, Order, Split, TrainLoader};
+use augreg_data::{EvalLoader, Label, Order, Split, TrainLoader};
 use augreg_spec::random::{Purpose, stream};
 use augreg_spec::{Augmentation, Crop, Format, SplitName};
 
@@ -19,7 +19,7 @@ fn preset(name: &str) -> Augmentation {
     Augmentation::preset(name).unwrap()
 }
 
-type Bytes = (u64, Vec<u8>, Vec<i64>);
+type Bytes = (u64, Vec<u8>, Vec<Label>);
 
 fn batches(
     split: &Split,
@@ -59,7 +59,8 @@ fn a_batch_holds_the_augmented_examples_of_its_positions() {
             let source = split.picture(example as usize, &mut buffer).unwrap();
             pipeline.augment(source, &mut draws, &mut Scratch::default(), &mut image).unwrap();
             assert_eq!(images[i as usize * 784..][..784], image, "step {step}, image {i}");
-            assert_eq!(labels[i as usize], i64::from(split.label(example as usize)));
+            let class = split.classes(example as usize)[0];
+            assert_eq!(labels[i as usize], Label { row: i as u32, class });
         }
     }
 }
@@ -133,9 +134,10 @@ fn evaluation_goes_through_a_split_in_order_and_keeps_the_rest() {
         let batch = batch.unwrap();
         assert_eq!(batch.step, at as u64 / 25);
         *sizes.entry(batch.labels.len()).or_insert(0) += 1;
-        for (image, label) in batch.images.chunks(784).zip(&batch.labels) {
+        for (i, image) in batch.images.chunks(784).enumerate() {
             assert_eq!(image, pixels(&split, at));
-            assert_eq!(*label, i64::from(split.label(at)));
+            let class = split.classes(at)[0];
+            assert_eq!(batch.labels[i], Label { row: i as u32, class });
             at += 1;
         }
     }

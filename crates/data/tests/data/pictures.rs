@@ -18,7 +18,7 @@ fn the_drawings_are_a_folder_a_class() {
     let train = dataset.split(SplitName::Train).unwrap();
     assert_eq!(train.len(), 585);
     let mut counts = BTreeMap::new();
-    (0..train.len()).for_each(|i| *counts.entry(train.label(i)).or_insert(0) += 1);
+    (0..train.len()).for_each(|i| *counts.entry(train.classes(i)[0]).or_insert(0) += 1);
     assert_eq!(counts.into_values().collect::<Vec<_>>(), COUNTS);
     for i in [0, 300, 584] {
         let place = train.place(i);
@@ -34,7 +34,7 @@ fn a_stratified_tenth_of_the_drawings_keeps_every_class() {
     let (identity, dataset) = open(&tenth).unwrap();
     assert_eq!(identity.examples(SplitName::Train), 58);
     let split = dataset.split(SplitName::Train).unwrap();
-    let labels: Vec<_> = (0..58).map(|i| split.label(i)).collect();
+    let labels: Vec<_> = (0..58).map(|i| split.classes(i)[0]).collect();
     for (class, count) in COUNTS.iter().enumerate() {
         let chosen = labels.iter().filter(|label| **label as usize == class).count();
         assert!((chosen as f64 - f64::from(*count) / 10.0).abs() <= 1.0, "{class}: {chosen}");
@@ -174,7 +174,8 @@ fn an_empty_class_keeps_its_number_and_other_files_do_not_count() {
     let (identity, dataset) = open(&definition(Format::ImageFolder, &folder, &TRAIN)).unwrap();
     assert_eq!(identity.classes, 4);
     let train = dataset.split(SplitName::Train).unwrap();
-    let labels: std::collections::BTreeSet<_> = (0..train.len()).map(|i| train.label(i)).collect();
+    let labels: std::collections::BTreeSet<_> =
+        (0..train.len()).map(|i| train.classes(i)[0]).collect();
     assert_eq!(labels, [0, 2, 3].into(), "animals, food, sport; dragons are class 1");
     epoch(&train, &supply(2, 0)).unwrap();
 }

@@ -82,8 +82,13 @@ fn labels_that_are_none_are_refused_where_they_lie() {
         let text = refused(&[("1.jpg", b"x"), ("1.cls", label.as_bytes())]);
         assert!(text.contains(&format!("byte 1536: the label is {found}")), "{text}");
     }
-    let text = refused(&[("1.jpg", b"x"), ("1.json", br#"{"label": [1, 2]}"#)]);
-    assert!(text.contains("the label is [1,2], but `label` must be one number"), "{text}");
+    for (label, found) in
+        [(r#""a""#, r#""a""#), (r#"[1,"a"]"#, r#"[1,"a"]"#), ("[1,-2]", "-2"), ("1.5", "1.5")]
+    {
+        let json = format!("{{\"label\": {label}}}");
+        let text = refused(&[("1.jpg", b"x"), ("1.json", json.as_bytes())]);
+        assert!(text.contains(&format!("byte 1536: the label is {found}, but")), "{text}");
+    }
     let text = refused(&[("1.jpg", b"x"), ("1.json", b"{")]);
     assert!(text.contains("byte 1536: `1.json` is no JSON"), "{text}");
 }

@@ -6,6 +6,7 @@ the library that people write that format with.
 """
 
 import io
+import json
 import pathlib
 import shutil
 
@@ -61,8 +62,38 @@ def odd():
     Image.new("1", (20_000, 20_000)).save(bad / "vast.png")
 
 
+def sets():
+    """Examples of no class, of one and of several, as lists and as rows of zeros and ones."""
+    folder = HERE / "sets"
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in ["webdataset", "parquet", "npz"]:
+        (folder / name).mkdir(parents=True)
+    labels = [[0], [0, 2], [], [1], [1, 2], [0, 2]]
+    files = [picture(40 * i, "png") for i in range(len(labels))]
+
+    path = folder / "webdataset" / "train.tar"
+    with webdataset.TarWriter(str(path), encoder=False, mtime=0) as out:
+        for i, classes in enumerate(labels):
+            out.write({"__key__": f"{i}", "png": files[i], "json": json.dumps({"label": classes}).encode()})
+
+    features = datasets.Features(
+        {"image": datasets.Image(), "labels": datasets.List(datasets.ClassLabel(names=CLASSES))}
+    )
+    images = [{"bytes": file, "path": None} for file in files]
+    table = datasets.Dataset.from_dict({"image": images, "labels": labels}, features)
+    table.to_parquet(str(folder / "parquet" / "train.parquet"))
+
+    marks = np.zeros((len(labels), len(CLASSES)), np.uint8)
+    for i, classes in enumerate(labels):
+        marks[i, classes] = 1
+    pixels = np.stack([np.full((12, 16, 3), 40 * i, np.uint8) for i in range(len(labels))])
+    np.savez(folder / "npz" / "train.npz", images=pixels, labels=marks)
+    np.savez_compressed(folder / "npz" / "test.npz", images=pixels, labels=marks.astype(bool))
+
+
 def main():
     odd()
+    sets()
     for folder in ["folder", "webdataset", "parquet", "npz"]:
         shutil.rmtree(HERE / folder, ignore_errors=True)
         (HERE / folder).mkdir()
@@ -106,4 +137,5 @@ def main():
     np.savez_compressed(HERE / "npz" / "compressed.npz", **arrays)
 
 
-main()
+if __name__ == "__main__":
+    main()

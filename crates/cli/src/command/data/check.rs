@@ -6,6 +6,7 @@ use augreg_data::{Check, Dataset, SplitCheck};
 use augreg_spec::{DatasetDefinition, DatasetIdentity, SplitName};
 use clap::Args;
 
+use super::classes_text;
 use crate::failure::{Ending, Failure};
 use crate::output;
 use crate::sweep_file;
@@ -79,9 +80,9 @@ fn text(
         count(within as u64)
     );
     for duplicate in across.take(limit) {
-        let copies = duplicate.copies.iter().map(|(split, place, class)| {
+        let copies = duplicate.copies.iter().map(|(split, place, classes)| {
             let word = SplitName::ALL.iter().find(|(_, name)| name == split).map_or("", |s| s.0);
-            format!("{word} {place} (class {class})")
+            format!("{word} {place} ({})", classes_text(classes))
         });
         text += &format!("           {}\n", copies.collect::<Vec<_>>().join(" = "));
     }
@@ -89,7 +90,7 @@ fn text(
 }
 
 fn split_text(split: &SplitCheck) -> String {
-    let mut parts = vec![format!("{} examples", count(split.examples()))];
+    let mut parts = vec![format!("{} examples", count(split.examples))];
     let present = split.classes.iter().enumerate().filter(|(_, examples)| **examples > 0);
     let fewest = present.clone().min_by_key(|(_, examples)| **examples);
     let most = present.clone().max_by_key(|(_, examples)| **examples);
@@ -99,6 +100,13 @@ fn split_text(split: &SplitCheck) -> String {
         } else {
             format!("{} (class {fewest}) to {} (class {most})", count(*least), count(*largest))
         });
+    }
+    let labels: u64 = split.classes.iter().sum();
+    if labels + split.without_class != split.examples {
+        parts.push(format!("{:.2} classes each", labels as f64 / split.examples.max(1) as f64));
+    }
+    if split.without_class > 0 {
+        parts.push(format!("{} without a class", count(split.without_class)));
     }
     let empty = split.classes.len() - present.count();
     if empty > 0 {

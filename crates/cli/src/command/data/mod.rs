@@ -33,6 +33,17 @@ pub(crate) fn run(_: &Global, args: &DataArgs) -> Result<Ending, Failure> {
     }
 }
 
+/// What an example is of.
+fn classes_text(classes: &[u32]) -> String {
+    match classes {
+        [] => "no class".to_owned(),
+        [class] => format!("class {class}"),
+        _ => {
+            format!("classes {}", classes.iter().map(u32::to_string).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
 /// The data set that a person named, one of those that the stages of a sweep use.
 fn dataset<'a>(loaded: &'a Loaded, asked: &str) -> Result<&'a DatasetDefinition, Failure> {
     loaded.sweep.datasets.get(asked).ok_or_else(|| {

@@ -9,6 +9,7 @@ use augreg_spec::{Augmentation, SplitName};
 use clap::Args;
 use data_encoding::BASE64;
 
+use super::classes_text;
 use crate::failure::{Ending, Failure};
 use crate::output;
 use crate::sweep_file;
@@ -117,7 +118,7 @@ impl Sheet {
             evaluation.evaluate(picture, &mut scratch, &mut out).map_err(bad)?;
             sheet.images.push(out);
             sheet.captions.push(vec![
-                format!("example {example}, class {}", split.label(i)),
+                format!("example {example}, {}", classes_text(split.classes(i))),
                 format!("{width} × {height}"),
             ]);
             for epoch in 0..args.epochs {
