@@ -127,7 +127,7 @@ pub(crate) fn open(source: &DataSource, split: &str, arrays: &Arrays) -> Result<
             Ok(())
         })?;
         let layout = Layout::Even { start, len };
-        let spans = Spans { files: Vec::new(), firsts: vec![0], origins: Vec::new(), layout };
+        let spans = Spans { firsts: vec![0], layout, ..Spans::default() };
         let summary = Summary {
             content: hasher.finish(),
             count: labels.len() as u64,

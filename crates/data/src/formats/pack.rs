@@ -17,7 +17,9 @@ use super::shards;
 use crate::DataError;
 use crate::cache;
 use crate::content::{self, Hasher, digest};
-use crate::index::{Holder, Index, Indexed, Kind, Layout, Origin, Places, Spans, Summary, stored};
+use crate::index::{
+    Holder, Index, Indexed, Kind, Layout, Map, Origin, Places, Spans, Summary, stored,
+};
 use crate::labels::Labels;
 use crate::place::Place;
 
@@ -86,7 +88,7 @@ impl<'a> Writer<'a> {
             Some(len) => Layout::Even { start: 0, len: len as u64 },
             None => Layout::Scattered { starts: self.starts, lengths: self.lengths },
         };
-        let spans = Spans { files: Vec::new(), firsts: vec![0], origins, layout };
+        let spans = Spans { firsts: vec![0], origins, layout, ..Spans::default() };
         let index =
             Index { places: Places::Spans(spans), labels: self.labels, order: None, summary };
         let index = stored::encode(&index);
@@ -115,10 +117,7 @@ pub(crate) fn open_checked(
             |chunk| {
                 let mut buffer = Vec::new();
                 let examples = chunk * CHUNK..indexed.index.len().min((chunk + 1) * CHUNK);
-                let digests = examples.map(|i| {
-                    indexed.read(i, &mut buffer)?;
-                    Ok(digest(&buffer))
-                });
+                let digests = examples.map(|i| Ok(digest(indexed.bytes(i, &mut buffer)?)));
                 digests.collect::<Result<Vec<_>, DataError>>()
             },
             |digests| {
@@ -169,5 +168,6 @@ pub(crate) fn open(path: &Path) -> Result<Index, DataError> {
         return Err(damaged("its index is of another kind"));
     };
     spans.files = vec![path.to_owned()];
+    spans.map = Some(Map::new(file).map_err(unreadable)?);
     Ok(index)
 }

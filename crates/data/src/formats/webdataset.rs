@@ -116,7 +116,7 @@ fn scan(source: &DataSource, files: &[PathBuf]) -> Result<Index, DataError> {
         ..Summary::default()
     };
     let layout = Layout::Scattered { starts, lengths };
-    let spans = Spans { files: Vec::new(), firsts, origins: Vec::new(), layout };
+    let spans = Spans { firsts, layout, ..Spans::default() };
     Ok(Index { places: Places::Spans(spans), labels, order: None, summary })
 }
 

@@ -1,8 +1,8 @@
 //! The examples of an index, read one by one from their files.
 //!
-//! Read, not mapped: a map of a file that somebody cuts short ends the process, where a read says
-//! so. Pages that were read stay in the system's cache, which all processes share, so memory grows
-//! neither with the data set nor with the number of workers.
+//! Read, not mapped, unless they lie in a pack: a map of a file that somebody cuts short ends the
+//! process, where a read says so. Pages that were read stay in the system's cache, which all processes
+//! share, so memory grows neither with the data set nor with the number of workers.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use augreg_augment::{ImageView, Picture};
 
-use super::{Index, Kind, Places, Span};
+use super::{Index, Kind, Map, Places, Span};
 use crate::DataError;
 use crate::place::Place;
 
@@ -41,34 +41,47 @@ impl Indexed {
 
     /// Example `i`, in `buffer` if it has to be read.
     pub(crate) fn picture<'a>(
-        &self,
+        &'a self,
         i: usize,
         buffer: &'a mut Vec<u8>,
     ) -> Result<Picture<'a>, DataError> {
-        self.read(i, buffer)?;
+        let bytes = self.bytes(i, buffer)?;
         Ok(match self.index.summary.kind {
-            Kind::Encoded => Picture::Encoded(buffer),
+            Kind::Encoded => Picture::Encoded(bytes),
             Kind::Pixels { width, height, channels } => {
                 let [width, height, channels] = [width, height, channels].map(|n| n as usize);
-                ImageView::new(buffer, width, height, channels).into()
+                ImageView::new(bytes, width, height, channels).into()
             }
         })
     }
 
-    /// The bytes of example `i`, in place of what `buffer` held.
-    pub(crate) fn read(&self, i: usize, buffer: &mut Vec<u8>) -> Result<(), DataError> {
-        let read = match self.index.span(i) {
-            Span::Whole(path) => read_whole(&path, buffer),
-            Span::Part { file, start, len } => {
-                buffer.resize(len as usize, 0);
-                self.file(file).and_then(|file| file.read_exact_at(buffer, start))
-            }
+    /// The bytes of example `i`, in place of what `buffer` held if they have to be read.
+    pub(crate) fn bytes<'a>(
+        &'a self,
+        i: usize,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<&'a [u8], DataError> {
+        let bytes = match self.index.span(i) {
+            Span::Whole(path) => read_whole(&path, buffer).map(|()| &**buffer),
+            Span::Part { file, start, len } => match self.map() {
+                Some(map) => map.get(start, len),
+                None => self.read(file, start, len, buffer).map(|()| &**buffer),
+            },
         };
-        read.map_err(|source| DataError::ReadExample {
+        bytes.map_err(|source| DataError::ReadExample {
             example: i as u64,
             place: self.place(i),
             source,
         })
+    }
+
+    fn map(&self) -> Option<&Map> {
+        if let Places::Spans(spans) = &self.index.places { spans.map.as_ref() } else { None }
+    }
+
+    fn read(&self, file: usize, start: u64, len: u64, buffer: &mut Vec<u8>) -> io::Result<()> {
+        buffer.resize(len as usize, 0);
+        self.file(file)?.read_exact_at(buffer, start)
     }
 
     pub(crate) fn place(&self, i: usize) -> Place {

@@ -2,6 +2,7 @@
 //! of ImageNet-21k's 14 million pictures takes 224 MB. Holds no pixel.
 
 mod indexed;
+mod map;
 mod names;
 mod spans;
 pub(crate) mod stored;
@@ -12,6 +13,7 @@ use augreg_spec::Format;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use indexed::{Indexed, read_whole};
+pub(crate) use map::Map;
 pub(crate) use names::Names;
 pub(crate) use spans::{Holder, Layout, Spans};
 

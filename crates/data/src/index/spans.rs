@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Span;
+use super::{Map, Span};
 use crate::place::Place;
 
 /// A file that holds examples, or was made of one that does.
@@ -24,6 +24,8 @@ pub(crate) struct Spans {
     /// What a person calls these examples' homes, if not the files that are read: rows of tables.
     pub(crate) origins: Vec<Holder>,
     pub(crate) layout: Layout,
+    /// The one file, if it is a pack.
+    pub(crate) map: Option<Map>,
 }
 
 /// How examples lie within their files.

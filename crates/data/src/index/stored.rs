@@ -118,7 +118,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Index, &'static str> {
     let labels = Labels::from_parts([values, ends, classes]).ok_or("its labels are none")?;
     let origins =
         header.origins.into_iter().map(|examples| Holder { path: "".into(), examples }).collect();
-    let spans = Spans { files: Vec::new(), firsts: header.firsts, origins, layout };
+    let spans = Spans { firsts: header.firsts, origins, layout, ..Spans::default() };
     Ok(Index { places: Places::Spans(spans), labels, order: None, summary: header.summary })
 }
 

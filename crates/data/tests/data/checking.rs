@@ -177,6 +177,24 @@ fn a_pack_that_was_cut_off_or_changed_is_refused() {
     assert!(text.contains("are not those that its index was made of"), "{text}");
 }
 
+/// A map of a file that has become shorter must not be touched there.
+#[test]
+fn a_pack_that_is_cut_short_while_it_is_open_fails_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let splits = [(SplitName::Train, "train")];
+    let original = definition(Format::ImageFolder, &drawings(), &splits);
+    let pack = packed(&original, folder.path(), PackAs::Files);
+    let split = open(&pack).unwrap().1.split(SplitName::Train).unwrap();
+    let mut buffer = Vec::new();
+    assert!(split.picture(200, &mut buffer).is_ok());
+    assert!(buffer.is_empty(), "it is neither read nor copied");
+    let file = fs::OpenOptions::new().write(true).open(folder.path().join("train.pack")).unwrap();
+    file.set_len(4096).unwrap();
+    let error = split.picture(200, &mut buffer).unwrap_err();
+    let DataError::ReadExample { example: 200, place, .. } = &error else { panic!("{error}") };
+    assert_eq!(place.path, folder.path().join("train.pack"));
+}
+
 #[test]
 fn pictures_of_several_sizes_do_not_become_pixels() {
     let folder = tempfile::tempdir().unwrap();
