@@ -90,7 +90,7 @@ fn a_diverging_job_and_a_truncated_data_set_fail_by_name_and_the_sweep_goes_on()
         "tiny.toml",
         &format!(
             "{HEAD}\n{copied}\n\
-             [[pretrain]]\ndataset = \"fashion\"\nepochs = 8\n{COMMON}\n\
+             [[pretrain]]\ndataset = \"fashion\"\nepochs = 30\n{COMMON}\n\
              [[pretrain]]\ndataset = \"fashion\"\nepochs = 2\n{}\n\
              [[pretrain]]\ndataset = \"copy\"\nepochs = 1\n{COMMON}",
             COMMON.replace("4e-3", "1e6")
@@ -111,7 +111,7 @@ fn a_diverging_job_and_a_truncated_data_set_fail_by_name_and_the_sweep_goes_on()
             |text: &str| text.parse::<f64>().is_ok_and(|value| (value - epochs).abs() < 1e-9);
         rows.iter().find(|row| same(&row["epochs"])).expect("a row")
     };
-    assert_eq!(of(8.0)["state"], "succeeded", "{rows:?}");
+    assert_eq!(of(30.0)["state"], "succeeded", "{rows:?}");
     assert_eq!(of(2.0)["failure"], "diverged", "{rows:?}");
     assert_eq!(of(1.0)["failure"], "data", "{rows:?}");
     let diverged = study.expect(0, &["show", &of(2.0)["id"]]).stdout;

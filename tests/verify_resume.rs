@@ -26,7 +26,7 @@ fn kills(said: &str) -> Vec<u64> {
 #[test]
 fn a_job_is_proved_by_repeating_it_under_kills_and_a_hash_that_was_altered_is_found() {
     let study = Study::new();
-    study.write("tiny.toml", &sweep(12));
+    study.write("tiny.toml", &sweep(24));
     study.expect(0, &["launch", "tiny.toml", "--micro-batch", "20"]);
     let images = study.query(&["select distinct micro_batch from v_attempts"]);
     assert_eq!(images[0]["micro_batch"], "20", "on which the bits depend");
@@ -46,7 +46,7 @@ fn a_job_is_proved_by_repeating_it_under_kills_and_a_hash_that_was_altered_is_fo
         "parameters",
         "optimizer",
         "example order",
-        "order of epoch 12",
+        "order of epoch 24",
         "final_test",
         "train_loss, every step",
     ] {
