@@ -58,8 +58,16 @@ struct Mask {
     }
 };
 
+// Where nothing is dropped, nothing is drawn.
+struct Whole {
+    float scale;
+
+    inline float operator()(uint32_t) const { return scale; }
+};
+
 // Calls `run(mask, from, to)` for stretches within which the high bits of the index do not change.
 template <typename Run> inline void masked(const Dropping &dropping, int64_t begin, int64_t end, Run run) {
+    if (dropping.threshold == 0) return run(Whole{dropping.scale}, begin, end);
     while (begin < end) {
         uint64_t index = dropping.first + uint64_t(begin);
         uint64_t left = (uint64_t(1) << 32) - (index & 0xffffffffU);
@@ -71,7 +79,7 @@ template <typename Run> inline void masked(const Dropping &dropping, int64_t beg
 
 template <typename T>
 void dropped(T *out, const T *x, Dropping dropping, int64_t begin, int64_t end) {
-    masked(dropping, begin, end, [&](Mask mask, int64_t from, int64_t to) {
+    masked(dropping, begin, end, [&](auto mask, int64_t from, int64_t to) {
         for (int64_t i = 0; i < to - from; i++)
             out[from + i] = narrow<T>(wide(x[from + i]) * mask(uint32_t(i)));
     });
@@ -93,7 +101,7 @@ template <typename T>
 void add(float *out, const float *x, const T *branch, Dropping dropping, Examples examples, int64_t begin,
          int64_t end) {
     each(examples, begin, end, [&](float factor, int64_t begin, int64_t end) {
-        masked(dropping, begin, end, [&](Mask mask, int64_t from, int64_t to) {
+        masked(dropping, begin, end, [&](auto mask, int64_t from, int64_t to) {
             mask.scale *= factor;
             for (int64_t i = 0; i < to - from; i++)
                 out[from + i] = x[from + i] + wide(branch[from + i]) * mask(uint32_t(i));
@@ -105,7 +113,7 @@ template <typename T>
 void add_back(T *out, const float *gradient, Dropping dropping, Examples examples, int64_t begin,
               int64_t end) {
     each(examples, begin, end, [&](float factor, int64_t begin, int64_t end) {
-        masked(dropping, begin, end, [&](Mask mask, int64_t from, int64_t to) {
+        masked(dropping, begin, end, [&](auto mask, int64_t from, int64_t to) {
             mask.scale *= factor;
             for (int64_t i = 0; i < to - from; i++)
                 out[from + i] = narrow<T>(gradient[from + i] * mask(uint32_t(i)));
@@ -139,7 +147,7 @@ inline float gate(float x) {
 }
 
 template <typename T> void gelu(T *out, const T *in, Dropping dropping, int64_t begin, int64_t end) {
-    masked(dropping, begin, end, [&](Mask mask, int64_t from, int64_t to) {
+    masked(dropping, begin, end, [&](auto mask, int64_t from, int64_t to) {
         for (int64_t i = 0; i < to - from; i++) {
             float x = wide(in[from + i]);
             out[from + i] = narrow<T>(x * gate(x) * mask(uint32_t(i)));
@@ -149,7 +157,7 @@ template <typename T> void gelu(T *out, const T *in, Dropping dropping, int64_t 
 
 template <typename T>
 void gelu_back(T *out, const T *gradient, const T *in, Dropping dropping, int64_t begin, int64_t end) {
-    masked(dropping, begin, end, [&](Mask mask, int64_t from, int64_t to) {
+    masked(dropping, begin, end, [&](auto mask, int64_t from, int64_t to) {
         for (int64_t i = 0; i < to - from; i++) {
             float x = wide(in[from + i]);
             float s = gate(x);
