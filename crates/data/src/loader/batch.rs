@@ -179,7 +179,8 @@ impl Pool {
         let mut len = 0;
         for piece in &pieces.filled {
             let row = examples.len() as u32;
-            labels.extend(piece.labels.iter().map(|label| Label { row: row + label.row, ..*label }));
+            labels
+                .extend(piece.labels.iter().map(|label| Label { row: row + label.row, ..*label }));
             examples.extend(&piece.examples);
             // Of bad examples nothing is left: what comes after them moves up.
             let (first, filled) = (piece.first * image_len, piece.examples.len() * image_len);
