@@ -4,9 +4,7 @@ use std::env;
 use std::path::PathBuf;
 
 fn main() {
-    for file in ["src/loops.h", "src/loops.cpp", "src/kernels.cpp"] {
-        println!("cargo:rerun-if-changed={file}");
-    }
+    println!("cargo:rerun-if-changed=src");
     println!("cargo:rerun-if-env-changed=DEP_TCH_LIBTORCH_LIB");
     let x86 = env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64");
     loops("baseline", &[]);
@@ -22,13 +20,15 @@ fn main() {
     if x86 {
         glue.define("AUGREG_X86", None);
     }
-    // For the tests of this crate.
+    // For the tests of this crate, one of which plays the CUDA runtime.
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", libtorch.display());
+    println!("cargo:rustc-link-arg-tests=-Wl,--export-dynamic");
     glue.include(&include)
         .include(include.join("torch/csrc/api/include"))
         .flag("-fopenmp")
         .opt_level(2)
         .file("src/kernels.cpp")
+        .file("src/upload.cpp")
         .compile("augreg_kernels");
 }
 

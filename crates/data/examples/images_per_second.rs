@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("open:     {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
 
     let steps = (400 * 28 * 28 / u64::from(resolution * resolution)).max(3);
-    let supply = Supply { threads: 1, prefetch: 2, bad: BadExamples::new(0) };
+    let supply = Supply { threads: 1, prefetch: 2, bad: BadExamples::new(0), lock: None };
     for name in ["none", "light2", "medium1"] {
         let augmentation = Augmentation::preset(name).ok_or("no such preset")?;
         let loader =

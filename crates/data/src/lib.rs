@@ -34,7 +34,7 @@ pub use check::{Check, Duplicate, SplitCheck};
 pub use dataset::{Dataset, Split};
 pub use error::DataError;
 pub use identify::identify;
-pub use loader::{Batch, EvalLoader, Label, Supply, Timings, TrainLoader};
+pub use loader::{Batch, EvalLoader, Images, Label, PageLock, Supply, Timings, TrainLoader};
 pub use order::{Order, Permutation};
 pub use packing::{PackAs, Packed, pack};
 pub use place::{At, Place};

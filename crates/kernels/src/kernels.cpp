@@ -4,9 +4,8 @@
 #include <torch/csrc/autograd/generated/variable_factories.h>
 
 #include <atomic>
-#include <cstring>
-#include <string>
 
+#include "guarded.h"
 #include "loops.h"
 
 namespace {
@@ -161,18 +160,6 @@ struct Gelu : Function<Gelu> {
         return {out, Variable()};
     }
 };
-
-// What went wrong, for the caller to free; null if nothing did.
-template <typename Run> char *guarded(Run run) {
-    try {
-        run();
-        return nullptr;
-    } catch (const std::exception &error) {
-        return strdup(error.what());
-    } catch (...) {
-        return strdup("an unknown exception");
-    }
-}
 
 // Runs an update over all elements; whether all parameters are finite after it.
 template <typename Update> bool update(const at::Tensor &parameters, Update run) {

@@ -3,17 +3,20 @@
 //! Dropout here stores no mask: whether an element is dropped is a hash of a key and of its index,
 //! which the backward pass asks again. So it costs one pass over memory instead of four, and the same
 //! elements are dropped however a batch is cut into pieces. The optimizers' updates are one pass each,
-//! over one flat buffer. All of it is for tensors in the memory of the CPU; on other devices callers
-//! use libtorch's own operations.
+//! over one flat buffer. These are for tensors in the memory of the CPU; on other devices callers
+//! use libtorch's own operations. How bytes come to a device is here as well; of that, what is not for
+//! the CPU is compiled everywhere, but has not run on a GPU yet.
 #![expect(unsafe_code, reason = "this is the crate that calls C++")]
 
 mod dropping;
 mod exit;
 mod update;
+mod upload;
 
 pub use dropping::{Dropping, add_dropped, dropped, gelu_dropped};
 pub use exit::exit_at_once;
 pub use update::{AdamWUpdate, SgdUpdate, adamw, sgd};
+pub use upload::{InFlight, LockedPages, NotLocked, lock_pages, upload};
 
 use std::ffi::{CStr, c_char};
 

@@ -51,7 +51,7 @@ pub(crate) fn evaluate(
     mut interrupted: impl FnMut() -> bool,
 ) -> Result<Verdict, Failure> {
     let _guard = tch::no_grad_guard();
-    let mut examples = 0u64;
+    let (mut examples, mut in_flight) = (0u64, None);
     let mut totals = Tensor::zeros([2], (Kind::Double, device)); // correct, loss
     for batch in batches {
         if interrupted() {
@@ -59,8 +59,10 @@ pub(crate) fn evaluate(
         }
         let batch = batch?;
         let targets = multi_hot(&batch.labels, batch.examples.len(), spec.dataset.classes, device);
-        let logits = vit.forward(&pixels(&batch, spec, device), None);
         let labelled = labelled(&batch.labels);
+        let (images, sent) = pixels(batch, spec, device);
+        drop(in_flight.replace(sent)); // The last one has arrived long ago.
+        let logits = vit.forward(&images, None);
         totals += batch_totals(spec.loss, &logits, &targets, &labelled);
         examples += labelled.len() as u64;
     }

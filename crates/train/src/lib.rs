@@ -21,6 +21,7 @@ mod meter;
 mod micro_batch;
 mod mixup;
 mod noop;
+mod page_lock;
 mod pretrain;
 mod schedule;
 mod sgd;

@@ -23,6 +23,7 @@ use crate::failure::Failure;
 use crate::losses::{KEPT, Series};
 use crate::meter::{Every, Throughput};
 use crate::micro_batch;
+use crate::page_lock::page_lock;
 use crate::trainer::Trainer;
 
 /// Batches prepared ahead of the device.
@@ -75,6 +76,7 @@ pub(crate) fn run(
         threads: assignment.threads as usize,
         prefetch: PREFETCH,
         bad: BadExamples::new(source.reading.max_bad_examples),
+        lock: page_lock(device),
     };
     let recorded = resumed.as_ref().map(|state| state.micro_batch).filter(|size| *size > 0);
     let asked = assignment.micro_batch.map(|size| size.get().min(spec.batch_size));
@@ -225,8 +227,8 @@ impl<'a> Job<'a> {
                     format!("the loader ended at step {step} of {steps}"),
                 )
             })?;
-            let images = self.trainer.micro_batch;
-            self.trainer.update(&batch)?;
+            let (examples, images) = (batch.examples.len() as u64, self.trainer.micro_batch);
+            self.trainer.update(batch)?;
             let bad = self.supply.bad.take_news();
             for text in std::mem::take(&mut self.trainer.notes).into_iter().chain(bad) {
                 warn!("{text}");
@@ -236,9 +238,9 @@ impl<'a> Job<'a> {
                 journal_micro_batch(self.host, self.trainer.micro_batch)?;
             }
             self.progress.set(self.trainer.step);
-            let (images, time) = (batch.examples.len() as u64, started.elapsed());
+            let time = started.elapsed();
             for throughput in [&mut self.pace.all, &mut self.pace.metric, &mut self.pace.beat] {
-                throughput.add(images, time);
+                throughput.add(examples, time);
             }
             self.report(batches.timings())?;
         }

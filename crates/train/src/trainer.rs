@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use augreg_data::Batch;
+use augreg_kernels::InFlight;
 use augreg_protocol::{FailureKind, Proof};
 use augreg_spec::random::{Purpose, stream};
 use augreg_spec::{PretrainSpec, SplitName};
@@ -30,6 +31,8 @@ pub(crate) struct Trainer<'a> {
     pub(crate) vit: Vit,
     pub(crate) losses: Losses,
     drawn: Drawn,
+    /// The images of the last step, on their way to the device.
+    in_flight: Option<InFlight>,
     /// Images that go through the network at once.
     pub(crate) micro_batch: u32,
     /// What the journal should tell of the last steps.
@@ -71,6 +74,7 @@ impl<'a> Trainer<'a> {
                 spec.steps() * u64::from(spec.batch_size),
                 resumed.map_or_else(|| Some(Drawn::nothing()), |state| state.orders.clone()),
             ),
+            in_flight: None,
             micro_batch,
             notes: Vec::new(),
             step: resumed.map_or(0, |state| state.step),
@@ -84,11 +88,14 @@ impl<'a> Trainer<'a> {
     }
 
     /// One update from one batch: a function of state, batch, seed and step, and of nothing else.
-    pub(crate) fn update(&mut self, batch: &Batch) -> Result<(), Failure> {
+    pub(crate) fn update(&mut self, batch: Batch) -> Result<(), Failure> {
         let (spec, step) = (self.spec, self.step);
-        let mut images = pixels(batch, spec, self.device);
         let mut targets =
             multi_hot(&batch.labels, batch.examples.len(), spec.dataset.classes, self.device);
+        self.drawn.add(step * u64::from(spec.batch_size), &batch.examples);
+        let (mut images, in_flight) = pixels(batch, spec, self.device);
+        // The last one has arrived long ago: all of its step was asked for after it.
+        self.in_flight = Some(in_flight);
         if let Some(mixup) = self.mixup {
             let lambda = mixup.lambda(step);
             images = Mixup::mix(lambda, &images);
@@ -98,7 +105,6 @@ impl<'a> Trainer<'a> {
         let factor = factor(step, spec.optimizer.warmup_steps, spec.steps());
         let health = self.optimizer.update(&self.parameters, gradient, step, factor);
 
-        self.drawn.add(step * u64::from(spec.batch_size), &batch.examples);
         self.step += 1;
         self.losses.push(self.step, spec.optimizer.learning_rate * factor, &loss, &health)
     }

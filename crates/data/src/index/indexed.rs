@@ -4,8 +4,10 @@
 //! process, where a read says so. Pages that were read stay in the system's cache, which all processes
 //! share, so memory grows neither with the data set nor with the number of workers.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -62,7 +64,11 @@ impl Indexed {
         buffer: &'a mut Vec<u8>,
     ) -> Result<&'a [u8], DataError> {
         let bytes = match self.index.span(i) {
-            Span::Whole(path) => read_whole(&path, buffer).map(|()| &**buffer),
+            Span::Whole => {
+                self.index.path(i, buffer); // The buffer is at hand, so no path is allocated.
+                let file = File::open(OsStr::from_bytes(buffer));
+                file.and_then(|file| read_all(file, buffer)).map(|()| &**buffer)
+            }
             Span::Part { file, start, len } => match self.map() {
                 Some(map) => map.get(start, len),
                 None => self.read(file, start, len, buffer).map(|()| &**buffer),
@@ -108,7 +114,10 @@ impl Indexed {
 
 /// The content of a file, in place of what `buffer` held.
 pub(crate) fn read_whole(path: &Path, buffer: &mut Vec<u8>) -> io::Result<()> {
-    let file = File::open(path)?;
+    read_all(File::open(path)?, buffer)
+}
+
+fn read_all(file: File, buffer: &mut Vec<u8>) -> io::Result<()> {
     let len = file.metadata()?.len();
     if len > LONGEST {
         return Err(io::Error::other(format!("{len} bytes are more than a picture has")));

@@ -7,6 +7,8 @@ mod names;
 mod spans;
 pub(crate) mod stored;
 
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use augreg_spec::Format;
@@ -101,8 +103,8 @@ pub(crate) enum Places {
 pub(crate) enum Span {
     /// A stretch of a file, by its number.
     Part { file: usize, start: u64, len: u64 },
-    /// All of a file.
-    Whole(PathBuf),
+    /// All of a file: [`Index::path`].
+    Whole,
 }
 
 impl Index {
@@ -125,19 +127,32 @@ impl Index {
         let i = self.slot(i);
         match &self.places {
             Places::Spans(spans) => spans.get(i),
-            Places::Files { folders, names } => {
-                let [class] = self.labels.get(i) else { unreachable!("a file lies in one folder") };
-                Span::Whole(folders[*class as usize].join(names.get(i)))
-            }
+            Places::Files { .. } => Span::Whole,
+        }
+    }
+
+    /// The file that example `i` is all of, as the bytes of its path, in place of what `path` held. Empty
+    /// if it is a part of a file.
+    pub(crate) fn path(&self, i: usize, path: &mut Vec<u8>) {
+        let i = self.slot(i);
+        path.clear();
+        if let Places::Files { folders, names } = &self.places {
+            let [class] = self.labels.get(i) else { unreachable!("a file lies in one folder") };
+            path.extend(folders[*class as usize].as_os_str().as_bytes());
+            path.push(b'/');
+            names.append(i, path);
         }
     }
 
     /// Where a person finds example `i`.
     pub(crate) fn place(&self, i: usize) -> Place {
-        match (&self.places, self.span(i)) {
-            (_, Span::Whole(path)) => Place::file(path),
-            (Places::Spans(spans), Span::Part { .. }) => spans.place(self.slot(i)),
-            (Places::Files { .. }, Span::Part { .. }) => unreachable!("files are whole"),
+        match &self.places {
+            Places::Spans(spans) => spans.place(self.slot(i)),
+            Places::Files { .. } => {
+                let mut path = Vec::new();
+                self.path(i, &mut path);
+                Place::file(OsString::from_vec(path))
+            }
         }
     }
 

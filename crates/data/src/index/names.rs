@@ -3,8 +3,8 @@
 //!
 //! Names in a folder are sorted and alike (`n01440764_10026.JPEG`), so most cost about ten bytes.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 /// Names between two that are written in full.
 const RUN: usize = 16;
@@ -42,17 +42,16 @@ impl Names {
         self.count
     }
 
-    /// Name `i`, one of those that were added.
-    pub(crate) fn get(&self, i: usize) -> OsString {
+    /// Appends name `i`, one of those that were added, to `out`.
+    pub(crate) fn append(&self, i: usize, out: &mut Vec<u8>) {
         let mut at = self.runs[i / RUN] as usize;
-        let mut name = Vec::new();
+        let begin = out.len();
         for _ in 0..=i % RUN {
             let (shared, rest) = (usize::from(self.text[at]), usize::from(self.text[at + 1]));
-            name.truncate(shared);
-            name.extend(&self.text[at + 2..at + 2 + rest]);
+            out.truncate(begin + shared);
+            out.extend(&self.text[at + 2..at + 2 + rest]);
             at += 2 + rest;
         }
-        OsString::from_vec(name)
     }
 
     pub(crate) fn shrink(&mut self) {
@@ -82,7 +81,10 @@ mod tests {
             }
             prop_assert_eq!(packed.len(), names.len());
             for (i, name) in names.iter().enumerate() {
-                prop_assert_eq!(packed.get(i).into_vec(), name.clone());
+                let mut found = b"folder/".to_vec();
+                packed.append(i, &mut found);
+                prop_assert_eq!(&found[..7], b"folder/");
+                prop_assert_eq!(&found[7..], name);
             }
         }
     }

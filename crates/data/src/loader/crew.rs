@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use augreg_augment::Scratch;
 
-use super::batch::{Batch, Piece, Pool};
+use super::batch::{Batch, Frame, Piece, Pool};
 use super::supply::{Supply, Timings};
 use crate::DataError;
 
@@ -96,9 +96,7 @@ struct State {
 #[derive(Debug)]
 struct Begun {
     batch: u64,
-    /// Not handed out yet, the first last.
-    open: Vec<Piece>,
-    filled: Vec<Piece>,
+    frame: Frame,
     /// Not filled yet.
     missing: usize,
     error: Option<DataError>,
@@ -111,10 +109,11 @@ impl<W: Work> Crew<W> {
         let piece = rows.div_ceil(threads).min(PIECE / work.image_len().max(1)).max(1);
         let depth = supply.prefetch + 1;
         let (next, last) = (batches.start, batches.end.max(batches.start));
+        let len = rows * work.image_len();
         let state = State {
-            begun: VecDeque::new(),
+            begun: VecDeque::with_capacity(depth),
             left: next..last,
-            pool: Pool::new(depth + 1), // One is in use.
+            pool: Pool::new(depth + 2, len, supply.lock.clone()), // One is in use, one on its way to a device.
             broken: false,
         };
         let shared = Arc::new(Shared {
@@ -160,11 +159,10 @@ impl<W: Work> Crew<W> {
         }
         self.wait += began.elapsed();
         let whole = state.begun.pop_front().filter(|_| !state.broken);
-        let Begun { batch, mut filled, error, .. } =
+        let Begun { batch, frame, error, .. } =
             whole.ok_or(DataError::LoaderEnded { step: self.next })?;
         error.map_or(Ok(()), Err)?;
-        filled.sort_unstable_by_key(|piece| piece.first);
-        let batch = state.pool.batch(batch, filled, shared.work.image_len());
+        let batch = state.pool.batch(batch, frame, shared.work.image_len());
         drop(state);
         shared.to_do.notify_all();
         Ok(batch)
@@ -227,7 +225,7 @@ impl<W: Work> Shared<W> {
                 return None;
             }
             let open = state.begun.iter_mut().find_map(|begun| {
-                let piece = begun.open.pop()?;
+                let piece = begun.frame.pieces.open.pop()?;
                 Some((begun.batch, piece))
             });
             if open.is_some() {
@@ -237,10 +235,9 @@ impl<W: Work> Shared<W> {
                 && let Some(batch) = state.left.next()
             {
                 let rows = self.work.rows(batch);
-                let mut open = state.pool.pieces(rows, self.piece, self.work.image_len());
-                open.reverse();
-                let (filled, missing) = (Vec::with_capacity(open.len()), open.len());
-                state.begun.push_back(Begun { batch, open, filled, missing, error: None });
+                let frame = state.pool.begin(rows, self.piece, self.work.image_len());
+                let missing = frame.pieces.open.len();
+                state.begun.push_back(Begun { batch, frame, missing, error: None });
                 self.to_do.notify_all();
             } else if state.left.is_empty() && state.begun.is_empty() {
                 return None;
@@ -254,7 +251,7 @@ impl<W: Work> Shared<W> {
         let mut state = self.lock();
         let is_first = state.begun.front().is_some_and(|first| first.batch == batch);
         let Some(begun) = state.begun.iter_mut().find(|begun| begun.batch == batch) else { return };
-        begun.filled.push(piece);
+        begun.frame.pieces.filled.push(piece);
         begun.missing -= 1;
         if let Err(error) = result {
             begun.error.get_or_insert(error);

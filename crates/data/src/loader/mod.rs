@@ -6,7 +6,7 @@ mod evaluation;
 mod supply;
 mod train;
 
-pub use batch::{Batch, Label};
+pub use batch::{Batch, Images, Label, PageLock};
 pub use evaluation::EvalLoader;
 pub use supply::{Supply, Timings};
 pub use train::TrainLoader;

@@ -1,7 +1,9 @@
 //! What a job's loaders have in common, and what they tell of themselves.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::batch::PageLock;
 use crate::BadExamples;
 
 /// How batches are prepared. Changes nothing in them.
@@ -13,6 +15,8 @@ pub struct Supply {
     pub prefetch: usize,
     /// What becomes of pictures that cannot be decoded.
     pub bad: BadExamples,
+    /// Who is told of the memory that batches are made in, if somebody is.
+    pub lock: Option<Arc<dyn PageLock>>,
 }
 
 /// Where a loader's time went.

@@ -1,10 +1,14 @@
 //! Loaders: the same bytes whatever the first step and the prefetch depth.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use augreg_augment::{Pipeline, Scratch};
-use augreg_data::{EvalLoader, Label, Order, Split, TrainLoader};
+use augreg_data::{EvalLoader, Label, Order, PageLock, Split, Supply, TrainLoader};
 use augreg_spec::random::{Purpose, stream};
 use augreg_spec::{Augmentation, Crop, Format, SplitName};
 
@@ -21,11 +25,7 @@ fn preset(name: &str) -> Augmentation {
 
 type Bytes = (u64, Vec<u8>, Vec<Label>);
 
-fn batches(
-    split: &Split,
-    steps: std::ops::Range<u64>,
-    (threads, prefetch): (usize, usize),
-) -> Vec<Bytes> {
+fn batches(split: &Split, steps: Range<u64>, (threads, prefetch): (usize, usize)) -> Vec<Bytes> {
     let supply = supply(threads, prefetch);
     TrainLoader::new(split.clone(), &preset("medium1"), 28, 64, 7, steps, &supply)
         .map(|batch| {
@@ -91,6 +91,70 @@ fn buffers_are_reused() {
     let buffers: BTreeSet<_> =
         loader.map(|batch| batch.unwrap().images.as_ptr() as usize).collect();
     assert!(buffers.len() <= 5, "{} buffers", buffers.len());
+}
+
+/// Counts what is locked, and what is let go of.
+#[derive(Debug, Default)]
+struct Counting {
+    locked: Mutex<Vec<Range<usize>>>,
+    released: Arc<AtomicUsize>,
+}
+
+/// One lock that was taken.
+struct Lock(Arc<AtomicUsize>);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl PageLock for Counting {
+    fn lock(&self, pages: &mut [u8]) -> Option<Box<dyn Any + Send>> {
+        let range = pages.as_ptr_range();
+        self.locked.lock().unwrap().push(range.start as usize..range.end as usize);
+        Some(Box::new(Lock(Arc::clone(&self.released))))
+    }
+}
+
+#[test]
+fn memory_is_locked_once_in_whole_pages_and_let_go_of_once_after_the_last_batch_in_it() {
+    let counting = Arc::new(Counting::default());
+    let supply = Supply { lock: Some(counting.clone()), ..supply(2, 2) };
+    let split = fashion("train[:500]");
+    let mut loader = TrainLoader::new(split, &preset("none"), 28, 33, 0, 0..200, &supply);
+    let mut last = None;
+    for _ in 0..200 {
+        let batch = loader.next().unwrap().unwrap();
+        let images = batch.images.as_ptr() as usize;
+        let locked = counting.locked.lock().unwrap();
+        assert!(locked.iter().any(|range| range.start == images), "where the lock begins");
+        assert!(locked.iter().all(|range| range.start % 4096 == 0 && range.len() == 7 * 4096));
+        drop(locked);
+        last = Some(batch); // So two are about at once, as on their way to a GPU.
+    }
+    let locked = counting.locked.lock().unwrap().len();
+    assert!((2..=5).contains(&locked), "{locked} buffers of 200 batches");
+    assert_eq!(counting.released.load(Ordering::Relaxed), 0);
+    drop(loader);
+    assert_eq!(counting.released.load(Ordering::Relaxed), locked - 1, "one is in a batch");
+    drop(last);
+    assert_eq!(counting.released.load(Ordering::Relaxed), locked);
+}
+
+#[test]
+fn an_evaluation_whose_last_batch_is_short_stays_in_its_buffers() {
+    let counting = Arc::new(Counting::default());
+    let supply = Supply { lock: Some(counting.clone()), ..supply(2, 0) };
+    let split = fashion("test[:100]");
+    for batch in EvalLoader::new(split, 28, 30, &supply) {
+        let batch = batch.unwrap();
+        let at = batch.images.as_ptr() as usize;
+        assert!(counting.locked.lock().unwrap().iter().any(|range| range.start == at));
+        assert_eq!(batch.images.len(), if batch.step == 3 { 10 } else { 30 } * 784);
+    }
+    let locked = counting.locked.lock().unwrap().len();
+    assert_eq!(counting.released.load(Ordering::Relaxed), locked);
 }
 
 #[test]

@@ -89,7 +89,8 @@ fn bad_pictures_are_skipped_up_to_the_limit_and_named() {
     fs::write(&empty, "").unwrap();
     let split = split_of(&folder);
 
-    let lenient = |threads, prefetch| Supply { threads, prefetch, bad: BadExamples::new(2) };
+    let lenient =
+        |threads, prefetch| Supply { threads, prefetch, bad: BadExamples::new(2), lock: None };
     let of_one = lenient(1, 0);
     let batches = epoch(&split, &of_one).unwrap();
     assert_eq!(of_one.bad.count(), 2);
@@ -106,7 +107,7 @@ fn bad_pictures_are_skipped_up_to_the_limit_and_named() {
     assert_eq!(bad.len(), 2);
     assert!(batches.iter().all(|(_, examples)| bad.iter().all(|bad| !examples.contains(bad))));
 
-    let strict = Supply { threads: 2, prefetch: 1, bad: BadExamples::new(1) };
+    let strict = Supply { threads: 2, prefetch: 1, bad: BadExamples::new(1), lock: None };
     let error = epoch(&split, &strict).unwrap_err();
     let DataError::BadExample { count: 2, allowed: 1, .. } = &error else { panic!("{error}") };
     assert!(text(&error).contains("`max_bad_examples` is 1"), "{}", text(&error));
@@ -125,7 +126,7 @@ fn a_batch_without_its_bad_examples_still_has_every_image_beside_its_label() {
     }
     let split = split_of(&folder);
     let images = |batch_size, threads| {
-        let supply = Supply { threads, prefetch: 1, bad: BadExamples::new(4) };
+        let supply = Supply { threads, prefetch: 1, bad: BadExamples::new(4), lock: None };
         let loader = EvalLoader::new(split.clone(), 32, batch_size, &supply);
         let all = loader.flat_map(|batch| {
             let batch = batch.unwrap();
@@ -145,7 +146,7 @@ fn a_file_that_vanishes_or_shrinks_fails_the_job_however_much_is_tolerated() {
     let split = split_of(&folder);
     let gone = file(&folder, "sport", 2);
     fs::remove_file(&gone).unwrap();
-    let tolerant = Supply { threads: 2, prefetch: 2, bad: BadExamples::new(1000) };
+    let tolerant = Supply { threads: 2, prefetch: 2, bad: BadExamples::new(1000), lock: None };
     let error = epoch(&split, &tolerant).unwrap_err();
     let DataError::ReadExample { place, .. } = &error else { panic!("{error}") };
     assert_eq!(place.path, gone);
@@ -160,7 +161,7 @@ fn a_split_without_one_good_picture_fails_instead_of_searching_for_ever() {
         fs::write(folder.path().join(format!("cat/{i}.jpg")), "nothing").unwrap();
     }
     let split = split_of(folder.path());
-    let tolerant = Supply { threads: 2, prefetch: 0, bad: BadExamples::new(1000) };
+    let tolerant = Supply { threads: 2, prefetch: 0, bad: BadExamples::new(1000), lock: None };
     let error = epoch(&split, &tolerant).unwrap_err();
     assert!(matches!(error, DataError::AllBad { .. }), "{error}");
 }
@@ -211,7 +212,7 @@ const COUNTS: [u32; 12] = [80, 128, 38, 45, 37, 56, 48, 55, 19, 29, 29, 21];
 fn odd_pictures_are_decoded_or_named() {
     let odd = golden("odd");
     let split = split_of(&odd);
-    let supply = Supply { threads: 2, prefetch: 1, bad: BadExamples::new(4) };
+    let supply = Supply { threads: 2, prefetch: 1, bad: BadExamples::new(4), lock: None };
     let loader = EvalLoader::new(split.clone(), 16, 4, &supply);
     let met: Vec<u64> = loader.flat_map(|batch| batch.unwrap().examples.clone()).collect();
     let mut decoded: Vec<_> = met.iter().map(|i| split.place(*i as usize).path).collect();

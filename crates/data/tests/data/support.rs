@@ -110,7 +110,7 @@ pub(crate) fn encoded(split: &Split, i: usize) -> Vec<u8> {
 
 /// So many threads and batches ahead; no bad example is let pass.
 pub(crate) fn supply(threads: usize, prefetch: usize) -> Supply {
-    Supply { threads, prefetch, bad: BadExamples::new(0) }
+    Supply { threads, prefetch, bad: BadExamples::new(0), lock: None }
 }
 
 /// Pictures that other libraries wrote in their formats: see `make.py` there.

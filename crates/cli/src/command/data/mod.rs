@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod pack;
+mod paper;
 pub(crate) mod show;
 
 use augreg_spec::{DatasetDefinition, nearest};

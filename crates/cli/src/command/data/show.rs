@@ -10,6 +10,7 @@ use clap::Args;
 use data_encoding::BASE64;
 
 use super::classes_text;
+use super::paper::{CHARACTER, LINE, Paper};
 use crate::failure::{Ending, Failure};
 use crate::output;
 use crate::sweep_file;
@@ -19,7 +20,7 @@ const GAP: usize = 4;
 
 const SHEET: &str = "\
 A row is an image: as it is evaluated, then as a job with `--seed` sees it in its first epochs. What was \
-drawn for each goes to standard output, and beneath the images if FILE ends in `.svg`.";
+drawn for each stands beneath it, and goes to standard output.";
 
 /// Draw a contact sheet: images of a data set as a model sees them
 #[derive(Debug, Args)]
@@ -81,8 +82,8 @@ pub(crate) fn run(args: &ShowArgs) -> Result<Ending, Failure> {
     let identity = loaded.identity(&args.dataset)?;
     let split = Dataset::open(&definition.source, identity)?.split(SplitName::Train)?;
     let sheet = Sheet::draw(args, &split, &augmentation)?;
-    let pixels = sheet.png()?;
-    let bytes = if vector { sheet.svg(&pixels).into_bytes() } else { pixels };
+    let bytes =
+        if vector { sheet.svg(&sheet.png(false)?).into_bytes() } else { sheet.png(true)? };
     std::fs::write(&args.out, bytes)?;
     output::print(&sheet.legend())?;
     Ok(Ending::Good)
@@ -136,28 +137,23 @@ impl Sheet {
         self.images.len() / self.columns
     }
 
-    /// The images alone, as a PNG.
-    fn png(&self) -> Result<Vec<u8>, Failure> {
+    /// The images as a PNG, with what was drawn beneath, or alone.
+    fn png(&self, captioned: bool) -> Result<Vec<u8>, Failure> {
         let Self { side, channels, columns, .. } = *self;
-        let (width, height) = (columns * (side + GAP) - GAP, self.rows() * (side + GAP) - GAP);
-        let mut pixels = vec![255; width * height * channels];
+        let captions = if captioned { &self.captions[..] } else { &[] };
+        let lines = captions.iter().map(Vec::len).max().unwrap_or(0);
+        let longest = captions.iter().flatten().map(|line| line.chars().count()).max();
+        let across = side.max(longest.unwrap_or(0) * CHARACTER) + GAP;
+        let down = side + lines * LINE + GAP;
+        let mut paper = Paper::new(columns * across - GAP, self.rows() * down - GAP, channels);
         for (place, image) in self.images.iter().enumerate() {
-            let (left, top) = ((place % columns) * (side + GAP), (place / columns) * (side + GAP));
-            for (at, value) in image.iter().enumerate() {
-                let (channel, y, x) = (at / (side * side), at / side % side, at % side);
-                pixels[((top + y) * width + left + x) * channels + channel] = *value;
+            let (left, top) = ((place % columns) * across, (place / columns) * down);
+            paper.image(left, top, side, image);
+            for (line, caption) in captions.get(place).into_iter().flatten().enumerate() {
+                paper.text(left, top + side + line * LINE, caption);
             }
         }
-        let mut bytes = Vec::new();
-        let mut encoder = png::Encoder::new(&mut bytes, width as u32, height as u32);
-        encoder.set_color(if channels == 1 {
-            png::ColorType::Grayscale
-        } else {
-            png::ColorType::Rgb
-        });
-        let written = encoder.write_header().and_then(|mut out| out.write_image_data(&pixels));
-        written.map_err(Failure::internal)?;
-        Ok(bytes)
+        paper.png()
     }
 
     /// The images with what was drawn beneath.
@@ -214,4 +210,47 @@ fn words(drawn: &Drawn) -> Vec<String> {
     let plain = |text: String| text.replace(" { ", " ").replace(" }", "").replace(": ", " ");
     words.extend(drawn.edits.iter().map(|edit| plain(format!("{edit:?}"))));
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Width and grey pixels of the sheet of one grey image with such captions.
+    fn sheet(captions: &[&str], captioned: bool) -> (usize, Vec<u8>) {
+        let captions = vec![captions.iter().map(ToString::to_string).collect()];
+        let images = vec![(0..28 * 28).map(|i| i as u8).collect()];
+        let sheet = Sheet { side: 28, channels: 1, columns: 1, images, captions };
+        let png = sheet.png(captioned).expect("is written");
+        let mut reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().expect("reads");
+        let mut pixels = vec![0; reader.output_buffer_size().expect("fits")];
+        let info = reader.next_frame(&mut pixels).expect("reads");
+        (info.width as usize, pixels)
+    }
+
+    #[test]
+    fn a_png_says_beneath_an_image_what_was_drawn() {
+        let (width, alone) = sheet(&["Rotate degrees -30.0"], false);
+        assert_eq!((width, alone.len()), (28, 28 * 28));
+        let (width, said) = sheet(&["Rotate degrees -30.0", "28 × 28"], true);
+        assert_eq!(width, 20 * CHARACTER);
+        assert_eq!(said.len(), width * (28 + 2 * LINE));
+        for (row, image) in said.chunks(width).zip(alone.chunks(28)) {
+            assert_eq!(&row[..28], image, "the image is where it was");
+            assert!(row[28..].iter().all(|&value| value == 255), "and nothing beside it");
+        }
+        let strip = |pixels: &[u8], line: usize| {
+            let rows = pixels.chunks(width).skip(28 + line * LINE).take(LINE);
+            rows.flatten().copied().collect::<Vec<_>>()
+        };
+        for line in [0, 1] {
+            let dark = strip(&said, line).iter().filter(|&&value| value < 128).count();
+            assert!((30..1000).contains(&dark), "{dark} dark pixels in line {line}");
+        }
+        let (_, other) = sheet(&["Rotate degrees +30.0", "28 × 28"], true);
+        assert_ne!(strip(&said, 0), strip(&other, 0));
+        assert_eq!(strip(&said, 1), strip(&other, 1));
+        let (_, blank) = sheet(&["                    "], true);
+        assert!(strip(&blank, 0).iter().all(|&value| value == 255));
+    }
 }
