@@ -18,6 +18,7 @@ PROGRAM = Path(os.environ.get("AUGREG_BIN", ROOT / "target/debug")) / "examples/
 PHOTOGRAPHS = ROOT / ".tools/bench-photographs"
 TIMM = ROOT / ".tools/timm"
 TICK = os.sysconf("SC_CLK_TCK")
+WARM_UP = 0.3  # Seconds that do not count.
 PEERS = ["torchvision", "torchvision-v2", "timm", "tf.data", "dali"]
 ALONE = {"torchvision", "torchvision-v2", "timm", "torchvision-small"}  # One thread a process.
 
@@ -80,6 +81,8 @@ def compare(programs: dict[str, Program], rounds: int, seconds: float) -> list[l
     """A row each: ratio, images a second, images a second of a processor. The first is augreg."""
     clock = {name: [] for name in programs}
     busy = {name: [] for name in programs}
+    for program in programs.values():
+        program.measure(WARM_UP)  # Or the first to be measured would share the cores with the others' imports.
     for round_ in range(rounds):
         say(f"  round {round_ + 1} of {rounds}")
         for name, program in programs.items():
