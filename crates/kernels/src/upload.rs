@@ -39,9 +39,9 @@ pub struct InFlight(*mut c_void);
 unsafe impl Send for InFlight {}
 
 /// Makes a tensor of bytes on a device. On the CPU that is no copy: the tensor is over the bytes, and
-/// `owner` is dropped with it. A GPU takes them while others compute, out of locked pages without a
-/// copy on the way; whatever uses the tensor is queued behind that, and `owner` is dropped with what
-/// is returned beside it.
+/// `owner` is dropped with it. A GPU takes them in the order of its work, out of locked pages without
+/// a copy on the way; nobody waits for that, whatever uses the tensor is queued behind it, and `owner` is
+/// dropped with what is returned beside it.
 ///
 /// # Shapes
 ///

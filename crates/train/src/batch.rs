@@ -7,9 +7,9 @@ use tch::{Device, Kind, Tensor};
 
 /// The images of a batch as floats in [-1, 1]: `x / 255 · 2 − 1` (`value_range(-1, 1)`).
 ///
-/// Bytes travel to the device, floats are made there. On a GPU that goes on while the step before is
-/// still computed, and the batch's memory is lent until what is returned beside the floats is dropped;
-/// on a CPU they are made of the batch itself, whose memory is free at once.
+/// Bytes travel to the device, floats are made there. A GPU does so after the step before, without
+/// anybody waiting for it, and the batch's memory is lent until what is returned beside the floats is
+/// dropped; on a CPU they are made of the batch itself, whose memory is free at once.
 ///
 /// # Shapes
 ///
