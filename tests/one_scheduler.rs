@@ -21,7 +21,7 @@ fn holder(running: &Running) -> String {
 /// Threads: optuna/optuna#4994 (locked databases), ray-project/ray#8647 (configurations train again).
 #[test]
 fn of_two_launches_of_one_file_at_the_same_moment_one_runs_and_the_other_is_refused_by_name() {
-    const JOBS: u32 = 2000;
+    const JOBS: u32 = 1000;
     for time in 1..=10 {
         let study = Study::new();
         study.write("idle.toml", &idle("idle", JOBS));
