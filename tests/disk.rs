@@ -13,7 +13,7 @@ const LAUNCH: [&str; 6] =
 fn sweep() -> String {
     format!(
         "{HEAD}\n[pretrain]\ndataset = \"fashion\"\naugmentation = \"medium1\"\n\
-         regularization = 0.1\nseed = [0, 1, 2]\nepochs = 30\n{COMMON}"
+         regularization = 0.1\nseed = [0, 1, 2]\nepochs = 20\n{COMMON}"
     )
 }
 
@@ -99,7 +99,7 @@ fn a_disk_that_is_full_at_once_stops_the_database_too_and_a_stop_or_a_kill_loses
         study.wait_for_status("is full");
         std::thread::sleep(Duration::from_secs(2));
         augreg.signal(signal);
-        let (_, stderr) = augreg.wait(Duration::from_mins(1));
+        let (_, stderr) = augreg.wait(Duration::from_mins(3));
         assert!(stderr.contains("full"), "{signal:?}: {stderr}");
 
         disk.relieve();
@@ -119,7 +119,7 @@ fn open_lm_154_a_sweep_too_large_for_the_disk_is_refused_before_anything_is_made
         return;
     }
     let study = Study::new();
-    study.write("tiny.toml", &sweep().replace("epochs = 30", "epochs = 1"));
+    study.write("tiny.toml", &sweep().replace("epochs = 20", "epochs = 1"));
     let disk = SmallDisk::mount(study.path("small"), 8);
     let root = study.path("small/study").display().to_string();
     let refused = study.expect(2, &["--root", &root, "launch", "tiny.toml"]);
@@ -135,7 +135,7 @@ fn open_lm_154_a_sweep_too_large_for_the_disk_is_refused_before_anything_is_made
     let mut augreg = study.start(&["--root", &root, "launch", "tiny.toml", "--force"]);
     study.wait_for_in(&root, "select * from event where what = 'disk-full'");
     augreg.signal(Signal::INT);
-    assert_eq!(augreg.wait(Duration::from_mins(1)).0.code(), Some(130));
+    assert_eq!(augreg.wait(Duration::from_mins(3)).0.code(), Some(130));
     let ran = study.expect(0, &["--root", &root, "resume", "--reserve", "500kB"]);
     assert!(ran.stderr.contains("3 succeeded"), "{}", ran.stderr);
     drop(disk);

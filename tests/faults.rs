@@ -10,7 +10,7 @@ use rustix::process::Signal;
 fn sweep(seeds: &str) -> String {
     format!(
         "{HEAD}\n[pretrain]\ndataset = \"fashion\"\naugmentation = \"light2\"\nseed = {seeds}\n\
-         epochs = 30\n{COMMON}"
+         epochs = 20\n{COMMON}"
     )
 }
 
@@ -36,7 +36,7 @@ fn killed(seeds: &str) -> Study {
         std::thread::sleep(Duration::from_millis(20));
     }
     launch.signal(Signal::KILL);
-    launch.wait(Duration::from_mins(1));
+    launch.wait(Duration::from_mins(3));
     study
 }
 
@@ -66,7 +66,7 @@ fn hyperqueue_1059_a_damaged_database_is_named_and_a_new_one_learns_from_the_jou
     let mut launch = study.start(&LAUNCH);
     study.wait_for(&format!("{PAST_A_CHECKPOINT} and exists (select 1 from result)"));
     launch.signal(Signal::INT);
-    assert_eq!(launch.wait(Duration::from_mins(1)).0.code(), Some(130));
+    assert_eq!(launch.wait(Duration::from_mins(3)).0.code(), Some(130));
 
     let database = study.root().join("augreg.db");
     let path = database.display().to_string();
@@ -207,7 +207,7 @@ fn a_worker_of_another_version_is_refused_at_its_hello_with_both_versions_named(
 fn a_job_of_a_newer_augreg_is_refused_by_name_and_can_be_taken_out() {
     let study = Study::new();
     study.write("idle.toml", &idle(5));
-    study.write("tiny.toml", &sweep("0").replace("epochs = 30", "epochs = 0.1"));
+    study.write("tiny.toml", &sweep("0").replace("epochs = 20", "epochs = 0.1"));
     study.expect(0, &["launch", "tiny.toml", "--register-only"]);
     let job = study.query(&["--columns", "id"])[0]["id"].clone();
     study.tamper("drop trigger axes_are_those_of_the_spec");

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 fn sweep() -> String {
     format!(
         "{HEAD}\n[pretrain]\ndataset = \"fashion\"\naugmentation = \"medium1\"\n\
-         regularization = 0.1\nseed = [0, 1]\nepochs = 30\n{COMMON}"
+         regularization = 0.1\nseed = [0, 1]\nepochs = 20\n{COMMON}"
     )
 }
 
@@ -52,7 +52,7 @@ fn transformers_46628_killing_workers_or_the_scheduler_changes_no_parameter() {
     let mut augreg = study.start(&launch());
     study.wait_for(PAST_A_CHECKPOINT);
     augreg.signal(Signal::KILL);
-    augreg.wait(Duration::from_mins(1));
+    augreg.wait(Duration::from_mins(3));
     study.expect(0, &["resume"]);
     assert_eq!(study.hashes(), expected, "after kill -9 of the scheduler");
     let attempts = study.query(&["select job_id, count(*) as n from attempt group by 1"]);
@@ -66,7 +66,7 @@ fn jobs_told_to_finish_without_a_scheduler_do_and_resume_takes_their_results() {
     let mut augreg = study.start(&[&launch()[..], &["--when-abandoned", "finish"]].concat());
     study.wait_for(PAST_A_CHECKPOINT);
     augreg.signal(Signal::KILL);
-    augreg.wait(Duration::from_mins(1));
+    augreg.wait(Duration::from_mins(3));
     study.expect(0, &["resume"]);
     assert_eq!(study.hashes(), undisturbed());
     let again = study.query(&["select * from job where attempts > 1"]);
@@ -86,7 +86,7 @@ fn status_tells_that_nobody_works_on_a_study_and_what_a_scheduler_that_died_left
     study.wait_for("select * from attempt where state = 'running'");
     assert!(status().contains("\nrunning\n") && !status().contains(nobody), "{}", status());
     augreg.signal(Signal::KILL);
-    augreg.wait(Duration::from_mins(1));
+    augreg.wait(Duration::from_mins(3));
     let left = status();
     assert!(
         left.contains(nobody) && left.contains("\nbegun by an augreg that is gone\n"),
@@ -109,7 +109,7 @@ fn snakemake_1318_after_ctrl_c_nothing_runs_and_resume_needs_no_cleaning_up() {
     let mut augreg = study.start(&launch());
     study.wait_for(PAST_A_CHECKPOINT);
     augreg.signal(Signal::INT);
-    let (status, stderr) = augreg.wait(Duration::from_mins(1));
+    let (status, stderr) = augreg.wait(Duration::from_mins(3));
     assert_eq!(status.code(), Some(130), "{stderr}");
     assert!(stderr.contains("augreg resume"), "it says how to go on: {stderr}");
     assert_eq!(study.workers(), Vec::<i32>::new());

@@ -73,7 +73,7 @@ fn a_job_that_two_sweeps_share_keeps_what_either_wants() {
         let mut augreg = study.start(&["launch", file]);
         study.wait_for(&format!("select 1 as n where (select count(*) from job) = {jobs}"));
         augreg.signal(Signal::INT);
-        augreg.wait(Duration::from_mins(1));
+        augreg.wait(Duration::from_mins(3));
     }
     study.expect(0, &["unpause"]);
     study.expect(0, &["launch", "b.toml"]);
@@ -91,7 +91,7 @@ fn a_cancelled_job_keeps_its_state_and_the_next_attempt_clears_half_written_file
     study.wait_for("select * from checkpoint");
     let job = job(&study, 0);
     study.expect(0, &["cancel", &job]);
-    augreg.wait(Duration::from_mins(1));
+    augreg.wait(Duration::from_mins(3));
     assert!(files(&study, &job).contains("latest.safetensors"), "a retry goes on from it");
     let shown = study.expect(0, &["show", &job]).stdout;
     assert!(shown.contains("latest.safetensors"), "{shown}");

@@ -79,7 +79,7 @@ fn a_lock_of_a_dead_scheduler_is_taken_over_without_a_word() {
     let mut launch = study.start(&["--quiet", "launch", "idle.toml", "--workers", "1"]);
     study.wait_for("select * from result");
     kill(launch.id() as i32, Signal::KILL);
-    launch.wait(Duration::from_mins(1));
+    launch.wait(Duration::from_mins(3));
     let left = std::fs::read_to_string(study.root().join("lock")).expect("the file is left");
     assert!(left.contains(&holder(&launch)), "{left}");
 

@@ -10,7 +10,7 @@ const RUNNING: &str = "select * from attempt where state = 'running'";
 /// Jobs long enough that a pause, of which the scheduler reads once a second, finds them at work.
 fn sweep(name: &str, seeds: &str) -> String {
     let head = HEAD.replace("\"tiny\"", &format!("\"{name}\""));
-    format!("{head}\n[pretrain]\ndataset = \"fashion\"\nseed = {seeds}\nepochs = 40\n{COMMON}")
+    format!("{head}\n[pretrain]\ndataset = \"fashion\"\nseed = {seeds}\nepochs = 24\n{COMMON}")
 }
 
 fn launch(study: &Study, file: &str) -> Running {
@@ -19,7 +19,7 @@ fn launch(study: &Study, file: &str) -> Running {
 
 #[test]
 fn a_pause_empties_the_devices_outlives_the_scheduler_and_changes_no_bit() {
-    let file = sweep("tiny", "[0, 1]");
+    let file = sweep("tiny", "[0, 1]").replace("epochs = 24", "epochs = 40");
     let study = Study::new();
     study.write("tiny.toml", &file);
     study.expect(0, &["launch", "tiny.toml"]);
@@ -39,14 +39,14 @@ fn a_pause_empties_the_devices_outlives_the_scheduler_and_changes_no_bit() {
     assert!(status.contains("with `augreg pause`: `augreg unpause` lets it go on"), "{status}");
 
     augreg.signal(Signal::INT);
-    assert_eq!(augreg.wait(Duration::from_mins(1)).0.code(), Some(130));
+    assert_eq!(augreg.wait(Duration::from_mins(3)).0.code(), Some(130));
     let mut augreg = study.start(&["resume"]);
     std::thread::sleep(Duration::from_secs(2));
     assert!(augreg.is_running() && study.query(&[RUNNING]).is_empty(), "the next waits as well");
 
     let ended = study.expect(0, &["unpause"]);
     assert!(ended.stderr.contains("the study goes on"), "{}", ended.stderr);
-    let (status, stderr) = augreg.wait(Duration::from_mins(1));
+    let (status, stderr) = augreg.wait(Duration::from_mins(3));
     assert_eq!(status.code(), Some(0), "{stderr}");
     assert!(stderr.contains("the study is paused since"), "resume says so: {stderr}");
     assert_eq!(study.hashes(), expected);
@@ -70,19 +70,19 @@ fn a_draining_pause_lets_attempts_end_and_starts_nothing_more() {
     let attempts = study.query(&["select state from attempt"]);
     assert!(attempts.len() < 3 && attempts.iter().all(|row| row["state"] == "succeeded"));
     study.expect(0, &["unpause", "tiny"]);
-    assert_eq!(augreg.wait(Duration::from_mins(1)).0.code(), Some(0));
+    assert_eq!(augreg.wait(Duration::from_mins(3)).0.code(), Some(0));
 }
 
 #[test]
 fn a_paused_sweep_waits_while_the_others_of_a_run_and_shared_jobs_go_on() {
     let study = Study::new();
     study.write("a.toml", &sweep("a", "[0, 1, 2]"));
-    study.write("b.toml", &sweep("b", "[2, 3]").replace("epochs = 40", "epochs = [2, 40]"));
+    study.write("b.toml", &sweep("b", "[2, 3]").replace("epochs = 24", "epochs = [2, 24]"));
     for (file, name) in [("a.toml", "a"), ("b.toml", "b")] {
         let mut augreg = launch(&study, file);
         study.wait_for(&format!("select * from sweep where name = '{name}'"));
         augreg.signal(Signal::INT);
-        augreg.wait(Duration::from_mins(1));
+        augreg.wait(Duration::from_mins(3));
     }
     study.expect(0, &["pause", "a"]);
     let mut augreg = study.start(&["resume"]);
@@ -97,7 +97,7 @@ fn a_paused_sweep_waits_while_the_others_of_a_run_and_shared_jobs_go_on() {
     assert_eq!(left, [("0", "queued"), ("1", "queued")], "the shared job is done");
 
     study.expect(0, &["unpause"]);
-    let (status, stderr) = augreg.wait(Duration::from_mins(1));
+    let (status, stderr) = augreg.wait(Duration::from_mins(3));
     assert_eq!(status.code(), Some(0), "{stderr}");
 }
 
@@ -122,6 +122,6 @@ fn an_idle_study_can_be_paused_and_unknown_sweeps_are_refused() {
     }
     assert_eq!(study.query(&["select * from attempt"]).len(), 3);
     study.expect(0, &["unpause", "idle"]);
-    assert_eq!(augreg.wait(Duration::from_mins(1)).0.code(), Some(0));
+    assert_eq!(augreg.wait(Duration::from_mins(3)).0.code(), Some(0));
     assert_eq!(study.query(&["select * from attempt"]).len(), 5);
 }

@@ -186,7 +186,7 @@ impl Sweep {
         self.run();
         let Some(mut scheduler) = self.scheduler.take() else { return };
         scheduler.signal(signal);
-        let (status, stderr) = scheduler.wait(Duration::from_mins(1));
+        let (status, stderr) = scheduler.wait(Duration::from_mins(3));
         if signal == Signal::TERM {
             // One that had not begun to listen had not begun anything.
             let at_once = status.signal() == Some(Signal::TERM.as_raw());

@@ -58,7 +58,7 @@ fn a_hundred_thousand_jobs_whose_data_are_gone_are_not_all_failed_and_go_on_when
     let memory = high_water(augreg.id());
     let attempts = number(&study, "select count(*) from attempt");
     augreg.signal(Signal::INT);
-    let (status, stderr) = augreg.wait(Duration::from_mins(1));
+    let (status, stderr) = augreg.wait(Duration::from_mins(3));
     eprintln!(
         "slowed down after {slowed:?}; {attempts} attempts, {} MiB at most; it said:\n{stderr}",
         memory / 1024
@@ -78,6 +78,6 @@ fn a_hundred_thousand_jobs_whose_data_are_gone_are_not_all_failed_and_go_on_when
     let mut augreg = study.start(&["resume", "--workers", "2"]);
     study.wait_for("select 1 from result group by 1 having count(*) >= 50");
     augreg.signal(Signal::INT);
-    assert_eq!(augreg.wait(Duration::from_mins(1)).0.code(), Some(130));
+    assert_eq!(augreg.wait(Duration::from_mins(3)).0.code(), Some(130));
     assert_eq!(number(&study, "select count(*) from job where state = 'failed'"), 0);
 }

@@ -27,7 +27,7 @@ fn a_job_that_was_killed_retried_cancelled_retried_again_and_finished_tells_all_
     study.wait_for(&running(2));
     let job = study.query(&["--columns", "id"])[0]["id"].clone();
     study.expect(0, &["cancel", &job]);
-    let (status, stderr) = launch.wait(Duration::from_mins(1));
+    let (status, stderr) = launch.wait(Duration::from_mins(3));
     assert_eq!(status.code(), Some(0), "{stderr}");
     study.expect(0, &["retry", &job]);
     study.expect(0, &[&["resume"][..], &flags].concat());

@@ -229,7 +229,7 @@ impl Study {
     ///
     /// # Panics
     ///
-    /// If it has none within a minute.
+    /// If it has none within two minutes.
     #[expect(clippy::must_use_candidate, reason = "many callers want only the assertion")]
     pub fn wait_for(&self, sql: &str) -> Vec<BTreeMap<String, String>> {
         self.wait_for_in(&self.root().to_string_lossy(), sql)
@@ -239,10 +239,10 @@ impl Study {
     ///
     /// # Panics
     ///
-    /// If it has none within a minute.
+    /// If it has none within two minutes.
     #[expect(clippy::must_use_candidate, reason = "many callers want only the assertion")]
     pub fn wait_for_in(&self, root: &str, sql: &str) -> Vec<BTreeMap<String, String>> {
-        let deadline = Instant::now() + Duration::from_mins(1);
+        let deadline = Instant::now() + Duration::from_mins(2);
         loop {
             if Path::new(root).join("augreg.db").exists() {
                 let ran = self.augreg(&["--root", root, "query", "--format", "csv", sql]);
@@ -261,10 +261,10 @@ impl Study {
     ///
     /// # Panics
     ///
-    /// If it does not within a minute.
+    /// If it does not within two minutes.
     #[expect(clippy::must_use_candidate, reason = "many callers want only the assertion")]
     pub fn wait_for_status(&self, said: &str) -> String {
-        let deadline = Instant::now() + Duration::from_mins(1);
+        let deadline = Instant::now() + Duration::from_mins(2);
         loop {
             let status = self.expect(0, &["status"]).stdout;
             if status.contains(said) {

@@ -90,12 +90,12 @@ fn phoonnx_464_a_boundary_with_other_threads_says_that_it_is_not_exact_and_why()
     let past = "select * from metric where name = 'learning_rate' and step > 50";
     study.wait_for(past);
     launch.signal(Signal::INT);
-    assert_eq!(launch.wait(Duration::from_mins(1)).0.code(), Some(130));
+    assert_eq!(launch.wait(Duration::from_mins(3)).0.code(), Some(130));
     let all = cores.to_string();
     let mut resume = study.start(&["resume", "--workers", &all]);
     study.wait_for("select * from attempt where number = 2 and from_step is not null");
     resume.signal(Signal::INT);
-    assert_eq!(resume.wait(Duration::from_mins(1)).0.code(), Some(130));
+    assert_eq!(resume.wait(Duration::from_mins(3)).0.code(), Some(130));
     study.expect(0, &["resume", "--workers", &all]);
 
     let rows = study.query(&["select number, exact, why, from_step from v_boundaries order by 1"]);
