@@ -189,15 +189,18 @@ mod tests {
     #[test]
     fn what_is_told_is_what_is_drawn() {
         let pixels = pattern(90, 120, 3, 0);
-        let pipeline = Pipeline::new(&Augmentation::preset("strong2").unwrap(), 28);
-        let mut out = vec![0; pipeline.output_len(3)];
-        for seed in 0..50 {
-            let (mut told, mut done) = [0, 0].map(|_| stream(seed, Purpose::Augment, 0, 0)).into();
-            let picture = ImageView::new(&pixels, 120, 90, 3).into();
-            let drawn = pipeline.draw(120, 90, &mut told);
-            pipeline.augment(picture, &mut done, &mut Scratch::default(), &mut out).unwrap();
-            assert_eq!(told.bits(), done.bits(), "{drawn:?}");
-            assert_eq!(drawn.edits.len(), 2);
+        for (preset, layers) in [("strong2", 2), ("scratch2", 4)] {
+            let pipeline = Pipeline::new(&Augmentation::preset(preset).unwrap(), 28);
+            let mut out = vec![0; pipeline.output_len(3)];
+            for seed in 0..50 {
+                let (mut told, mut done) =
+                    [0, 0].map(|_| stream(seed, Purpose::Augment, 0, 0)).into();
+                let picture = ImageView::new(&pixels, 120, 90, 3).into();
+                let drawn = pipeline.draw(120, 90, &mut told);
+                pipeline.augment(picture, &mut done, &mut Scratch::default(), &mut out).unwrap();
+                assert_eq!(told.bits(), done.bits(), "{drawn:?}");
+                assert_eq!(drawn.edits.len(), layers, "{preset}");
+            }
         }
     }
 

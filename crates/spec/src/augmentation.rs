@@ -65,8 +65,9 @@ pub struct Augmentation {
 }
 
 /// The presets of the study: name, RandAugment layers and magnitude, mixup α
-/// (paper §3.3; `RANDAUG_DEF` and `MIXUP_DEF` in big_vision `configs/vit_i1k.py`).
-const PRESETS: [(&str, u32, u32, f64); 7] = [
+/// (paper §3.3; `RANDAUG_DEF` and `MIXUP_DEF` in big_vision `configs/vit_i1k.py`). The last two are of
+/// its sweeps from scratch alone, which do not name them (paper, appendix A).
+const PRESETS: [(&str, u32, u32, f64); 9] = [
     ("none", 0, 0, 0.0),
     ("light1", 2, 0, 0.0),
     ("light2", 2, 10, 0.2),
@@ -74,6 +75,8 @@ const PRESETS: [(&str, u32, u32, f64); 7] = [
     ("medium2", 2, 15, 0.5),
     ("strong1", 2, 20, 0.5),
     ("strong2", 2, 20, 0.8),
+    ("scratch1", 4, 15, 0.5),
+    ("scratch2", 4, 20, 0.8),
 ];
 
 impl Augmentation {
