@@ -2,7 +2,8 @@
 //! `AUGREG_CACHE`, else `augreg` in the user's cache folder. Data folders are never written to.
 //!
 //! An entry is named by a fingerprint: format, how it is read, and every file's name, size and times of
-//! its last changes, of which the system's own (ctime) nobody can set back. Deleting the folder costs time, nothing else.
+//! its last changes, of which the system's own (ctime) nobody can set back. Deleting the folder costs
+//! time, nothing else.
 
 use std::fs::{self, File};
 use std::io::{self, Write};

@@ -112,9 +112,7 @@ impl Split {
         }
         let whole = Self { parts: parts.into(), chosen: None, len, channels };
         let Some(subset) = &identity.subset else { return Ok(whole) };
-        // Which class, counts only where all have one.
-        let first = |i| whole.classes(i).first().copied().unwrap_or_default();
-        let classes: Vec<u32> = (0..len).map(first).collect();
+        let classes: Vec<u32> = (0..len).map(|i| subset::class_of(whole.classes(i))).collect();
         let chosen = subset::choose(&classes, identity.examples, subset);
         if chosen.is_empty() || chosen.len() as u64 != identity.examples {
             let (wanted, available) = (identity.examples, len as u64);

@@ -77,7 +77,7 @@ fn take_part(
         return Err(DataError::SubsetOfSets { split: SplitName::Train });
     }
     let classes: BTreeMap<_, _> =
-        sources.iter().map(|(name, source)| (name.as_str(), source.first_classes())).collect();
+        sources.iter().map(|(name, source)| (name.as_str(), source.subset_classes())).collect();
     let all = split.ranges.iter().flat_map(|SourceRange { from, source, to }| {
         classes[source.as_str()][*from as usize..*to as usize].iter().copied()
     });

@@ -36,6 +36,11 @@ pub(crate) fn choose(labels: &[u32], wanted: u64, subset: &SubsetIdentity) -> Ve
     chosen
 }
 
+/// The class that an example counts for; where it has not exactly one nothing is shared out by classes.
+pub(crate) fn class_of(classes: &[u32]) -> u32 {
+    classes.first().copied().unwrap_or_default()
+}
+
 /// How many examples that part holds, and what it is to a job.
 pub(crate) fn identity(labels: &[u32], subset: &Subset) -> (u64, SubsetIdentity) {
     let per_class = if let SubsetSize::PerClass(most) = subset.size { Some(most) } else { None };

@@ -5,6 +5,15 @@ use augreg_kernels::{InFlight, upload};
 use augreg_spec::PretrainSpec;
 use tch::{Device, Kind, Tensor};
 
+/// A small tensor on the device. A GPU takes it from pinned memory, which nobody waits for: whatever
+/// uses it is queued behind the copy.
+pub(crate) fn send(tensor: &Tensor, device: Device) -> Tensor {
+    match device {
+        Device::Cuda(_) => tensor.pin_memory(device).to_device_(device, tensor.kind(), true, false),
+        _ => tensor.to_device(device),
+    }
+}
+
 /// The images of a batch as floats in [-1, 1]: `x / 255 · 2 − 1` (`value_range(-1, 1)`).
 ///
 /// Bytes travel to the device, floats are made there. A GPU does so after the step before, without

@@ -5,7 +5,7 @@ use augreg_spec::{Loss, PretrainSpec};
 use augreg_vit::Vit;
 use tch::{Device, Kind, Tensor};
 
-use crate::batch::pixels;
+use crate::batch::{pixels, send};
 use crate::failure::Failure;
 use crate::loss::{mean_loss, multi_hot};
 
@@ -81,15 +81,15 @@ fn labelled(labels: &[Label]) -> Vec<i64> {
 /// the device.
 fn batch_totals(loss: Loss, logits: &Tensor, targets: &Tensor, labelled: &[i64]) -> Tensor {
     let images = labelled.len();
-    let (logits, targets) = if images as i64 == logits.size()[0] {
-        (logits.shallow_clone(), targets.shallow_clone())
-    } else {
-        let rows = Tensor::from_slice(labelled).to_device(logits.device());
-        (logits.index_select(0, &rows), targets.index_select(0, &rows))
-    };
     if images == 0 {
         return Tensor::zeros([2], (Kind::Double, logits.device()));
     }
+    let (logits, targets) = if images as i64 == logits.size()[0] {
+        (logits.shallow_clone(), targets.shallow_clone())
+    } else {
+        let rows = send(&Tensor::from_slice(labelled), logits.device());
+        (logits.index_select(0, &rows), targets.index_select(0, &rows))
+    };
     let correct = targets.gather(1, &logits.argmax(1, true), false).sum(Kind::Double);
     let loss = mean_loss(loss, &logits, &targets) * images as f64;
     Tensor::stack(&[correct, loss.to_kind(Kind::Double)], 0)

@@ -4,6 +4,8 @@ use augreg_data::Label;
 use augreg_spec::Loss;
 use tch::{Device, Kind, Tensor};
 
+use crate::batch::send;
+
 /// Labels as targets: a 1 for every class that an image has.
 ///
 /// # Shapes
@@ -16,7 +18,7 @@ use tch::{Device, Kind, Tensor};
 pub(crate) fn multi_hot(labels: &[Label], images: usize, classes: u32, device: Device) -> Tensor {
     let place = |label: &Label| i64::from(label.row) * i64::from(classes) + i64::from(label.class);
     let places: Vec<_> = labels.iter().map(place).collect();
-    let places = Tensor::from_slice(&places).to_device(device);
+    let places = send(&Tensor::from_slice(&places), device);
     let zeros = Tensor::zeros([images as i64, i64::from(classes)], (Kind::Float, device));
     let _ = zeros.view(-1).index_fill_(0, &places, 1.0);
     zeros

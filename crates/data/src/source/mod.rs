@@ -14,6 +14,7 @@ use crate::DataError;
 use crate::formats::{image_folder, npz, pack, parquet, shards, webdataset};
 use crate::index::{Index, Indexed, Kind, Summary};
 use crate::place::Place;
+use crate::subset::class_of;
 
 /// Channels of pictures, unless a data set asks for others.
 const COLOUR: u32 = 3;
@@ -186,15 +187,14 @@ impl Source {
         }
     }
 
-    /// The class of every example, in order; of one that has not exactly one the first, or 0.
-    pub(crate) fn first_classes(&self) -> Vec<u32> {
-        let first = |classes: &[u32]| classes.first().copied().unwrap_or_default();
+    /// The class that every example counts for in a subset, in order.
+    pub(crate) fn subset_classes(&self) -> Vec<u32> {
         match self {
             Self::Whole(whole) => {
                 let labels = whole.labels();
-                (0..labels.len()).map(|i| first(labels.get(i))).collect()
+                (0..labels.len()).map(|i| class_of(labels.get(i))).collect()
             }
-            Self::Indexed(index) => (0..index.len()).map(|i| first(index.classes(i))).collect(),
+            Self::Indexed(index) => (0..index.len()).map(|i| class_of(index.classes(i))).collect(),
         }
     }
 

@@ -25,7 +25,8 @@ pub(crate) struct Whole {
     pub(crate) classes: Option<u32>,
 }
 
-/// Where labels lie, one class an example: in every file from `in_files` on, a byte each, at `first` and every `stride`.
+/// Where labels lie, one class an example: in every file from `in_files` on, a byte each, at `first` and
+/// every `stride`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Labels {
     pub(crate) in_files: usize,
