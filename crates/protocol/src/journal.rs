@@ -78,8 +78,9 @@ pub struct Outcome {
     pub final_val: Option<f64>,
     /// Test accuracy at the end, in [0, 1]; none without a test split.
     pub final_test: Option<f64>,
-    /// Training loss at the end, mean over the last epoch's worth of steps (at most 100).
-    pub train_loss: f64,
+    /// Training loss at the end, mean over the last epoch's worth of steps (at most 100); none where
+    /// nothing was trained.
+    pub train_loss: Option<f64>,
     /// SHA-256 (hex) over the final parameters: name, shape and bytes of each, in name order.
     pub parameters_sha256: String,
     /// Optimizer steps.

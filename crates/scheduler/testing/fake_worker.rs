@@ -174,7 +174,7 @@ fn attempt(
         best_val: Some(0.5),
         final_val: Some(0.5),
         final_test: Some(0.5),
-        train_loss: 0.1,
+        train_loss: Some(0.1),
         parameters_sha256: "0".repeat(64),
         steps: assignment.spec.steps(),
         seconds: 0.1,

@@ -59,6 +59,7 @@ pub use store::Store;
 pub use value::{Rows, Value};
 pub use views::{
     AUGREG_INDEX, Column, DEFAULT_COLUMNS, Kind, METRIC, SWEEP_JOB, V_ATTEMPTS, V_BOUNDARIES,
-    V_CURVES, V_DEVICE_TIME, V_EPOCHS, V_JOBS, V_LEDGER, V_METRICS, VIEWS, View,
+    V_CURVES, V_DEVICE_TIME, V_EPOCHS, V_JOBS, V_LEDGER, V_METRICS, V_RUNS, V_SELECTIONS, VIEWS,
+    View,
 };
 pub use work::Work;

@@ -54,7 +54,7 @@ pub const DEFAULT_COLUMNS: [&str; 15] = [
 ];
 
 /// Every documented view.
-pub const VIEWS: [View; 11] = [
+pub const VIEWS: [View; 13] = [
     V_JOBS,
     V_ATTEMPTS,
     V_BOUNDARIES,
@@ -65,6 +65,8 @@ pub const VIEWS: [View; 11] = [
     V_CURVES,
     V_EPOCHS,
     V_METRICS,
+    V_RUNS,
+    V_SELECTIONS,
     AUGREG_INDEX,
 ];
 
@@ -76,7 +78,10 @@ pub const V_JOBS: View = View {
         text("id", "the job's id, 26 characters"),
         text("short_id", "the first ten characters of the id"),
         integer("ordinal", "counts jobs in the order they were registered"),
-        text("stage", "the kind of work: `pretrain`"),
+        text(
+            "stage",
+            "the kind of work: `pretrain`, `transfer`, `evaluate`, `throughput` or `noop`",
+        ),
         text("dataset", "name of the data set in the sweep file"),
         text("model", "name of the model"),
         text("augmentation", "name of the augmentation preset"),
@@ -107,7 +112,7 @@ pub const V_JOBS: View = View {
         real("best_val", "best validation accuracy of all evaluations, in [0, 1]"),
         real("final_val", "validation accuracy at the end, in [0, 1]"),
         real("final_test", "test accuracy at the end, in [0, 1]"),
-        real("train_loss", "training loss at the end"),
+        real("train_loss", "training loss at the end; null: nothing was trained"),
         integer("steps", "optimizer steps of the whole job"),
         integer("parameters", "trainable parameters"),
         real("flops", "floating-point operations of the whole job, as estimated"),
@@ -122,6 +127,9 @@ pub const V_JOBS: View = View {
         text("started", "when the first attempt began, ISO 8601 in UTC"),
         text("ended", "when the last attempt ended, ISO 8601 in UTC"),
         text("parameters_sha256", "SHA-256 over the final parameters"),
+        real("momentum", "momentum of SGD, for a transfer"),
+        text("parent", "the job whose final parameters it starts from or judges"),
+        text("imported", "hash of the imported file that it starts from or judges instead"),
     ],
 };
 
@@ -270,13 +278,72 @@ pub const V_METRICS: View = View {
     ],
 };
 
+/// The view of runs, own and others'.
+pub const V_RUNS: View = View {
+    name: "v_runs",
+    row: "a finished upstream run with one of its adaptations, if it has any: of this study, or imported",
+    columns: &[
+        text("source", "`own`, or what the imported table is called"),
+        text("job_id", "the pre-training job; null where imported"),
+        text("adapt_job_id", "the transfer job; null where imported or not adapted"),
+        text("model", "the model"),
+        text("dataset", "the upstream data set"),
+        real("epochs", "passes over it"),
+        real("learning_rate", "peak learning rate"),
+        text("augmentation", "the preset, as the paper calls it"),
+        real("weight_decay", "decoupled weight decay"),
+        real("dropout", "drop rate of activations"),
+        real("stochastic_depth", "drop rate of the last block's branches"),
+        integer("resolution", "side of the upstream input image in pixels"),
+        integer("seed", "seed of every random draw"),
+        real("best_val", "best upstream validation accuracy, in [0, 1]"),
+        real("final_val", "final upstream validation accuracy: what upstream runs are chosen by"),
+        real("final_test", "final upstream test accuracy"),
+        text("adapt_dataset", "the downstream data set; null: not adapted"),
+        real("adapt_learning_rate", "learning rate of the adaptation"),
+        integer("adapt_steps", "its steps"),
+        integer("adapt_resolution", "its resolution in pixels"),
+        real("adapt_final_val", "its validation accuracy"),
+        real("adapt_final_test", "its test accuracy"),
+        integer("parameters", "trainable parameters upstream"),
+        real(
+            "infer_images_per_second",
+            "inference speed at its last resolution; null: not measured",
+        ),
+        real("flops", "floating-point operations upstream, as estimated"),
+        real("seconds", "seconds upstream"),
+        real("adapt_flops", "floating-point operations of the adaptation, as estimated"),
+        real("adapt_seconds", "its seconds"),
+    ],
+};
+
+/// The view of what rules chose.
+pub const V_SELECTIONS: View = View {
+    name: "v_selections",
+    row: "a group of candidates of which a rule of a sweep chooses some to start from",
+    columns: &[
+        text("sweep", "the sweep"),
+        text("stage", "of the jobs that start from what is chosen"),
+        text("rule", "the rule"),
+        text("group", "what the candidates have in common"),
+        integer("candidates", "how many they are"),
+        text(
+            "chosen",
+            "ids of the chosen jobs, best first, as JSON; null: not all candidates have ended",
+        ),
+        text("reason", "why these"),
+        text("resolved", "when that was decided, ISO 8601 in UTC"),
+    ],
+};
+
 /// The study's published table.
 pub const AUGREG_INDEX: View = View {
     name: "augreg_index",
-    row: "a finished pre-training job, in the columns of the published `augreg/index.csv`",
+    row: "a finished pre-training job with one of its finished transfers, if it has any, in the columns \
+          of the published `augreg/index.csv`",
     columns: &[
         text("name", "the model"),
-        text("ds", "the upstream data set"),
+        text("ds", "the upstream data set; `i21k` at 30 epochs is called `i21k_30` there"),
         real("epochs", "passes over it"),
         real("lr", "peak learning rate"),
         text("aug", "augmentation; light1 and light2 are called light0 and light1 there"),

@@ -15,7 +15,7 @@ pub(crate) fn run(host: &mut dyn Host) -> Result<End, Failure> {
         best_val: None,
         final_val: None,
         final_test: None,
-        train_loss: 0.0,
+        train_loss: None,
         parameters_sha256: NO_PARAMETERS.to_owned(),
         steps: 1,
         seconds: 0.0,

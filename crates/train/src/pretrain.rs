@@ -429,7 +429,7 @@ impl<'a> Job<'a> {
             best_val: self.best_val,
             final_val: self.final_val,
             final_test: test.accuracy(),
-            train_loss: train_loss.unwrap_or_default(),
+            train_loss,
             parameters_sha256: self.trainer.parameters.sha256(),
             steps: self.trainer.step,
             seconds: self.seconds(),

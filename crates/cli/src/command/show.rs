@@ -161,12 +161,10 @@ fn outcome(result: &Outcome) -> String {
             + &line("example order", &proof.order)
     });
     let memory = quantity(result.peak_memory as f64, "B");
+    let loss = result.train_loss.map_or("–".into(), |loss| format!("{loss:.4}"));
     let (speed, took) = (result.images_per_second, duration(result.seconds));
     [
-        line(
-            "result",
-            format!("test {test}, val {val} (best {best}), train loss {:.4}", result.train_loss),
-        ),
+        line("result", format!("test {test}, val {val} (best {best}), train loss {loss}")),
         line("parameters", format!("sha256 {}", result.parameters_sha256)),
         proof,
         line("speed", format!("{speed:.0} images/s, {took} of device time, {memory} peak memory")),

@@ -260,7 +260,7 @@ fn accuracies() -> [(&'static str, Take); 4] {
         ("best_val", |result| result.best_val.map(|value| value.to_string())),
         ("final_val", |result| result.final_val.map(|value| value.to_string())),
         ("final_test", |result| result.final_test.map(|value| value.to_string())),
-        ("train_loss", |result| Some(result.train_loss.to_string())),
+        ("train_loss", |result| result.train_loss.map(|value| value.to_string())),
     ]
 }
 

@@ -85,7 +85,7 @@ async fn finish(store: &Store, job: JobId, final_val: f64) {
         best_val: Some(final_val),
         final_val: Some(final_val),
         final_test: Some(final_val - 0.01),
-        train_loss: 0.5,
+        train_loss: Some(0.5),
         parameters_sha256: "ab".repeat(32),
         steps: 12,
         seconds: 12.5,

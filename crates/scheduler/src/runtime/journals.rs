@@ -233,7 +233,7 @@ fn implausible(outcome: &Outcome) -> Option<String> {
     let positive = [
         ("seconds", outcome.seconds),
         ("images_per_second", outcome.images_per_second),
-        ("train_loss", outcome.train_loss.abs()),
+        ("train_loss", outcome.train_loss.unwrap_or_default().abs()),
     ];
     let (name, value) = positive.into_iter().find(|(_, x)| !(x.is_finite() && *x >= 0.0))?;
     Some(format!("the journal reports {name} = {value}"))
@@ -317,7 +317,7 @@ mod tests {
             best_val: Some(1.5),
             final_val: None,
             final_test: None,
-            train_loss: 0.1,
+            train_loss: Some(0.1),
             parameters_sha256: String::new(),
             steps: 1,
             seconds: 1.0,

@@ -44,7 +44,7 @@ fn outcome() -> Outcome {
         best_val: Some(0.75),
         final_val: Some(0.75),
         final_test: None,
-        train_loss: 0.1,
+        train_loss: Some(0.1),
         parameters_sha256: "1".repeat(64),
         steps: 10,
         seconds: 1.0,

@@ -120,7 +120,7 @@ pub(crate) fn outcome(final_val: f64) -> Outcome {
         best_val: Some(final_val),
         final_val: Some(final_val),
         final_test: Some(final_val - 0.01),
-        train_loss: 0.5,
+        train_loss: Some(0.5),
         parameters_sha256: "ab".repeat(32),
         steps: 100,
         seconds: 12.5,

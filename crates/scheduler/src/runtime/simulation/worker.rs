@@ -293,7 +293,7 @@ pub(super) fn succeeded(job: JobId, steps: u64) -> JournalEvent {
         best_val: Some(0.5),
         final_val: Some(0.5),
         final_test: None,
-        train_loss: 0.1,
+        train_loss: Some(0.1),
         parameters_sha256: format!("the parameters of {job}"),
         steps,
         seconds: 1.0,
