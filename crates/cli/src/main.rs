@@ -1,10 +1,13 @@
 //! The `augreg` binary: parses the command line, runs one command, turns its end into an exit code.
 
 mod args;
+mod budget;
 mod command;
+mod estimate;
 mod failure;
 mod killer;
 mod output;
+mod prices;
 mod progress;
 mod space;
 mod study;
@@ -43,6 +46,7 @@ async fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         Command::Resume(args) => command::resume::run(global, args).await,
         Command::Status(args) => command::status::run(global, args).await,
         Command::Query(args) => command::query::run(global, args).await,
+        Command::Compare(args) => command::compare::run(global, args).await,
         Command::Show(args) => command::show::run(global, args).await,
         Command::Logs(args) => command::logs::run(global, args).await,
         Command::Cancel(args) => command::cancel::run(global, args).await,

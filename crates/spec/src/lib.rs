@@ -36,5 +36,6 @@ pub use split::{SourceRange, SplitError, SplitExpr};
 pub use subset::{Subset, SubsetIdentity, SubsetSize};
 pub use suggest::nearest;
 pub use sweep::{
-    Axis, AxisValue, ExecutorKind, Expansion, Grid, Mistake, Surroundings, Sweep, SweepErrors,
+    Axis, AxisValue, Budget, ExecutorKind, Expansion, Grid, Limit, Mistake, OverBudget, Resource,
+    Surroundings, Sweep, SweepErrors,
 };

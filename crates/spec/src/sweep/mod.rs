@@ -5,6 +5,7 @@
 //! the only way to one is [`Sweep::parse`], the only way on is [`Sweep::expand`].
 
 mod axis;
+mod budget;
 mod datasets;
 mod error;
 mod expand;
@@ -30,6 +31,7 @@ use crate::model::ModelSpec;
 use reader::{Mistakes, Section};
 
 pub use axis::{Axis, AxisValue};
+pub use budget::{Budget, Limit, OverBudget, Resource};
 pub use error::{Mistake, SweepErrors};
 pub use expand::Expansion;
 pub use grid::Grid;
@@ -64,6 +66,8 @@ pub struct Sweep {
     pub executor: ExecutorKind,
     /// What stays of its finished jobs, if it says so.
     pub keep: Option<Keep>,
+    /// What it may take at the most.
+    pub budget: Budget,
     models: BTreeMap<String, ModelSpec>,
     augmentations: BTreeMap<String, Augmentation>,
     dataset_spans: BTreeMap<String, Range<usize>>,
@@ -114,6 +118,7 @@ impl Sweep {
             .filter_map(|(stage, table)| Grid::read(stage, table, &names, &mut mistakes))
             .collect();
         let (executor, keep) = sections::executor(section.get("executor"), &mut mistakes);
+        let budget = Budget::read(section.get("budget"), &mut mistakes);
         section.finish(&mut mistakes);
         if pretrain.is_none() && noop.is_none() && mistakes.is_empty() {
             let end = text.len().saturating_sub(1);
@@ -139,6 +144,7 @@ impl Sweep {
                     grids,
                     executor,
                     keep,
+                    budget,
                     models,
                     augmentations,
                     dataset_spans,
