@@ -31,7 +31,7 @@ impl Account<'_> {
 
     fn amount(&self, amount: f64) -> String {
         match self.limit.resource {
-            Resource::DeviceHours => format!("{amount:.2} device-hours"),
+            Resource::DeviceHours => format!("{} device-hours", hours(amount)),
             Resource::Disk => quantity(amount, "B"),
             Resource::Flops => quantity(amount, "FLOP"),
         }
@@ -50,6 +50,15 @@ impl Account<'_> {
     }
 }
 
+/// Hours, with as many digits as show that there are any.
+fn hours(hours: f64) -> String {
+    match hours {
+        h if h <= 0.0 || h >= 0.095 => format!("{h:.2}"),
+        h if h >= 0.000_95 => format!("{h:.4}"),
+        h => format!("{h:.1e}"),
+    }
+}
+
 /// What a sweep takes of all that its budget names.
 fn accounts<'a>(
     budget: &'a Budget,
@@ -57,13 +66,13 @@ fn accounts<'a>(
     estimate: &Estimate,
     disk: u64,
 ) -> Vec<Account<'a>> {
+    let flops = (estimate.flops - spent.begun).max(0.0);
+    let seconds = estimate.device.median * if flops > 0.0 { flops / estimate.flops } else { 0.0 };
     let account = |limit: &'a Limit| {
         let (spent, to_do) = match limit.resource {
-            Resource::DeviceHours => {
-                (spent.device_seconds / 3600.0, estimate.device.median / 3600.0)
-            }
+            Resource::DeviceHours => (spent.device_seconds / 3600.0, seconds / 3600.0),
             Resource::Disk => (0.0, disk as f64),
-            Resource::Flops => (spent.flops, estimate.flops),
+            Resource::Flops => (spent.flops, flops),
         };
         Account { limit, spent, to_do }
     };

@@ -188,8 +188,8 @@ impl Estimator {
     /// How long work takes of which each job is known.
     pub(crate) fn estimate(&self, work: &Work) -> Estimate {
         let mut times: Vec<[f64; 3]> = Vec::new();
-        let (mut measured, mut strange) = (0, 0);
         let whole: u64 = self.speeds.values().map(|speeds| speeds.len() as u64).sum();
+        let (mut measured, mut strange) = (if work.is_empty() { whole } else { 0 }, 0);
         for (kind, flops) in work {
             let rate = self.rate(Some(kind));
             let (sum, squares) = flops
@@ -206,8 +206,10 @@ impl Estimator {
                 measured = measured.max(whole);
             }
         }
-        let flops: f64 = work.values().flatten().sum();
-        let [low, median, high] = [0, 1, 2].map(|i| times.iter().map(|time| time[i]).sum::<f64>());
+        // An empty sum is -0.
+        let flops = work.values().flatten().sum::<f64>() + 0.0;
+        let [low, median, high] =
+            [0, 1, 2].map(|i| times.iter().map(|time| time[i]).sum::<f64>() + 0.0);
         let device = Interval { low, median, high };
         let ends = [0, 1, 2].map(|i| self.end(times.iter().map(|time| time[i]).collect()));
         let mut basis = self.basis(flops, device.median, measured);
@@ -375,7 +377,7 @@ mod tests {
             speeds in prop::collection::vec(1e8..1e12, 0..12),
             flops in prop::collection::vec(1e9..1e15, 1..20),
             model in prop::sample::select(vec!["a", "b"]),
-            factor in 1.0..1000.0,
+            factor in 1.0..1000.0_f64,
         ) {
             let found = estimate(&samples(&speeds), model, &flops);
             for interval in [found.device, found.wall] {

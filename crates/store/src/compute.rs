@@ -13,6 +13,9 @@ pub struct Spent {
     pub device_seconds: f64,
     /// Floating-point operations; steps that were repeated count again.
     pub flops: f64,
+    /// Floating-point operations of jobs that have not ended which need not be done again: their
+    /// checkpoints hold them.
+    pub begun: f64,
 }
 
 /// How a job went: a metric over its steps, and what a step costs.
@@ -59,7 +62,12 @@ impl Store {
     pub async fn spent(&self, sweep: &str) -> Result<Spent, StoreError> {
         let row = sqlx::query!(
             r#"SELECT coalesce(sum(device_seconds), 0.0) AS "device_seconds!: f64",
-                      coalesce(sum(flops_seen), 0.0) AS "flops!: f64"
+                      coalesce(sum(flops_seen), 0.0) AS "flops!: f64",
+                      coalesce(sum(job.flops / job.steps * (
+                          SELECT max(step) FROM checkpoint
+                          WHERE checkpoint.job_id = job.id
+                            AND job.state IN ('waiting', 'queued', 'running')
+                      )), 0.0) AS "begun!: f64"
                FROM sweep
                JOIN member ON member.sweep_id = sweep.id
                JOIN job ON job.ordinal = member.ordinal AND job.attempts > 0
@@ -70,7 +78,7 @@ impl Store {
         .fetch_one(self.readers())
         .await
         .map_err(database("add up what a sweep has taken"))?;
-        Ok(Spent { device_seconds: row.device_seconds, flops: row.flops })
+        Ok(Spent { device_seconds: row.device_seconds, flops: row.flops, begun: row.begun })
     }
 
     /// How a job went by a metric, and the jobs upstream of it.

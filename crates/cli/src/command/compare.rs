@@ -65,6 +65,7 @@ impl AtEqual {
     fn amount(self, amount: f64) -> String {
         match self {
             Self::Flops => quantity(amount, "FLOP"),
+            Self::DeviceSeconds if amount < 100.0 => format!("{amount:.2} s"),
             Self::DeviceSeconds => duration(amount),
             Self::Examples => format!("{} examples", count(amount.round() as u64)),
         }
@@ -262,7 +263,8 @@ fn table_of(args: &CompareArgs, rows: &[AtBudget]) -> Rows {
             budget,
             Value::Real(a),
             Value::Real(b),
-            Value::Real(a - b),
+            // A difference of like numbers shows how they are rounded.
+            Value::Real(((a - b) * 1e9).round() / 1e9),
             Value::Text(between(&row.a)),
             Value::Text(between(&row.b)),
         ]

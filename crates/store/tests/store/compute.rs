@@ -47,6 +47,12 @@ async fn steps_that_are_repeated_are_counted_as_often_as_they_were_made() {
         ]]
     );
 
+    let spent = study.store.spent("mini").await.expect("adds up");
+    assert!(
+        (spent.begun / (flops * 30.0 / 120.0) - 1.0).abs() < 1e-12,
+        "a checkpoint holds 30 steps"
+    );
+
     let second = AttemptKey { job: id, number: 2 };
     study.start(second).await;
     let done = JournalEvent::Succeeded(outcome(0.5));
@@ -73,7 +79,7 @@ async fn steps_that_are_repeated_are_counted_as_often_as_they_were_made() {
     }
     let spent = study.store.spent("mini").await.expect("adds up");
     assert!((spent.flops / (flops * 140.0 / 120.0) - 1.0).abs() < 1e-12);
-    assert!((spent.device_seconds - 9.0).abs() < 1e-9);
+    assert!((spent.device_seconds - 9.0).abs() < 1e-9 && spent.begun == 0.0);
     assert_eq!(study.store.spent("nobody").await.expect("adds up"), Spent::default());
 }
 
