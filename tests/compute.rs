@@ -131,7 +131,7 @@ fn a_sweep_beyond_its_budget_is_refused_with_both_numbers_and_its_place() {
     );
     let refused = study.expect(2, &["launch", "tiny.toml"]).stderr;
     for said in
-        ["GFLOP, and its budget is 1.00 GFLOP", "tiny.toml:18:9", "shorten an axis", "--force"]
+        ["GFLOP, and its budget is 1.00 GFLOP", "tiny.toml:17:9", "shorten an axis", "--force"]
     {
         assert!(refused.contains(said), "no `{said}` in\n{refused}");
     }
@@ -155,7 +155,7 @@ fn a_sweep_beyond_its_budget_is_refused_with_both_numbers_and_its_place() {
         let text = sweep(&format!("[budget]\n{budget}\n")).replace("[1, 2]", "[1, 2, 3]");
         study.write("tiny.toml", &text);
         let refused = study.expect(2, &["launch", "tiny.toml"]).stderr;
-        assert!(refused.contains(said) && refused.contains("tiny.toml:18:"), "{refused}");
+        assert!(refused.contains(said) && refused.contains("tiny.toml:17:"), "{refused}");
     }
     for (budget, said) in [
         ("device_hours = \"10 h\"", "`device_hours` must be a number of hours"),
@@ -166,7 +166,7 @@ fn a_sweep_beyond_its_budget_is_refused_with_both_numbers_and_its_place() {
         study.write("bad.toml", &sweep(&format!("[budget]\n{budget}\n")));
         for command in ["plan", "launch"] {
             let refused = study.expect(2, &[command, "bad.toml"]).stderr;
-            assert!(refused.contains(said) && refused.contains("bad.toml:18:"), "{refused}");
+            assert!(refused.contains(said) && refused.contains("bad.toml:17:"), "{refused}");
         }
     }
 }
