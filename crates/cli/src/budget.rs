@@ -87,7 +87,7 @@ fn disk(sizes: impl Iterator<Item = Size>, slots: usize, keep: Keep) -> u64 {
 /// How much of its budget a sweep file takes, a line a limit.
 pub(crate) fn plan_text(
     budget: &Budget,
-    priced: &Priced,
+    priced: &Priced<'_>,
     estimate: &Estimate,
     slots: usize,
     keep: Keep,
@@ -106,7 +106,7 @@ pub(crate) fn plan_text(
 pub(crate) fn check(
     (file, text): (&str, &str),
     budget: &Budget,
-    priced: &Priced,
+    priced: &Priced<'_>,
     slots: &[augreg_executor::Slot],
     keep: Keep,
 ) -> Result<(), Failure> {

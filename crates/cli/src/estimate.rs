@@ -47,9 +47,13 @@ impl Kind {
     /// The kind of a job, and what its model is called.
     pub(crate) fn of(spec: &JobSpec, model: &str) -> Self {
         let precision = match spec {
-            JobSpec::Pretrain(spec) => Some(spec.precision.name().to_owned()),
+            JobSpec::Pretrain(spec) => Some(spec.precision),
+            JobSpec::Transfer(spec) => Some(spec.precision),
+            JobSpec::Evaluate(spec) => Some(spec.precision),
+            JobSpec::Throughput(spec) => Some(spec.precision),
             JobSpec::Noop(_) => None,
         };
+        let precision = precision.map(|precision| precision.name().to_owned());
         Self { stage: spec.stage().name().to_owned(), model: model.to_owned(), precision }
     }
 }

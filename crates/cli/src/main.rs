@@ -2,6 +2,7 @@
 
 mod args;
 mod budget;
+mod checkpoint;
 mod command;
 mod estimate;
 mod failure;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use augreg_spec::{Job, JobId, cost};
+use augreg_spec::{Expansion, Job, JobId, cost};
 use augreg_store::{Difference, MeasuredSpeed, Spent, Store, StoreError};
 
 use crate::estimate::{Kind, Work};
@@ -29,15 +29,13 @@ struct Price {
 }
 
 /// A sweep file held against a study.
-pub(crate) struct Priced {
+pub(crate) struct Priced<'a> {
     pub(crate) prices: Prices,
     pub(crate) difference: Difference,
     pub(crate) speeds: Vec<MeasuredSpeed>,
     pub(crate) spent: Spent,
-    /// Points that were left out.
-    pub(crate) excluded: u64,
-    /// Points that are the same as others.
-    pub(crate) merged: u64,
+    /// The jobs, gone through to the end.
+    pub(crate) jobs: Expansion<'a>,
 }
 
 impl Prices {
@@ -75,9 +73,9 @@ impl Prices {
     }
 }
 
-impl Priced {
+impl<'a> Priced<'a> {
     /// Goes through the jobs of a sweep; the study below `root` need not be there.
-    pub(crate) async fn of(loaded: &Loaded, root: &Path) -> Result<Self, Failure> {
+    pub(crate) async fn of(loaded: &'a Loaded, root: &Path) -> Result<Self, Failure> {
         let mut jobs = loaded.expand()?;
         let mut prices = Prices::default();
         let mut ids = jobs.by_ref().map(|job| prices.add(&job));
@@ -99,7 +97,6 @@ impl Priced {
         for place in ended {
             prices.jobs[place].ended = true;
         }
-        let (excluded, merged) = (jobs.excluded(), jobs.merged());
-        Ok(Self { prices, difference, speeds, spent, excluded, merged })
+        Ok(Self { prices, difference, speeds, spent, jobs })
     }
 }

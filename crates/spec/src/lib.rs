@@ -26,8 +26,9 @@ pub use dataset::{
 };
 pub use id::{JobId, JobIdError};
 pub use job::{
-    AdamW, Gelu, Job, JobSpec, Labels, Loss, NoopSpec, Precision, PretrainSpec, RECIPE_VERSION,
-    Regularization, Stage,
+    AdamW, EvaluateSpec, Gelu, Job, JobSpec, Labels, Loss, NoopSpec, Optimizer, Precision,
+    PretrainSpec, Probe, RECIPE_VERSION, Regularization, Sgd, Stage, ThroughputSpec, Training,
+    TransferSpec, Upstream,
 };
 pub use keep::Keep;
 pub use model::{ModelError, ModelSpec};
@@ -36,6 +37,6 @@ pub use split::{SourceRange, SplitError, SplitExpr};
 pub use subset::{Subset, SubsetIdentity, SubsetSize};
 pub use suggest::nearest;
 pub use sweep::{
-    Axis, AxisValue, Budget, ExecutorKind, Expansion, Grid, Limit, Mistake, OverBudget, Resource,
-    Surroundings, Sweep, SweepErrors,
+    Axis, AxisValue, Budget, CheckpointIdentity, ExecutorKind, Expansion, Found, Grid, Known,
+    Limit, Mistake, OverBudget, Pending, Resource, Selection, Surroundings, Sweep, SweepErrors,
 };
