@@ -7,7 +7,9 @@
 
 mod answers;
 mod colour;
+mod compare;
 mod data;
+mod forecast;
 mod heat_map;
 mod job;
 mod label;
@@ -20,6 +22,8 @@ mod terminal;
 mod write;
 
 pub use answers::Answer;
+pub use compare::{AtBudget, Between, Curve, CurvePoint, Shared, Yardstick, at_equal_cost, shared};
+pub use forecast::{ScoredForecast, scored_forecasts};
 pub use heat_map::{Cell, Column, HeatMap, HeatMapRow, Score};
 pub use job::{JobRow, RowError};
 pub use load::{LoadError, load};

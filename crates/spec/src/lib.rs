@@ -37,6 +37,6 @@ pub use split::{SourceRange, SplitError, SplitExpr};
 pub use subset::{Subset, SubsetIdentity, SubsetSize};
 pub use suggest::nearest;
 pub use sweep::{
-    Axis, AxisValue, CheckpointIdentity, ExecutorKind, Expansion, Found, Grid, Known, Mistake,
-    Pending, Selection, Surroundings, Sweep, SweepErrors,
+    Axis, AxisValue, Budget, CheckpointIdentity, ExecutorKind, Expansion, Found, Grid, Known,
+    Limit, Mistake, OverBudget, Pending, Resource, Selection, Surroundings, Sweep, SweepErrors,
 };

@@ -5,6 +5,7 @@
 //! the only way to one is [`Sweep::parse`], the only way on is [`Sweep::expand`].
 
 mod axis;
+mod budget;
 mod candidates;
 mod datasets;
 mod error;
@@ -41,6 +42,7 @@ use reader::{Mistakes, Section};
 use upstream::Origin;
 
 pub use axis::{Axis, AxisValue};
+pub use budget::{Budget, Limit, OverBudget, Resource};
 pub use error::{Mistake, SweepErrors};
 pub use expand::Expansion;
 pub use grid::Grid;
@@ -82,6 +84,8 @@ pub struct Sweep {
     pub executor: ExecutorKind,
     /// What stays of its finished jobs, if it says so.
     pub keep: Option<Kept>,
+    /// What it may take at the most.
+    pub budget: Budget,
     models: BTreeMap<String, ModelSpec>,
     augmentations: BTreeMap<String, Augmentation>,
     /// Where a data set is defined: in which file, and at which bytes.
@@ -159,6 +163,7 @@ impl Sweep {
         defined.grids.sort_by_key(Grid::stage);
         let executor_section = section.get("executor");
         let (executor, keep) = sections::executor(executor_section, &mut mistakes);
+        let budget = Budget::read(section.get("budget"), &mut mistakes);
         section.finish(&mut mistakes);
         let at = executor_section.map(Spanned::span).unwrap_or_default();
         check_kept(&defined.grids, keep, at, &mut mistakes);
@@ -185,6 +190,7 @@ impl Sweep {
                     grids,
                     executor,
                     keep,
+                    budget,
                     models,
                     augmentations,
                     dataset_spans: spans,

@@ -1,6 +1,7 @@
 //! The store against real database files, one module a concern.
 
 mod checked;
+mod compute;
 mod constraint;
 mod control;
 mod draft;
