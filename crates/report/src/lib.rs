@@ -13,6 +13,7 @@ mod job;
 mod label;
 mod load;
 mod page;
+pub mod paper;
 mod report;
 mod results;
 mod svg;
