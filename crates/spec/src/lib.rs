@@ -18,6 +18,7 @@ mod split;
 mod subset;
 mod suggest;
 mod sweep;
+mod vtab;
 
 pub use augmentation::{Augmentation, Crop, RandAugment};
 pub use cost::{Cost, cost, parameter_bytes, parameters, record_bytes, state_bytes};
@@ -38,3 +39,4 @@ pub use suggest::nearest;
 pub use sweep::{
     Axis, AxisValue, ExecutorKind, Expansion, Grid, Mistake, Surroundings, Sweep, SweepErrors,
 };
+pub use vtab::{VTAB, VtabGroup, VtabTask, vtab_task};
