@@ -9,6 +9,7 @@ mod answers;
 mod colour;
 mod data;
 mod heat_map;
+pub mod index;
 mod job;
 mod label;
 mod load;
