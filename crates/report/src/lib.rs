@@ -6,6 +6,7 @@
 //! the same rows give the same bytes. No SQL, no clock and no network here.
 
 mod answers;
+pub mod beside;
 mod colour;
 mod data;
 mod heat_map;
