@@ -31,7 +31,7 @@ pub use job::{
     PretrainSpec, Probe, RECIPE_VERSION, Regularization, Sgd, Stage, ThroughputSpec, Training,
     TransferSpec, Upstream,
 };
-pub use keep::Keep;
+pub use keep::{Keep, Kept};
 pub use model::{ModelError, ModelSpec};
 pub use resnet::{Resnet, Unit};
 pub use split::{SourceRange, SplitError, SplitExpr};

@@ -26,6 +26,9 @@ pub(crate) struct PlanArgs {
     /// Estimate for keeping this of finished jobs
     #[arg(long, value_name = "WHAT", value_parser = super::launch::keep())]
     keep: Option<Keep>,
+    /// Estimate for keeping this of finished transfers
+    #[arg(long, value_name = "WHAT", value_parser = super::launch::keep())]
+    keep_transfers: Option<Keep>,
     /// List every job: id, state of the grid's axes
     #[arg(long)]
     jobs: bool,
@@ -71,7 +74,7 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<Ending, Fail
     text += &choices_text(jobs.selections());
     text += &format!("\n{}\n\n", difference_text(&difference));
     text += &prices.text(&slots, &speeds);
-    let keep = args.keep.or(loaded.sweep.keep).unwrap_or_default();
+    let keep = super::launch::kept(args.keep, args.keep_transfers, loaded.sweep.keep);
     let need = Need::of(prices.sizes(), slots.len(), keep, None);
     text += &room(&need, &global.root);
     output::print(&text)?;
