@@ -165,6 +165,9 @@ impl From<StoreError> for Failure {
             StoreError::UnknownSweep { .. } => {
                 Some("`augreg status` lists the sweeps of the study")
             }
+            StoreError::UnknownSource { .. } => {
+                Some("`augreg import FILE --source NAME` takes a table in")
+            }
             StoreError::UnknownJob { .. } => Some("`augreg query` lists the jobs of the study"),
             StoreError::AmbiguousJob { .. } => Some("give more characters of the id"),
             StoreError::Unreadable { source, .. }

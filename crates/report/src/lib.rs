@@ -6,15 +6,18 @@
 //! the same rows give the same bytes. No SQL, no clock and no network here.
 
 mod answers;
+pub mod beside;
 mod colour;
 mod compare;
 mod data;
 mod forecast;
 mod heat_map;
+pub mod index;
 mod job;
 mod label;
 mod load;
 mod page;
+pub mod paper;
 mod report;
 mod results;
 mod svg;

@@ -18,6 +18,7 @@ mod split;
 mod subset;
 mod suggest;
 mod sweep;
+mod vtab;
 
 pub use augmentation::{Augmentation, Crop, RandAugment};
 pub use cost::{Cost, cost, parameter_bytes, parameters, record_bytes, state_bytes};
@@ -40,3 +41,4 @@ pub use sweep::{
     Axis, AxisValue, Budget, CheckpointIdentity, ExecutorKind, Expansion, Found, Grid, Known,
     Limit, Mistake, OverBudget, Pending, Resource, Selection, Surroundings, Sweep, SweepErrors,
 };
+pub use vtab::{VTAB, VtabGroup, VtabTask, vtab_task};

@@ -10,6 +10,7 @@ mod migrate;
 mod open;
 mod query;
 mod read;
+mod reference;
 mod register;
 mod support;
 mod view;
