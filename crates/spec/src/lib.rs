@@ -5,12 +5,15 @@
 //! Nothing here reads a file, a clock or the environment: whoever calls passes in the text, the
 //! variables and the data sets' identities.
 
+mod accelerator;
 mod augmentation;
 mod cost;
 mod dataset;
+mod declaration;
 mod id;
 mod job;
 mod keep;
+mod label_map;
 mod model;
 pub mod random;
 mod resnet;
@@ -20,23 +23,27 @@ mod suggest;
 mod sweep;
 mod vtab;
 
+pub use accelerator::{ACCELERATORS, Accelerator, UTILISATION};
 pub use augmentation::{Augmentation, Crop, RandAugment};
 pub use cost::{Cost, cost, parameter_bytes, parameters, record_bytes, state_bytes};
 pub use dataset::{
     DataSource, DatasetDefinition, DatasetIdentity, Format, Reading, SplitIdentity, SplitName,
 };
+pub use declaration::DeclarationError;
 pub use id::{JobId, JobIdError};
 pub use job::{
     AdamW, Gelu, Job, JobSpec, Labels, Loss, NoopSpec, Precision, PretrainSpec, RECIPE_VERSION,
     Regularization, Stage,
 };
 pub use keep::Keep;
+pub use label_map::LabelMap;
 pub use model::{ModelError, ModelSpec};
 pub use resnet::{Resnet, Unit};
 pub use split::{SourceRange, SplitError, SplitExpr};
 pub use subset::{Subset, SubsetIdentity, SubsetSize};
 pub use suggest::nearest;
 pub use sweep::{
-    Axis, AxisValue, ExecutorKind, Expansion, Grid, Mistake, Surroundings, Sweep, SweepErrors,
+    Axis, AxisValue, DatasetFault, ExecutorKind, Expansion, Grid, Mistake, Surroundings, Sweep,
+    SweepErrors,
 };
 pub use vtab::{VTAB, VtabGroup, VtabTask, vtab_task};

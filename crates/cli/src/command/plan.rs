@@ -4,7 +4,10 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use augreg_executor::Slot;
-use augreg_spec::{Axis, Expansion, Grid, Job, JobId, JobSpec, Keep, NoopSpec, cost};
+use augreg_spec::{
+    Accelerator, Axis, Expansion, Grid, Job, JobId, JobSpec, Keep, NoopSpec, Precision,
+    UTILISATION, cost, nearest,
+};
 use augreg_store::{Difference, MeasuredSpeed, Store, StoreError};
 use clap::Args;
 
@@ -26,6 +29,9 @@ pub(crate) struct PlanArgs {
     /// Estimate for keeping this of finished jobs
     #[arg(long, value_name = "WHAT", value_parser = super::launch::keep())]
     keep: Option<Keep>,
+    /// Price the jobs on such a device as well, in days: A100, H100, V100, TPUv2 core, …
+    #[arg(long, value_name = "NAME", value_parser = device)]
+    device: Option<&'static Accelerator>,
     /// List every job: id, state of the grid's axes
     #[arg(long)]
     jobs: bool,
@@ -42,17 +48,19 @@ const NOMINAL_GPU: f64 = 6e13;
 const MOST_SHOWN: usize = 100;
 
 pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<Ending, Failure> {
-    let loaded = sweep_file::load(&args.file)?;
+    let loaded = sweep_file::load_to_plan(&args.file)?;
     let mut jobs = loaded.expand()?;
     let mut prices = Prices::default();
     let mut ids = jobs.by_ref().map(|job| prices.add(&job));
     let mut ended = Vec::new();
+    let is_known = loaded.absent.is_empty();
     let (difference, speeds) = match Store::open_read_only(&global.root).await {
-        Ok(store) => {
+        Ok(store) if is_known => {
             let name = &loaded.sweep.name;
             let difference = store.difference(name, &mut ids, |place| ended.push(place)).await?;
             (difference, store.speeds().await?)
         }
+        Ok(store) => (Difference::all_new(ids.by_ref().count() as u64), store.speeds().await?),
         Err(StoreError::NoStudy { .. }) => {
             (Difference::all_new(ids.by_ref().count() as u64), Vec::new())
         }
@@ -67,8 +75,10 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<Ending, Fail
     }
     let all = difference.new + difference.shared;
     text += &format!("\n  {}\n", points(&loaded, &jobs, all));
-    text += &format!("\n{}\n\n", difference_text(&difference));
+    let difference = if is_known { difference_text(&difference) } else { absence(&loaded) };
+    text += &format!("\n{difference}\n\n");
     text += &prices.text(&slots, &speeds);
+    text += &args.device.map(|device| prices.on(device)).unwrap_or_default();
     let keep = args.keep.or(loaded.sweep.keep).unwrap_or_default();
     let need = Need::of(prices.sizes(), slots.len(), keep, None);
     text += &room(&need, &global.root);
@@ -76,10 +86,28 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<Ending, Fail
     if args.jobs {
         output::print("\n")?;
         for job in loaded.expand()? {
-            output::print(&line(&job))?;
+            output::print(&line(&job, is_known))?;
         }
     }
     Ok(Ending::Good)
+}
+
+/// The device of that name.
+fn device(name: &str) -> Result<&'static Accelerator, String> {
+    Accelerator::named(name).ok_or_else(|| match nearest(name, Accelerator::names()) {
+        Some(near) => format!("no such device is known, did you mean `{near}`?"),
+        None => {
+            let names: Vec<_> = Accelerator::names().collect();
+            format!("no such device is known; known are {}", names.join(", "))
+        }
+    })
+}
+
+/// What stands in the place of the difference to the study where data are not there.
+fn absence(loaded: &Loaded) -> String {
+    let paths = loaded.absent.iter().map(|path| format!("data not found at {}", path.display()));
+    let paths: Vec<_> = paths.collect();
+    format!("{}:\ncounts are as declared; nothing is compared with the study", paths.join("\n"))
 }
 
 fn heading(loaded: &Loaded) -> String {
@@ -162,15 +190,15 @@ pub(crate) fn difference_text(difference: &Difference) -> String {
 struct Prices {
     /// Operations of all.
     total: f64,
-    /// Operations and size of each; none for those that have come to their end.
-    to_do: Vec<Option<(f64, Size)>>,
+    /// Operations, size and precision of each; none for those that have come to their end.
+    to_do: Vec<Option<(f64, Size, Precision)>>,
 }
 
 impl Prices {
     fn add(&mut self, job: &Job) -> JobId {
         let flops = cost(&job.spec).flops;
         self.total += flops;
-        self.to_do.push(Some((flops, Size::of(&job.spec))));
+        self.to_do.push(Some((flops, Size::of(&job.spec), precision(&job.spec))));
         job.id
     }
 
@@ -182,11 +210,11 @@ impl Prices {
     }
 
     fn sizes(&self) -> impl Iterator<Item = Size> {
-        self.to_do.iter().flatten().map(|(_, size)| *size)
+        self.to_do.iter().flatten().map(|(_, size, _)| *size)
     }
 
     fn text(&self, slots: &[Slot], speeds: &[MeasuredSpeed]) -> String {
-        let flops: Vec<f64> = self.to_do.iter().flatten().map(|(flops, _)| *flops).collect();
+        let flops: Vec<f64> = self.to_do.iter().flatten().map(|(flops, ..)| *flops).collect();
         let estimate = Estimate::new(slots, speeds);
         let (seconds, wall) = estimate.seconds(&flops);
         format!(
@@ -199,6 +227,34 @@ impl Prices {
             seconds / 3600.0,
             estimate.basis,
         )
+    }
+
+    /// What is left to do, in days of a device.
+    fn on(&self, device: &Accelerator) -> String {
+        let jobs = || self.to_do.iter().flatten();
+        let seconds: f64 = jobs().map(|(flops, _, in_)| flops / device.speed(*in_)).sum();
+        let mut bases: Vec<_> = [Precision::Bf16, Precision::Fp32]
+            .into_iter()
+            .filter(|precision| jobs().any(|(flops, _, in_)| in_ == precision && *flops > 0.0))
+            .map(|precision| {
+                let (peak, name) = (quantity(device.peak(precision), "FLOP/s"), precision.name());
+                format!("{:.0} % of {peak} for {name}", 100.0 * UTILISATION)
+            })
+            .collect();
+        if bases.is_empty() {
+            bases.push("nothing to compute".to_owned());
+        }
+        let (name, basis, source) = (device.name, bases.join(", "), device.source);
+        let days = seconds / 86_400.0;
+        format!("device   {days:.2} days of one {name} ({basis}; {source})\n")
+    }
+}
+
+/// What a job's products of matrices are computed in.
+fn precision(spec: &JobSpec) -> Precision {
+    match spec {
+        JobSpec::Pretrain(spec) => spec.precision,
+        JobSpec::Noop(_) => Precision::Fp32,
     }
 }
 
@@ -269,17 +325,17 @@ impl Estimate {
     }
 }
 
-/// A job on one line.
-fn line(job: &Job) -> String {
+/// A job on one line; its id only where its data are known.
+fn line(job: &Job, is_known: bool) -> String {
+    let id = if is_known { job.id.to_string() } else { "-".repeat(26) };
     let spec = match &job.spec {
         JobSpec::Pretrain(spec) => spec,
         JobSpec::Noop(NoopSpec { index, seed }) => {
-            return format!("{}  noop  index {index}  seed {seed}\n", job.id);
+            return format!("{id}  noop  index {index}  seed {seed}\n");
         }
     };
     format!(
-        "{}  {}  {}  {}  reg {}  wd {}  lr {}  {} epochs  seed {}  {} steps  {}\n",
-        job.id,
+        "{id}  {}  {}  {}  reg {}  wd {}  lr {}  {} epochs  seed {}  {} steps  {}\n",
         job.labels.dataset,
         job.labels.model,
         job.labels.augmentation,

@@ -15,7 +15,6 @@ mod sections;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::Path;
 
 use miette::NamedSource;
@@ -27,6 +26,7 @@ use crate::dataset::DatasetDefinition;
 use crate::job::Stage;
 use crate::keep::Keep;
 use crate::model::ModelSpec;
+use datasets::DatasetPlaces;
 use reader::{Mistakes, Section};
 
 pub use axis::{Axis, AxisValue};
@@ -49,6 +49,17 @@ pub enum ExecutorKind {
     Local,
 }
 
+/// What is wrong with a data set, found by whoever looked at it.
+#[derive(Debug, Clone)]
+pub struct DatasetFault {
+    /// Its name in the sweep file.
+    pub name: String,
+    /// What is wrong.
+    pub what: String,
+    /// Whether it is how many examples the file says it holds.
+    pub is_declaration: bool,
+}
+
 /// A valid sweep file.
 #[derive(Debug)]
 pub struct Sweep {
@@ -66,7 +77,7 @@ pub struct Sweep {
     pub keep: Option<Keep>,
     models: BTreeMap<String, ModelSpec>,
     augmentations: BTreeMap<String, Augmentation>,
-    dataset_spans: BTreeMap<String, Range<usize>>,
+    dataset_places: BTreeMap<String, DatasetPlaces>,
     source: NamedSource<String>,
 }
 
@@ -127,10 +138,10 @@ impl Sweep {
         match (name, mistakes.is_empty()) {
             (Some(name), true) => {
                 let used: Vec<&str> = grids.iter().flat_map(Grid::datasets).collect();
-                let (datasets, dataset_spans) = definitions
+                let (datasets, dataset_places) = definitions
                     .into_iter()
                     .filter(|(name, _)| used.contains(&name.as_str()))
-                    .map(|(name, read)| ((name.clone(), read.definition), (name, read.span)))
+                    .map(|(name, read)| ((name.clone(), read.definition), (name, read.places)))
                     .unzip();
                 Ok(Self {
                     name,
@@ -141,7 +152,7 @@ impl Sweep {
                     keep,
                     models,
                     augmentations,
-                    dataset_spans,
+                    dataset_places,
                     source,
                 })
             }
@@ -161,18 +172,21 @@ impl Sweep {
         self.augmentations.get(name).copied().or_else(|| Augmentation::preset(name))
     }
 
-    /// Reports that data sets cannot be read, each at its place in the file: (name, what is wrong).
+    /// Reports that data sets cannot be used, each at its place in the file.
     #[must_use]
-    pub fn unreadable(&self, faults: Vec<(String, String)>) -> SweepErrors {
+    pub fn unreadable(&self, faults: Vec<DatasetFault>) -> SweepErrors {
         let mut mistakes = Mistakes::default();
-        for (name, what) in faults {
-            let at = self.dataset_spans.get(&name).cloned().unwrap_or_default();
-            mistakes.add(
-                at,
-                format!("data set `{name}` cannot be read: {what}"),
-                "named here",
-                None,
-            );
+        for DatasetFault { name, what, is_declaration } in faults {
+            let places = self.dataset_places.get(&name);
+            let declared = places.and_then(|places| places.examples.clone());
+            let (at, label) = match declared.filter(|_| is_declaration) {
+                Some(at) => (at, "declared here"),
+                None => {
+                    (places.map(|places| places.path.clone()).unwrap_or_default(), "named here")
+                }
+            };
+            let cannot = if is_declaration { "is not as declared" } else { "cannot be read" };
+            mistakes.add(at, format!("data set `{name}` {cannot}: {what}"), label, None);
         }
         mistakes.into_errors(self.source.clone())
     }

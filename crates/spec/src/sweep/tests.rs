@@ -322,6 +322,7 @@ fn a_data_set_says_how_it_is_read_and_what_extends_it_is_read_alike() {
         classes: Some(10),
         image: None,
         label: Some("fine_label".into()),
+        label_map: None,
         max_bad_examples: 4,
     };
     for name in ["fashion", "fashion-10pct"] {
