@@ -68,26 +68,9 @@ impl WrittenReading {
         }
     }
 
-    /// What it comes to for a data set of this format.
-    fn settled(self, format: Format, mistakes: &mut Mistakes) -> Reading {
+    /// What it comes to.
+    fn settled(self) -> Reading {
         let Self { channels, classes, image, label, label_map, max_bad_examples } = self;
-        if let Some((map, at)) = &label_map {
-            if !format.has_raw_labels() {
-                let message = format!("data of format `{}` take no label map", format.name());
-                let help = "numbers to be mapped are read from `parquet`, `webdataset` and `npz`";
-                mistakes.add(at.clone(), message, "not for this format", Some(help.to_owned()));
-            }
-            if classes.is_some_and(|classes| classes != map.classes()) {
-                let message = format!(
-                    "the label map `{}` makes {} classes, not {}",
-                    map.name(),
-                    map.classes(),
-                    classes.unwrap_or_default()
-                );
-                let help = "correct `classes`, or leave it out: the map tells".to_owned();
-                mistakes.add(at.clone(), message, "disagrees with `classes`", Some(help));
-            }
-        }
         Reading {
             channels,
             classes,
@@ -196,6 +179,27 @@ fn reading(section: &mut Section<'_>, mistakes: &mut Mistakes) -> WrittenReading
     let classes = number("classes", 1..=1 << 24).map(|n| n as u32);
     let max_bad_examples = number("max_bad_examples", 0..=u64::MAX);
     WrittenReading { channels, classes, image, label, label_map, max_bad_examples }
+}
+
+/// A map is for formats whose labels may be numbers, and makes as many classes as it makes.
+fn check_label_map(
+    map: LabelMap,
+    at: &Range<usize>,
+    format: Format,
+    classes: Option<u32>,
+    mistakes: &mut Mistakes,
+) {
+    if !format.has_raw_labels() {
+        let message = format!("data of format `{}` take no label map", format.name());
+        let help = "numbers to be mapped are read from `parquet`, `webdataset` and `npz`";
+        mistakes.add(at.clone(), message, "not for this format", Some(help.to_owned()));
+    }
+    if let Some(classes) = classes.filter(|classes| *classes != map.classes()) {
+        let (name, made) = (map.name(), map.classes());
+        let message = format!("the label map `{name}` makes {made} classes, not {classes}");
+        let help = "correct `classes`, or leave it out: the map tells".to_owned();
+        mistakes.add(at.clone(), message, "disagrees with `classes`", Some(help));
+    }
 }
 
 /// `examples = { train = 1281167, test = 50000 }`
@@ -314,7 +318,12 @@ fn inherit(
         mistakes.add(own.span.clone(), message, "nothing to learn from", None);
     }
     let (format, (path, span)) = (format?, path?);
-    let reading = reading.settled(format, mistakes);
+    // What a data set has from its base has been looked at there.
+    let is_own = own.keys.iter().any(|key| ["format", "classes", "label_map"].contains(key));
+    if let (Some((map, at)), true) = (&reading.label_map, is_own) {
+        check_label_map(*map, at, format, reading.classes, mistakes);
+    }
+    let reading = reading.settled();
     let (declared, examples) = examples.unzip();
     let definition = DatasetDefinition {
         name: name.to_owned(),
