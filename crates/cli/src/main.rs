@@ -5,6 +5,7 @@ mod command;
 mod failure;
 mod killer;
 mod output;
+mod price;
 mod progress;
 mod space;
 mod study;

@@ -6,7 +6,7 @@
 use crate::job::Precision;
 
 /// The share of a data sheet's peak that is assumed to be sustained. Large Transformers have been
-/// reported at 21 to 46 % (PaLM, arXiv 2204.02311, table 3).
+/// reported at 21 to 46 % (`PaLM`, arXiv 2204.02311, table 3).
 pub const UTILISATION: f64 = 0.4;
 
 /// A device by its data sheet.

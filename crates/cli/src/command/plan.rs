@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use augreg_executor::Slot;
 use augreg_spec::{
-    Accelerator, Axis, Expansion, Grid, Job, JobId, JobSpec, Keep, NoopSpec, Precision,
-    UTILISATION, cost, nearest,
+    Accelerator, Axis, Expansion, Grid, Job, JobId, JobSpec, Keep, NoopSpec, Precision, cost,
 };
 use augreg_store::{Difference, MeasuredSpeed, Store, StoreError};
 use clap::Args;
@@ -14,6 +13,7 @@ use clap::Args;
 use crate::args::Global;
 use crate::failure::{Ending, Failure};
 use crate::output;
+use crate::price;
 use crate::space::{Need, Size, free_below};
 use crate::sweep_file::{self, Loaded};
 use crate::words::{count, duration, quantity};
@@ -29,8 +29,8 @@ pub(crate) struct PlanArgs {
     /// Estimate for keeping this of finished jobs
     #[arg(long, value_name = "WHAT", value_parser = super::launch::keep())]
     keep: Option<Keep>,
-    /// Price the jobs on such a device as well, in days: A100, H100, V100, TPUv2 core, …
-    #[arg(long, value_name = "NAME", value_parser = device)]
+    /// Price the jobs in days of such a device as well: A100, H100, V100, …
+    #[arg(long, value_name = "NAME", value_parser = price::device)]
     device: Option<&'static Accelerator>,
     /// List every job: id, state of the grid's axes
     #[arg(long)]
@@ -78,7 +78,8 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<Ending, Fail
     let difference = if is_known { difference_text(&difference) } else { absence(&loaded) };
     text += &format!("\n{difference}\n\n");
     text += &prices.text(&slots, &speeds);
-    text += &args.device.map(|device| prices.on(device)).unwrap_or_default();
+    let to_do = prices.to_do.iter().flatten().map(|(flops, _, in_)| (*flops, *in_));
+    text += &args.device.map(|device| price::text(device, to_do)).unwrap_or_default();
     let keep = args.keep.or(loaded.sweep.keep).unwrap_or_default();
     let need = Need::of(prices.sizes(), slots.len(), keep, None);
     text += &room(&need, &global.root);
@@ -90,17 +91,6 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<Ending, Fail
         }
     }
     Ok(Ending::Good)
-}
-
-/// The device of that name.
-fn device(name: &str) -> Result<&'static Accelerator, String> {
-    Accelerator::named(name).ok_or_else(|| match nearest(name, Accelerator::names()) {
-        Some(near) => format!("no such device is known, did you mean `{near}`?"),
-        None => {
-            let names: Vec<_> = Accelerator::names().collect();
-            format!("no such device is known; known are {}", names.join(", "))
-        }
-    })
 }
 
 /// What stands in the place of the difference to the study where data are not there.
@@ -198,7 +188,7 @@ impl Prices {
     fn add(&mut self, job: &Job) -> JobId {
         let flops = cost(&job.spec).flops;
         self.total += flops;
-        self.to_do.push(Some((flops, Size::of(&job.spec), precision(&job.spec))));
+        self.to_do.push(Some((flops, Size::of(&job.spec), price::precision(&job.spec))));
         job.id
     }
 
@@ -227,34 +217,6 @@ impl Prices {
             seconds / 3600.0,
             estimate.basis,
         )
-    }
-
-    /// What is left to do, in days of a device.
-    fn on(&self, device: &Accelerator) -> String {
-        let jobs = || self.to_do.iter().flatten();
-        let seconds: f64 = jobs().map(|(flops, _, in_)| flops / device.speed(*in_)).sum();
-        let mut bases: Vec<_> = [Precision::Bf16, Precision::Fp32]
-            .into_iter()
-            .filter(|precision| jobs().any(|(flops, _, in_)| in_ == precision && *flops > 0.0))
-            .map(|precision| {
-                let (peak, name) = (quantity(device.peak(precision), "FLOP/s"), precision.name());
-                format!("{:.0} % of {peak} for {name}", 100.0 * UTILISATION)
-            })
-            .collect();
-        if bases.is_empty() {
-            bases.push("nothing to compute".to_owned());
-        }
-        let (name, basis, source) = (device.name, bases.join(", "), device.source);
-        let days = seconds / 86_400.0;
-        format!("device   {days:.2} days of one {name} ({basis}; {source})\n")
-    }
-}
-
-/// What a job's products of matrices are computed in.
-fn precision(spec: &JobSpec) -> Precision {
-    match spec {
-        JobSpec::Pretrain(spec) => spec.precision,
-        JobSpec::Noop(_) => Precision::Fp32,
     }
 }
 

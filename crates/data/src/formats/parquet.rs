@@ -71,8 +71,8 @@ fn unpack(source: &DataSource, files: &[PathBuf], path: &Path) -> Result<(), Dat
             let examples = (writer.len() - before) as u64;
             origins.push(Holder { path: path.clone(), examples });
         }
-        let named = (!names.is_empty()).then_some(names.len() as u32);
-        let classes = source.reading.label_map.map(LabelMap::classes).or(named);
+        let known = (!names.is_empty()).then_some(names.len() as u32);
+        let classes = source.reading.label_map.map(LabelMap::classes).or(known);
         writer.finish(Kind::Encoded, classes, names, origins, None)
     });
     match (written, failure) {
