@@ -2,10 +2,10 @@
 
 mod args;
 mod command;
+mod device;
 mod failure;
 mod killer;
 mod output;
-mod price;
 mod progress;
 mod space;
 mod study;

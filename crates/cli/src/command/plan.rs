@@ -11,9 +11,10 @@ use augreg_store::{Difference, MeasuredSpeed, Store, StoreError};
 use clap::Args;
 
 use crate::args::Global;
+use crate::device;
 use crate::failure::{Ending, Failure};
 use crate::output;
-use crate::price;
+
 use crate::space::{Need, Size, free_below};
 use crate::sweep_file::{self, Loaded};
 use crate::words::{count, duration, quantity};
@@ -30,7 +31,7 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "WHAT", value_parser = super::launch::keep())]
     keep: Option<Keep>,
     /// Price the jobs in days of such a device as well: A100, H100, V100, …
-    #[arg(long, value_name = "NAME", value_parser = price::device)]
+    #[arg(long, value_name = "NAME", value_parser = device::named)]
     device: Option<&'static Accelerator>,
     /// List every job: id, state of the grid's axes
     #[arg(long)]
@@ -79,7 +80,7 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<Ending, Fail
     text += &format!("\n{difference}\n\n");
     text += &prices.text(&slots, &speeds);
     let to_do = prices.to_do.iter().flatten().map(|(flops, _, in_)| (*flops, *in_));
-    text += &args.device.map(|device| price::text(device, to_do)).unwrap_or_default();
+    text += &args.device.map(|named| device::text(named, to_do)).unwrap_or_default();
     let keep = args.keep.or(loaded.sweep.keep).unwrap_or_default();
     let need = Need::of(prices.sizes(), slots.len(), keep, None);
     text += &room(&need, &global.root);
@@ -188,7 +189,7 @@ impl Prices {
     fn add(&mut self, job: &Job) -> JobId {
         let flops = cost(&job.spec).flops;
         self.total += flops;
-        self.to_do.push(Some((flops, Size::of(&job.spec), price::precision(&job.spec))));
+        self.to_do.push(Some((flops, Size::of(&job.spec), device::precision(&job.spec))));
         job.id
     }
 

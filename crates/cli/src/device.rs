@@ -5,7 +5,7 @@ use augreg_spec::{Accelerator, JobSpec, Precision, UTILISATION, nearest};
 use crate::words::quantity;
 
 /// The device of that name.
-pub(crate) fn device(name: &str) -> Result<&'static Accelerator, String> {
+pub(crate) fn named(name: &str) -> Result<&'static Accelerator, String> {
     let known = || Accelerator::names().collect::<Vec<_>>().join(", ");
     Accelerator::named(name).ok_or_else(|| {
         nearest(name, Accelerator::names()).map_or_else(
