@@ -1,8 +1,10 @@
 //! The sweep files of the paper: planned by the built binary without a byte of their data, and as large
 //! as the paper and its released table say.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use augreg_spec::{SplitName, Surroundings, Sweep, VTAB, vtab_task};
 use augreg_tests::{Ran, Study};
 
 /// Plans a sweep file that ships, on an A100, in a place where there are no data.
@@ -84,4 +86,69 @@ fn fifty_one_thousand_transfers_are_planned_in_a_moment() {
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     assert_eq!(jobs_and_days(&released).0, 756 + 756 * 68);
     assert_eq!(jobs_and_days(&plan("augreg-transfer-table4", &[])).0, 756 + 756 * 52);
+}
+
+/// Reads a sweep file that ships, with no environment.
+fn parsed(name: &str) -> Sweep {
+    let base = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../sweeps"));
+    let read = |path: &Path| std::fs::read_to_string(path);
+    let around = Surroundings { base, variable: &|_| None, read: &read, nested: 0 };
+    let text = read(&base.join(format!("{name}.toml"))).expect("ships");
+    Sweep::parse(name, &text, &around).expect("is right")
+}
+
+#[test]
+fn the_tasks_of_vtab_are_declared_as_its_source_has_them() {
+    let sweep = parsed("augreg-vtab");
+    let tasks = sweep.datasets.iter().filter(|(name, _)| name.starts_with("vtab-"));
+    assert_eq!(tasks.clone().count(), VTAB.len());
+    for (name, definition) in tasks {
+        let task = vtab_task(name).unwrap_or_else(|| panic!("`{name}` is no task"));
+        let identity = definition.declared_identity().expect("says what it holds");
+        let counts = [SplitName::Train, SplitName::Val, SplitName::Test];
+        let counts = counts.map(|split| identity.examples(split));
+        assert_eq!(counts, [task.train, task.val, task.test].map(u64::from), "{name}");
+        assert_eq!(identity.classes, task.classes, "{name}");
+    }
+}
+
+#[test]
+fn vtab_adapts_one_checkpoint_of_every_model_and_upstream_set_to_nineteen_tasks_in_eight_ways() {
+    let plan = plan("augreg-vtab", &[]);
+    assert_eq!(jobs_and_days(&plan).0, 756, "which they are is open: {plan}");
+    assert_eq!(9 * 3 * 19 * 8, 4104);
+    assert!(plan.contains("54 choices are open") && plan.contains("4,104 jobs more"), "{plan}");
+}
+
+#[test]
+fn throughput_is_measured_at_both_resolutions() {
+    assert_eq!(jobs_and_days(&plan("augreg-throughput", &[])).0, 9 * 2);
+}
+
+/// The page shows what `plan` says, row by row.
+#[test]
+fn the_page_on_the_papers_sweeps_has_their_plans() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/paper-sweeps.md");
+    let page = std::fs::read_to_string(page).expect("is there");
+    let files: Vec<_> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../sweeps"))
+        .expect("ships")
+        .filter_map(|file| Some(file.ok()?.path().file_stem()?.to_str()?.to_owned()))
+        .filter(|name| name.starts_with("augreg-"))
+        .collect();
+    assert_eq!(files.len(), 8, "{files:?}");
+    for name in files {
+        let plan = plan(&name, &[]);
+        let (jobs, days) = jobs_and_days(&plan);
+        let compute =
+            plan.lines().find_map(|line| line.strip_prefix("compute  ")?.split(" to do").next());
+        let row = page.lines().find(|line| {
+            line.contains(&format!("({name}.toml")) || line.contains(&format!("/{name}.toml)"))
+        });
+        let row = row.unwrap_or_else(|| panic!("the page has no row of {name}"));
+        let text = row.replace(',', "");
+        for said in [jobs.to_string(), compute.expect("is priced").to_owned(), format!("{days:.0}")]
+        {
+            assert!(text.contains(&format!("| {said} |")), "{name}: no `{said}` in {row}");
+        }
+    }
 }

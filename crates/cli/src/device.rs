@@ -1,6 +1,6 @@
 //! What jobs take on a device that is only known by its data sheet.
 
-use augreg_spec::{Accelerator, JobSpec, Precision, UTILISATION, nearest};
+use augreg_spec::{Accelerator, Precision, UTILISATION, nearest};
 
 use crate::words::quantity;
 
@@ -13,14 +13,6 @@ pub(crate) fn named(name: &str) -> Result<&'static Accelerator, String> {
             |near| format!("no such device is known, did you mean `{near}`?"),
         )
     })
-}
-
-/// What a job's products of matrices are computed in.
-pub(crate) fn precision(spec: &JobSpec) -> Precision {
-    match spec {
-        JobSpec::Pretrain(spec) => spec.precision,
-        JobSpec::Noop(_) => Precision::Fp32,
-    }
 }
 
 /// Jobs, each by its operations and precision, in days of a device, and how that is reckoned.

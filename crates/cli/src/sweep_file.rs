@@ -6,16 +6,20 @@ use std::path::{Path, PathBuf};
 use augreg_data::DataError;
 use augreg_protocol::with_causes;
 use augreg_spec::{
-    DatasetDefinition, DatasetFault, DatasetIdentity, Expansion, Surroundings, Sweep,
+    DatasetDefinition, DatasetFault, DatasetIdentity, Expansion, Found, Known, Selection,
+    Surroundings, Sweep,
 };
-use augreg_store::NewDataset;
+use augreg_store::{NewDataset, Rules, Store, StoreError};
 
+use crate::checkpoint;
 use crate::failure::Failure;
 
 /// A sweep that can be expanded, with its data sets looked at.
 pub(crate) struct Loaded {
     pub(crate) sweep: Sweep,
-    identities: BTreeMap<String, DatasetIdentity>,
+    pub(crate) found: Found,
+    /// Of the study's jobs, for rules to choose among.
+    known: Known,
     pub(crate) datasets: Vec<NewDataset>,
     /// Where data sets should be that are not, and are planned with as they are declared.
     pub(crate) absent: Vec<PathBuf>,
@@ -24,13 +28,47 @@ pub(crate) struct Loaded {
 impl Loaded {
     /// The jobs, from the first on.
     pub(crate) fn expand(&self) -> Result<Expansion<'_>, Failure> {
-        Ok(self.sweep.expand(&self.identities)?)
+        Ok(self.sweep.expand(&self.found, &self.known)?)
+    }
+
+    /// Learns what the study at `root` knows of jobs that others start from.
+    pub(crate) async fn learn(&mut self, root: &Path) -> Result<(), Failure> {
+        if !self.sweep.has_upstream_jobs() {
+            return Ok(());
+        }
+        match Store::open_read_only(root).await {
+            Ok(store) => {
+                self.known = store.known(&self.sweep.name).await?;
+                store.close().await;
+            }
+            Err(StoreError::NoStudy { .. } | StoreError::Emptied { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// The choices of the sweep's rules, made or open.
+    pub(crate) fn selections(&self) -> Result<Vec<Selection>, Failure> {
+        Ok(self.sweep.selections(&self.found, &self.known)?)
+    }
+
+    /// What it takes to expand the sweep again, if its stages start from each other.
+    pub(crate) fn rules(&self) -> Result<Option<Rules>, Failure> {
+        if !self.sweep.has_upstream_jobs() {
+            return Ok(None);
+        }
+        Ok(Some(Rules {
+            base: self.sweep.base().to_owned(),
+            included: self.sweep.included().clone(),
+            checkpoints: self.found.checkpoints.clone(),
+            selections: self.selections()?,
+        }))
     }
 
     /// What the data set `name` of the sweep is.
     pub(crate) fn identity(&self, name: &str) -> Result<&DatasetIdentity, Failure> {
         let unknown = || Failure::request(format!("there is no data set `{name}`"), "name another");
-        self.identities.get(name).ok_or_else(unknown)
+        self.found.datasets.get(name).ok_or_else(unknown)
     }
 }
 
@@ -65,12 +103,15 @@ fn read(file: &Path, absent: Absent) -> Result<Loaded, Failure> {
     let absolute = std::path::absolute(file)?;
     let base = absolute.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
     let variable = |name: &str| std::env::var(name).ok();
-    let around = Surroundings { base: &base, variable: &variable };
+    let read = |path: &Path| std::fs::read_to_string(path);
+    let around = Surroundings { base: &base, variable: &variable, read: &read, nested: 0 };
     let sweep = Sweep::parse(&shown, &text, &around)?;
-    let identities = identify(&sweep, absent)?;
-    sweep.expand(&identities)?;
+    let datasets = identify(&sweep, absent)?;
+    let found = Found { datasets, checkpoints: checkpoint::identify(&sweep)? };
+    let known = Known::default();
+    sweep.expand(&found, &known)?;
     let is_declared =
-        |name: &String| identities.get(name).is_some_and(DatasetIdentity::is_declared);
+        |name: &String| found.datasets.get(name).is_some_and(DatasetIdentity::is_declared);
     let absent = sweep.datasets.iter().filter(|(name, _)| is_declared(name));
     let mut absent: Vec<_> = absent.map(|(_, found)| found.source.path.clone()).collect();
     absent.sort_unstable();
@@ -81,12 +122,12 @@ fn read(file: &Path, absent: Absent) -> Result<Loaded, Failure> {
         .filter_map(|definition| {
             Some(NewDataset {
                 name: definition.name.clone(),
-                identity: identities.get(&definition.name)?.clone(),
+                identity: found.datasets.get(&definition.name)?.clone(),
                 source: definition.source.clone(),
             })
         })
         .collect();
-    Ok(Loaded { sweep, identities, datasets, absent })
+    Ok(Loaded { sweep, found, known, datasets, absent })
 }
 
 /// Looks at every data set, each on its own thread: reading and hashing them is what takes time.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use augreg_executor::Slot;
 use augreg_spec::{
-    Accelerator, Axis, Expansion, Grid, Job, JobId, JobSpec, Keep, NoopSpec, Precision, cost,
+    Accelerator, Axis, Expansion, Grid, Job, JobId, JobSpec, Keep, NoopSpec, Pending, Precision,
+    Selection, cost,
 };
 use augreg_store::{Difference, MeasuredSpeed, Store, StoreError};
 use clap::Args;
@@ -49,7 +50,8 @@ const NOMINAL_GPU: f64 = 6e13;
 const MOST_SHOWN: usize = 100;
 
 pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<Ending, Failure> {
-    let loaded = sweep_file::load_to_plan(&args.file)?;
+    let mut loaded = sweep_file::load_to_plan(&args.file)?;
+    loaded.learn(&global.root).await?;
     let mut jobs = loaded.expand()?;
     let mut prices = Prices::default();
     let mut ids = jobs.by_ref().map(|job| prices.add(&job));
@@ -76,10 +78,12 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<Ending, Fail
     }
     let all = difference.new + difference.shared;
     text += &format!("\n  {}\n", points(&loaded, &jobs, all));
+    text += &choices_text(jobs.selections());
     let difference = if is_known { difference_text(&difference) } else { absence(&loaded) };
     text += &format!("\n{difference}\n\n");
     text += &prices.text(&slots, &speeds);
     let to_do = prices.to_do.iter().flatten().map(|(flops, _, in_)| (*flops, *in_));
+    let to_do = to_do.chain(jobs.selections().iter().flat_map(will_follow));
     text += &args.device.map(|named| device::text(named, to_do)).unwrap_or_default();
     let keep = args.keep.or(loaded.sweep.keep).unwrap_or_default();
     let need = Need::of(prices.sizes(), slots.len(), keep, None);
@@ -92,6 +96,15 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<Ending, Fail
         }
     }
     Ok(Ending::Good)
+}
+
+/// Operations that follow from a choice that is open, by their precision.
+fn will_follow(selection: &Selection) -> Vec<(f64, Precision)> {
+    let of = |pending: Pending| {
+        let Pending { flops, half_flops, .. } = pending;
+        [(half_flops, Precision::Bf16), (flops - half_flops, Precision::Fp32)]
+    };
+    selection.pending.into_iter().flat_map(of).collect()
 }
 
 /// What stands in the place of the difference to the study where data are not there.
@@ -109,8 +122,12 @@ fn heading(loaded: &Loaded) -> String {
 }
 
 fn grid_text(grid: &Grid) -> String {
-    let width = grid.axes().iter().map(|axis| axis.name().len()).max().unwrap_or(0);
+    let width = grid.axes().iter().map(|axis| axis.name().len()).max().unwrap_or(0).max(8);
     let mut text = format!("\n{}\n", grid.stage().name());
+    let upstream = grid.upstream();
+    if let Some(upstream) = &upstream {
+        text += &format!("  {:width$}  {upstream}\n", "upstream");
+    }
     for axis in grid.axes() {
         text += &format!("  {:width$}  {}\n", axis.name(), axis_text(axis));
     }
@@ -128,20 +145,55 @@ fn axis_text(axis: &Axis) -> String {
     values.join(", ")
 }
 
+/// What rules have chosen, and what follows when the others do.
+fn choices_text(selections: &[Selection]) -> String {
+    let open = selections.iter().filter_map(|selection| selection.pending);
+    let (mut groups, mut jobs, mut flops) = (0, 0, 0.0);
+    for pending in open {
+        groups += 1;
+        jobs += pending.jobs;
+        flops += pending.flops;
+    }
+    let made: Vec<_> = selections.iter().filter(|selection| selection.chosen.is_some()).collect();
+    let mut text = String::new();
+    for selection in made.iter().take(MOST_SHOWN) {
+        let chosen: Vec<_> = selection.chosen.iter().flatten().copied().map(JobId::short).collect();
+        let of = if selection.group.is_empty() { &selection.rule } else { &selection.group };
+        text += &format!("  chosen  {of}: {} ({})\n", chosen.join(", "), selection.reason);
+    }
+    if groups > 0 {
+        text += &format!(
+            "  {} choices are open: when their candidates have ended, {} jobs more follow, {} at most\n",
+            count(groups),
+            count(jobs),
+            quantity(flops, "FLOP")
+        );
+    }
+    if text.is_empty() { text } else { format!("\n{text}") }
+}
+
 /// The arithmetic from axes to jobs, so that a missing point is seen.
 fn points(loaded: &Loaded, gone_through: &Expansion, jobs: u64) -> String {
     let products: Vec<String> = loaded
         .sweep
         .grids
         .iter()
+        .filter(|grid| !grid.has_upstream())
         .map(|grid| {
             let sizes = grid.axes().iter().map(|axis| axis.values().len()).filter(|n| *n > 1);
             let sizes: Vec<_> = sizes.map(|n| n.to_string()).collect();
             if sizes.is_empty() { "1".to_owned() } else { sizes.join(" × ") }
         })
         .collect();
-    let points: u64 = loaded.sweep.grids.iter().map(Grid::points).sum();
+    let own = loaded.sweep.grids.iter().filter(|grid| !grid.has_upstream());
+    let points: u64 = own.map(Grid::points).sum();
     let mut text = format!("{} = {} points", products.join(" + "), count(points));
+    for grid in loaded.sweep.grids.iter().filter(|grid| grid.has_upstream()) {
+        let starts = gone_through.starts_of(grid);
+        let per = count(grid.points());
+        let stage = grid.stage().name();
+        text += &format!(" + {} upstream × {per} points of {stage}", count(starts));
+    }
     let (excluded, merged) = (gone_through.excluded(), gone_through.merged());
     if excluded > 0 {
         text += &format!(", {} excluded", count(excluded));
@@ -189,7 +241,7 @@ impl Prices {
     fn add(&mut self, job: &Job) -> JobId {
         let flops = cost(&job.spec).flops;
         self.total += flops;
-        self.to_do.push(Some((flops, Size::of(&job.spec), device::precision(&job.spec))));
+        self.to_do.push(Some((flops, Size::of(&job.spec), job.spec.precision())));
         job.id
     }
 
@@ -295,6 +347,11 @@ fn line(job: &Job, is_known: bool) -> String {
         JobSpec::Pretrain(spec) => spec,
         JobSpec::Noop(NoopSpec { index, seed }) => {
             return format!("{id}  noop  index {index}  seed {seed}\n");
+        }
+        JobSpec::Transfer(_) | JobSpec::Evaluate(_) | JobSpec::Throughput(_) => {
+            let (title, flops) = (job.spec.title(&job.labels), cost(&job.spec).flops);
+            let stage = job.spec.stage().name();
+            return format!("{id}  {stage}  {title}  {}\n", quantity(flops, "FLOP"));
         }
     };
     format!(
