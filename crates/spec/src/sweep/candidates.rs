@@ -77,15 +77,14 @@ impl Expansion<'_> {
                 selection.chosen = None;
                 "not all candidates are known yet".clone_into(&mut selection.reason);
             }
-            match &selection.chosen {
-                Some(chosen) => starts.extend(chosen.iter().filter_map(|id| {
+            if let Some(chosen) = &selection.chosen {
+                starts.extend(chosen.iter().filter_map(|id| {
                     let member = group.members.iter().find(|start| start.job() == Some(*id));
                     member.map(|start| (*start).clone())
-                })),
-                None => {
-                    let pending = self.pending(grid, rule, &group.members);
-                    selection.pending = Some(pending);
-                }
+                }));
+            } else {
+                let pending = self.pending(grid, rule, &group.members);
+                selection.pending = Some(pending);
             }
             selections.push(selection);
         }
