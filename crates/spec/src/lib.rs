@@ -36,7 +36,7 @@ pub use job::{
     PretrainSpec, Probe, RECIPE_VERSION, Regularization, Sgd, Stage, ThroughputSpec, Training,
     TransferSpec, Upstream,
 };
-pub use keep::Keep;
+pub use keep::{Keep, Kept};
 pub use label_map::LabelMap;
 pub use model::{ModelError, ModelSpec};
 pub use resnet::{Resnet, Unit};

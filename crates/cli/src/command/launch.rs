@@ -10,7 +10,7 @@ use augreg_scheduler::core::Policy;
 use augreg_scheduler::runtime::{
     Adopted, Retention, RunError, RunOptions, Stopper, Summary, adopt, stop_on_signals,
 };
-use augreg_spec::{JobId, Keep};
+use augreg_spec::{JobId, Keep, Kept};
 use augreg_store::{JobQuery, NewSweep, QueryError, Store, Value};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -79,6 +79,16 @@ pub(crate) struct RunArgs {
     /// Which parameters of finished jobs stay; without it, what their sweep files say
     #[arg(long, value_name = "WHAT", value_parser = keep())]
     keep: Option<Keep>,
+    /// Which parameters of finished transfers stay, if fewer than of other jobs
+    #[arg(long, value_name = "WHAT", value_parser = keep())]
+    keep_transfers: Option<Keep>,
+}
+
+/// What stays of finished jobs: what the command says, else what the sweep file says.
+pub(super) fn kept(jobs: Option<Keep>, transfers: Option<Keep>, sweep: Option<Kept>) -> Kept {
+    let sweep = sweep.unwrap_or_default();
+    let said = jobs.map_or(sweep, |jobs| Kept { jobs, transfers: None });
+    Kept { transfers: transfers.or(said.transfers), ..said }
 }
 
 /// Reads what to keep of finished jobs.
@@ -170,7 +180,7 @@ async fn take_in_journals(store: &Store) -> Result<(), Failure> {
 /// Refuses a sweep that the disk is too small for.
 async fn check_space(global: &Global, args: &LaunchArgs, loaded: &Loaded) -> Result<(), Failure> {
     let slots = augreg_executor::detect(args.run.workers).len();
-    let keep = args.run.keep.or(loaded.sweep.keep).unwrap_or_default();
+    let keep = kept(args.run.keep, args.run.keep_transfers, loaded.sweep.keep);
     let need = |sizes: &[Size]| Need::of(sizes.iter().copied(), slots, keep, args.run.reserve);
     let mut sizes: Vec<_> = loaded.expand()?.map(|job| Size::of(&job.spec)).collect();
     if need(&sizes).check(&global.root).is_ok() {
@@ -188,12 +198,19 @@ async fn check_space(global: &Global, args: &LaunchArgs, loaded: &Loaded) -> Res
 }
 
 /// What stays of finished jobs: what the command says, else whatever any of their sweeps asks for.
-async fn retention(store: &Store, said: Option<Keep>) -> Result<Retention, Failure> {
+async fn retention(
+    store: &Store,
+    jobs: Option<Keep>,
+    transfers: Option<Keep>,
+) -> Result<Retention, Failure> {
     let sweeps = store.sweeps().await?;
-    let asked: Vec<_> = sweeps.iter().map(|sweep| Keep::asked_for_in(&sweep.text)).collect();
-    let of_all = said.or(asked.first().copied()).unwrap_or_default();
-    let mut of_some: HashMap<JobId, Keep> = HashMap::new();
-    if said.is_none() && asked.iter().any(|keep| *keep != of_all) {
+    let asked: Vec<_> = sweeps
+        .iter()
+        .map(|sweep| kept(jobs, transfers, Some(Kept::asked_for_in(&sweep.text))))
+        .collect();
+    let of_all = asked.first().copied().unwrap_or_else(|| kept(jobs, transfers, None));
+    let mut of_some: HashMap<JobId, Kept> = HashMap::new();
+    if asked.iter().any(|keep| *keep != of_all) {
         for (sweep, keep) in sweeps.iter().zip(asked) {
             for job in open_jobs(store, &sweep.name).await? {
                 of_some.entry(job).and_modify(|so_far| *so_far = so_far.and(keep)).or_insert(keep);
@@ -251,7 +268,7 @@ pub(super) async fn go_on(
             Abandoned::Finish => WhenAbandoned::Finish,
         },
         reserve: args.reserve,
-        keep: retention(&store, args.keep).await?,
+        keep: retention(&store, args.keep, args.keep_transfers).await?,
         policy: Policy {
             heartbeat_timeout: Duration::from_secs_f64(args.heartbeat_timeout),
             step_timeout: Duration::from_secs_f64(args.step_timeout),

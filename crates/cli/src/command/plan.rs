@@ -31,6 +31,9 @@ pub(crate) struct PlanArgs {
     /// Estimate for keeping this of finished jobs
     #[arg(long, value_name = "WHAT", value_parser = super::launch::keep())]
     keep: Option<Keep>,
+    /// Estimate for keeping this of finished transfers
+    #[arg(long, value_name = "WHAT", value_parser = super::launch::keep())]
+    keep_transfers: Option<Keep>,
     /// Price the jobs in days of such a device as well: A100, H100, V100, …
     #[arg(long, value_name = "NAME", value_parser = device::named)]
     device: Option<&'static Accelerator>,
@@ -85,7 +88,7 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<Ending, Fail
     let to_do = prices.to_do.iter().flatten().map(|(flops, _, in_)| (*flops, *in_));
     let to_do = to_do.chain(jobs.selections().iter().flat_map(will_follow));
     text += &args.device.map(|named| device::text(named, to_do)).unwrap_or_default();
-    let keep = args.keep.or(loaded.sweep.keep).unwrap_or_default();
+    let keep = super::launch::kept(args.keep, args.keep_transfers, loaded.sweep.keep);
     let need = Need::of(prices.sizes(), slots.len(), keep, None);
     text += &room(&need, &global.root);
     output::print(&text)?;

@@ -34,7 +34,7 @@ use toml::de::{DeTable, DeValue};
 use crate::augmentation::Augmentation;
 use crate::dataset::DatasetDefinition;
 use crate::job::Stage;
-use crate::keep::Keep;
+use crate::keep::Kept;
 use crate::model::ModelSpec;
 use datasets::DatasetPlaces;
 use include::Included;
@@ -93,7 +93,7 @@ pub struct Sweep {
     /// Where its jobs run.
     pub executor: ExecutorKind,
     /// What stays of its finished jobs, if it says so.
-    pub keep: Option<Keep>,
+    pub keep: Option<Kept>,
     models: BTreeMap<String, ModelSpec>,
     augmentations: BTreeMap<String, Augmentation>,
     /// Where a data set is defined: in which file, and at which bytes.
@@ -330,12 +330,13 @@ impl Defined {
 }
 
 /// Refuses a sweep that would not keep the parameters that its own jobs start from.
-fn check_kept(grids: &[Grid], keep: Option<Keep>, at: Range<usize>, mistakes: &mut Mistakes) {
-    let started_from = |grid: &Grid| matches!(grid.origin, Some(Origin::Jobs(_)));
-    if let Some(keep) = keep.filter(|keep| !keep.last())
-        && grids.iter().any(started_from)
-    {
-        let message = format!("`keep = \"{keep}\"` removes what other jobs start from");
+fn check_kept(grids: &[Grid], keep: Option<Kept>, at: Range<usize>, mistakes: &mut Mistakes) {
+    let removed = grids.iter().find_map(|grid| {
+        let Some(Origin::Jobs(rule)) = &grid.origin else { return None };
+        keep.map(|keep| keep.of(rule.stage)).filter(|keep| !keep.last())
+    });
+    if let Some(keep) = removed {
+        let message = format!("to keep `{keep}` removes what other jobs start from");
         let help = "they start from final parameters: `final` or `best-and-final`".to_owned();
         mistakes.add(at, message, "keeps no final parameters", Some(help));
     }
