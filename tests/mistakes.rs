@@ -145,3 +145,79 @@ fn the_control_plane_does_not_link_libtorch() {
     assert!(links("augreg-worker"));
     assert!(!links("augreg"));
 }
+
+/// The good file with its data said to be elsewhere, and to hold this much.
+fn declared(path: &str, examples: &str) -> String {
+    let splits = "splits =";
+    good().replace("${AUGREG_DATA}/fashion-mnist", path).replacen(
+        splits,
+        &format!("{examples}\n{splits}"),
+        1,
+    )
+}
+
+#[test]
+fn data_of_another_size_than_declared_name_both_counts_at_the_declaration() {
+    let study = Study::new();
+    let examples = "examples = { train = 60_000, test = 10_001 }";
+    study.write("bad.toml", &declared("${AUGREG_DATA}/fashion-mnist", examples));
+    for command in ["launch", "plan"] {
+        let ran = study.expect(2, &[command, "bad.toml"]);
+        for said in [
+            "holds 10000 examples of the source split `test`, but 10001 are declared",
+            "bad.toml:7:12",
+            "declared here",
+        ] {
+            assert!(ran.stderr.contains(said), "no `{said}` in\n{}", ran.stderr);
+        }
+    }
+    study.write(
+        "good.toml",
+        &declared("${AUGREG_DATA}/fashion-mnist", &examples.replace("01", "00")),
+    );
+    let plan = study.expect(0, &["plan", "good.toml"]).stdout;
+    assert!(plan.contains("+2 new, 0 done"), "{plan}");
+    assert!(!study.root().exists(), "nothing is created");
+}
+
+#[test]
+fn a_plan_needs_no_data_that_are_declared_and_a_launch_does() {
+    let study = Study::new();
+    let examples = "examples = { train = 60_000, test = 10_000 }\nclasses = 10";
+    study.write("there.toml", &declared("${AUGREG_DATA}/fashion-mnist", examples));
+    study.write("away.toml", &declared("/nowhere/fashion", examples));
+    let [there, away] = ["there.toml", "away.toml"].map(|file| {
+        let plan = study.expect(0, &["plan", file, "--device", "tpuv3-core"]).stdout;
+        let prices = plan
+            .lines()
+            .filter(|line| ["compute", "time", "device"].iter().any(|of| line.starts_with(of)));
+        (prices.map(str::to_owned).collect::<Vec<_>>(), plan)
+    });
+    assert_eq!(there.0.len(), 3, "{}", there.1);
+    assert_eq!(there.0, away.0, "declared counts price as the data do");
+    assert!(away.1.contains("data not found at /nowhere/fashion:"), "{}", away.1);
+    assert!(!away.1.contains("+2 new"), "nothing is compared: {}", away.1);
+
+    let ran = study.expect(2, &["launch", "away.toml"]);
+    assert!(ran.stderr.contains("there is no folder `/nowhere/fashion`"), "{}", ran.stderr);
+    study.write("silent.toml", &declared("/nowhere/fashion", ""));
+    let ran = study.expect(2, &["plan", "silent.toml"]);
+    assert!(ran.stderr.contains("`examples = { train = … }` and `classes`"), "{}", ran.stderr);
+    study.write(
+        "vague.toml",
+        &declared("/nowhere/fashion", "examples = { train = 60_000, test = 1 }"),
+    );
+    let ran = study.expect(2, &["plan", "vague.toml"]);
+    assert!(ran.stderr.contains("`classes` must be declared as well"), "{}", ran.stderr);
+    assert!(!study.root().exists(), "nothing is created");
+}
+
+#[test]
+fn an_unknown_device_is_named_with_the_nearest() {
+    let study = Study::new();
+    study.write("good.toml", &good());
+    let ran = study.expect(2, &["plan", "good.toml", "--device", "A10"]);
+    assert!(ran.stderr.contains("did you mean `A100`?"), "{}", ran.stderr);
+    let ran = study.expect(2, &["plan", "good.toml", "--device", "abacus"]);
+    assert!(ran.stderr.contains("known are A100, H100"), "{}", ran.stderr);
+}

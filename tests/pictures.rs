@@ -169,3 +169,34 @@ fn a_bad_picture_fails_the_job_by_name_or_is_skipped_where_it_may_be() {
     study.expect(0, &["resume"]);
     assert_eq!(study.query(&["--columns", "state"])[0]["state"], "succeeded");
 }
+
+/// Seven pictures with KITTI's distances −3.5, 8, 8.5, 20, 20.25, 999 and 1000 m, as `datasets`,
+/// `webdataset` and NumPy write them (`crates/data/tests/golden/make.py`): by VTAB's thresholds two
+/// examples up to 8 m, two up to 20, two beyond, and one without a vehicle.
+#[test]
+fn distances_become_classes_wherever_they_are_written() {
+    let study = Study::new();
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/data/tests/golden/mapped");
+    for format in ["parquet", "webdataset", "npz"] {
+        let text = format!(
+            "name = \"{format}\"\n[dataset.kitti]\nformat = \"{format}\"\npath = \"{golden}/{format}\"\n\
+             label = \"distance\"\nlabel_map = \"kitti-distance\"\nexamples = {{ train = 7 }}\n\
+             splits = {{ train = \"train\" }}\n\
+             [pretrain]\ndataset = \"kitti\"\nmodel = \"Ti/16\"\nepochs = 1\n"
+        );
+        study.write("kitti.toml", &text);
+        let check = study.expect(0, &["data", "check", "kitti.toml"]).stdout;
+        assert!(check.contains(&format!("{format}, 4 classes")), "{check}");
+        assert!(check.contains("train  7 examples, 1 (class 3) to 2 (class 2)"), "{check}");
+        let plan = study.expect(0, &["plan", "kitti.toml"]).stdout;
+        assert!(plan.contains("+1 new, 0 done"), "{plan}");
+
+        study.write("kitti.toml", &text.replace("\"distance\"", "\"broken\""));
+        let ran = study.expect(2, &["plan", "kitti.toml"]);
+        // What is said is broken into lines wherever it is too long.
+        let said = ran.stderr.replace(['│', '\n'], " ");
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("the label is -100, but the label map `kitti-distance`"), "{said}");
+        assert!(said.contains("kitti.toml:4:8"), "{said}");
+    }
+}

@@ -167,7 +167,9 @@ impl Study {
         Running(child)
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    /// `augreg` in the folder, not run yet.
+    #[must_use]
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(binary("augreg"));
         command
             .args(args)

@@ -4,6 +4,7 @@ mod args;
 mod budget;
 mod checkpoint;
 mod command;
+mod device;
 mod estimate;
 mod failure;
 mod killer;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use augreg_spec::{Expansion, Job, JobId, cost};
+use augreg_spec::{Expansion, Job, JobId, Precision, cost};
 use augreg_store::{Difference, MeasuredSpeed, Spent, Store, StoreError};
 
 use crate::estimate::{Kind, Work};
@@ -23,6 +23,7 @@ struct Price {
     /// Its place among the kinds.
     kind: usize,
     flops: f64,
+    precision: Precision,
     size: Size,
     /// Whether it has come to its end.
     ended: bool,
@@ -48,7 +49,8 @@ impl Prices {
             self.kinds.len() - 1
         });
         self.total += flops;
-        self.jobs.push(Price { kind, flops, size: Size::of(&job.spec), ended: false });
+        let (precision, size) = (job.spec.precision(), Size::of(&job.spec));
+        self.jobs.push(Price { kind, flops, precision, size, ended: false });
         job.id
     }
 
@@ -60,6 +62,11 @@ impl Prices {
     /// The sizes of all jobs.
     pub(crate) fn all_sizes(&self) -> impl Iterator<Item = Size> {
         self.jobs.iter().map(|job| job.size)
+    }
+
+    /// Operations and precision of the jobs that are to be done.
+    pub(crate) fn flops(&self) -> impl Iterator<Item = (f64, Precision)> {
+        self.jobs.iter().filter(|job| !job.ended).map(|job| (job.flops, job.precision))
     }
 
     /// The jobs that are to be done.
@@ -81,6 +88,11 @@ impl<'a> Priced<'a> {
         let mut ids = jobs.by_ref().map(|job| prices.add(&job));
         let mut ended = Vec::new();
         let (difference, speeds, spent) = match Store::open_read_only(root).await {
+            // Where data are absent no id is known, so nothing can be found again.
+            Ok(store) if !loaded.absent.is_empty() => {
+                let difference = Difference::all_new(ids.by_ref().count() as u64);
+                (difference, store.speeds().await?, Spent::default())
+            }
             Ok(store) => {
                 let name = &loaded.sweep.name;
                 let difference =

@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use augreg_data::DataError;
 use augreg_protocol::with_causes;
-use augreg_spec::{DatasetIdentity, Expansion, Found, Known, Selection, Surroundings, Sweep};
+use augreg_spec::{
+    DatasetDefinition, DatasetFault, DatasetIdentity, Expansion, Found, Known, Selection,
+    Surroundings, Sweep,
+};
 use augreg_store::{NewDataset, Rules, Store, StoreError};
 
 use crate::checkpoint;
@@ -17,6 +21,8 @@ pub(crate) struct Loaded {
     /// Of the study's jobs, for rules to choose among.
     known: Known,
     pub(crate) datasets: Vec<NewDataset>,
+    /// Where data sets should be that are not, and are planned with as they are declared.
+    pub(crate) absent: Vec<PathBuf>,
 }
 
 impl Loaded {
@@ -66,8 +72,25 @@ impl Loaded {
     }
 }
 
+/// Whether data sets must be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Absent {
+    Refused,
+    /// What is declared of a data set stands for it.
+    AsDeclared,
+}
+
 /// Reads and checks a sweep file. Nothing is created or changed.
 pub(crate) fn load(file: &Path) -> Result<Loaded, Failure> {
+    read(file, Absent::Refused)
+}
+
+/// The same where data sets need not be there, as long as the file says what they hold.
+pub(crate) fn load_to_plan(file: &Path) -> Result<Loaded, Failure> {
+    read(file, Absent::AsDeclared)
+}
+
+fn read(file: &Path, absent: Absent) -> Result<Loaded, Failure> {
     let shown = file.display().to_string();
     let text = std::fs::read_to_string(file).map_err(|error| {
         let help = if error.kind() == std::io::ErrorKind::NotFound {
@@ -83,9 +106,16 @@ pub(crate) fn load(file: &Path) -> Result<Loaded, Failure> {
     let read = |path: &Path| std::fs::read_to_string(path);
     let around = Surroundings { base: &base, variable: &variable, read: &read, nested: 0 };
     let sweep = Sweep::parse(&shown, &text, &around)?;
-    let found = Found { datasets: identify(&sweep)?, checkpoints: checkpoint::identify(&sweep)? };
+    let datasets = identify(&sweep, absent)?;
+    let found = Found { datasets, checkpoints: checkpoint::identify(&sweep)? };
     let known = Known::default();
     sweep.expand(&found, &known)?;
+    let is_declared =
+        |name: &String| found.datasets.get(name).is_some_and(DatasetIdentity::is_declared);
+    let absent = sweep.datasets.iter().filter(|(name, _)| is_declared(name));
+    let mut absent: Vec<_> = absent.map(|(_, found)| found.source.path.clone()).collect();
+    absent.sort_unstable();
+    absent.dedup();
     let datasets = sweep
         .datasets
         .values()
@@ -97,17 +127,17 @@ pub(crate) fn load(file: &Path) -> Result<Loaded, Failure> {
             })
         })
         .collect();
-    Ok(Loaded { sweep, found, known, datasets })
+    Ok(Loaded { sweep, found, known, datasets, absent })
 }
 
 /// Looks at every data set, each on its own thread: reading and hashing them is what takes time.
-fn identify(sweep: &Sweep) -> Result<BTreeMap<String, DatasetIdentity>, Failure> {
+fn identify(sweep: &Sweep, absent: Absent) -> Result<BTreeMap<String, DatasetIdentity>, Failure> {
     let found: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = sweep
             .datasets
             .values()
             .map(|definition| {
-                (definition.name.clone(), scope.spawn(|| augreg_data::identify(definition)))
+                (definition.name.clone(), scope.spawn(move || look_at(definition, absent)))
             })
             .collect();
         threads.into_iter().map(|(name, thread)| (name, thread.join())).collect()
@@ -119,9 +149,30 @@ fn identify(sweep: &Sweep) -> Result<BTreeMap<String, DatasetIdentity>, Failure>
             Ok(Ok(identity)) => {
                 identities.insert(name, identity);
             }
-            Ok(Err(error)) => faults.push((name, with_causes(&error))),
+            Ok(Err((what, is_declaration))) => {
+                faults.push(DatasetFault { name, what, is_declaration });
+            }
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
     if faults.is_empty() { Ok(identities) } else { Err(sweep.unreadable(faults).into()) }
+}
+
+/// What a data set is; else what is wrong, and whether that is what is declared of it.
+fn look_at(
+    definition: &DatasetDefinition,
+    absent: Absent,
+) -> Result<DatasetIdentity, (String, bool)> {
+    let is_absent = !definition.source.path.exists();
+    if absent == Absent::AsDeclared && is_absent && !definition.declared.is_empty() {
+        return definition.declared_identity().map_err(|error| (error.to_string(), true));
+    }
+    augreg_data::identify(definition).map_err(|error| {
+        let mut what = with_causes(&error);
+        if is_absent && definition.declared.is_empty() {
+            what += "; `augreg plan` can do without them where the file says what they hold: \
+                     `examples = { train = … }` and `classes`";
+        }
+        (what, matches!(error, DataError::Declared { .. }))
+    })
 }

@@ -5,6 +5,7 @@
 
 #![expect(clippy::print_stdout, reason = "this program is asked for these lines")]
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Instant;
 
@@ -20,6 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         source: DataSource::new(Format::Idx, folder),
         splits: [(SplitName::Train, "train".parse()?)].into(),
         subset: None,
+        declared: BTreeMap::new(),
     };
     let began = Instant::now();
     let identity = identify(&definition)?;

@@ -47,6 +47,9 @@ impl Fingerprint {
         for text in [source.format.name(), name, &image, &label] {
             fingerprint.text(text.as_bytes());
         }
+        if let Some(map) = reading.label_map {
+            fingerprint.text(map.name().as_bytes());
+        }
         fingerprint
     }
 

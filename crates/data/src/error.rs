@@ -225,6 +225,21 @@ pub enum DataError {
         /// The split's role.
         split: SplitName,
     },
+    /// A source split holds another number of examples than the sweep file says.
+    #[error(
+        "`{}` holds {found} of the source split `{source_split}`, but {declared} are declared: it is another data set, or not all of it; complete it, or correct `examples`",
+        .folder.display()
+    )]
+    Declared {
+        /// The folder.
+        folder: PathBuf,
+        /// The source split.
+        source_split: String,
+        /// How many examples it should hold.
+        declared: u64,
+        /// What it holds: `60000 examples`, or `nothing`.
+        found: String,
+    },
     /// What has to be unpacked or packed cannot be written.
     #[error("failed to write `{}`{advice}", .path.display())]
     Write {

@@ -19,13 +19,20 @@ use crate::subset;
 ///
 /// # Errors
 ///
-/// Any [`DataError`] about the files; [`DataError::Split`] if a split does not fit them.
+/// Any [`DataError`] about the files; [`DataError::Split`] if a split does not fit them;
+/// [`DataError::Declared`] if a source split in use is not as large as declared, or one is not there.
 pub fn identify(definition: &DatasetDefinition) -> Result<DatasetIdentity, DataError> {
     let source = &definition.source;
     let found = Sources::find(source)?;
     let available: Vec<_> = found.names().iter().map(|name| format!("`{name}`")).collect();
     let available = available.join(", ");
-    let opened = Opened { found, sources: RefCell::default(), failure: RefCell::default() };
+    for name in definition.declared.keys() {
+        if !found.names().contains(&name.as_str()) {
+            return Err(misdeclared(definition, name, "nothing".to_owned()));
+        }
+    }
+    let (sources, failure) = (RefCell::default(), RefCell::default());
+    let opened = Opened { definition, found, sources, failure };
 
     let mut splits = BTreeMap::new();
     for (&name, expression) in &definition.splits {
@@ -92,8 +99,18 @@ fn take_part(
     Ok(())
 }
 
+fn misdeclared(definition: &DatasetDefinition, name: &str, found: String) -> DataError {
+    DataError::Declared {
+        folder: definition.source.path.clone(),
+        source_split: name.to_owned(),
+        declared: definition.declared.get(name).copied().unwrap_or_default(),
+        found,
+    }
+}
+
 /// The source splits asked for so far.
 struct Opened<'a> {
+    definition: &'a DatasetDefinition,
     found: Sources<'a>,
     sources: RefCell<BTreeMap<String, Source>>,
     /// What went wrong when one was opened.
@@ -105,7 +122,7 @@ impl Opened<'_> {
     fn count(&self, name: &str) -> Option<u64> {
         let mut sources = self.sources.borrow_mut();
         if !sources.contains_key(name) {
-            match self.found.open(name) {
+            match self.open(name) {
                 Ok(opened) => sources.insert(name.to_owned(), opened?),
                 Err(error) => {
                     self.failure.replace(Some(error));
@@ -114,5 +131,17 @@ impl Opened<'_> {
             };
         }
         sources.get(name).map(Source::count)
+    }
+
+    /// Opens a source split, which must be as large as declared.
+    fn open(&self, name: &str) -> Result<Option<Source>, DataError> {
+        let opened = self.found.open(name)?;
+        if let (Some(source), Some(declared)) = (&opened, self.definition.declared.get(name))
+            && source.count() != *declared
+        {
+            let found = format!("{} examples", source.count());
+            return Err(misdeclared(self.definition, name, found));
+        }
+        Ok(opened)
     }
 }

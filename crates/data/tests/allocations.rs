@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -34,6 +35,7 @@ fn split(format: Format, folder: &str) -> Split {
         source: DataSource::new(format, data.join(folder)),
         splits: [(SplitName::Train, "train".parse().unwrap())].into(),
         subset: None,
+        declared: BTreeMap::new(),
     };
     let identity = identify(&definition).unwrap();
     Dataset::open(&definition.source, &identity).unwrap().split(SplitName::Train).unwrap()

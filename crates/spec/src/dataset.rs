@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::label_map::LabelMap;
 use crate::split::{SourceRange, SplitExpr};
 use crate::subset::{Subset, SubsetIdentity};
 
@@ -44,6 +45,12 @@ impl Format {
     #[must_use]
     pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(_, format)| *format == self).map_or("", |(name, _)| name)
+    }
+
+    /// Whether labels may be any numbers, which a label map makes classes of.
+    #[must_use]
+    pub fn has_raw_labels(self) -> bool {
+        matches!(self, Self::Parquet | Self::Webdataset | Self::Npz)
     }
 }
 
@@ -103,6 +110,10 @@ pub struct Reading {
     /// What the column, array or JSON key of labels is called; none takes the usual names.
     #[serde(default, skip_serializing_if = "is_default")]
     pub label: Option<String>,
+    /// How a label becomes a class; none where it is one. In the identity by what it makes of the
+    /// labels: the content hash is of classes.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub label_map: Option<LabelMap>,
     /// Pictures that cannot be decoded and are skipped, before a job fails.
     #[serde(default, skip_serializing_if = "is_default")]
     pub max_bad_examples: u64,
@@ -123,6 +134,8 @@ pub struct DatasetDefinition {
     pub splits: BTreeMap<SplitName, SplitExpr>,
     /// The part of the training split to learn from, if not all of it.
     pub subset: Option<Subset>,
+    /// How many examples each source split holds, as far as the sweep file says so.
+    pub declared: BTreeMap<String, u64>,
 }
 
 /// One split of a data set, resolved.

@@ -5,12 +5,15 @@
 //! Nothing here reads a file, a clock or the environment: whoever calls passes in the text, the
 //! variables and the data sets' identities.
 
+mod accelerator;
 mod augmentation;
 mod cost;
 mod dataset;
+mod declaration;
 mod id;
 mod job;
 mod keep;
+mod label_map;
 mod model;
 pub mod random;
 mod resnet;
@@ -20,11 +23,13 @@ mod suggest;
 mod sweep;
 mod vtab;
 
+pub use accelerator::{ACCELERATORS, Accelerator, UTILISATION};
 pub use augmentation::{Augmentation, Crop, RandAugment};
 pub use cost::{Cost, cost, parameter_bytes, parameters, record_bytes, state_bytes};
 pub use dataset::{
     DataSource, DatasetDefinition, DatasetIdentity, Format, Reading, SplitIdentity, SplitName,
 };
+pub use declaration::DeclarationError;
 pub use id::{JobId, JobIdError};
 pub use job::{
     AdamW, EvaluateSpec, Gelu, Job, JobSpec, Labels, Loss, NoopSpec, Optimizer, Precision,
@@ -32,13 +37,15 @@ pub use job::{
     TransferSpec, Upstream,
 };
 pub use keep::{Keep, Kept};
+pub use label_map::LabelMap;
 pub use model::{ModelError, ModelSpec};
 pub use resnet::{Resnet, Unit};
 pub use split::{SourceRange, SplitError, SplitExpr};
 pub use subset::{Subset, SubsetIdentity, SubsetSize};
 pub use suggest::nearest;
 pub use sweep::{
-    Axis, AxisValue, Budget, CheckpointIdentity, ExecutorKind, Expansion, Found, Grid, Known,
-    Limit, Mistake, OverBudget, Pending, Resource, Selection, Surroundings, Sweep, SweepErrors,
+    Axis, AxisValue, Budget, CheckpointIdentity, DatasetFault, ExecutorKind, Expansion, Found,
+    Grid, Known, Limit, Mistake, OverBudget, Pending, Resource, Selection, Surroundings, Sweep,
+    SweepErrors,
 };
 pub use vtab::{VTAB, VtabGroup, VtabTask, vtab_task};

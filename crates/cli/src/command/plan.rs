@@ -3,12 +3,16 @@
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
-use augreg_spec::{Axis, Expansion, Grid, Job, JobId, JobSpec, Keep, NoopSpec, Selection, cost};
+use augreg_spec::{
+    Accelerator, Axis, Expansion, Grid, Job, JobId, JobSpec, Keep, NoopSpec, Pending, Precision,
+    Selection, cost,
+};
 use augreg_store::Difference;
 use clap::Args;
 
 use crate::args::Global;
 use crate::budget;
+use crate::device;
 use crate::estimate::Estimator;
 use crate::failure::{Ending, Failure};
 use crate::output;
@@ -31,6 +35,9 @@ pub(crate) struct PlanArgs {
     /// Estimate for keeping this of finished transfers
     #[arg(long, value_name = "WHAT", value_parser = super::launch::keep())]
     keep_transfers: Option<Keep>,
+    /// Price the jobs in days of such a device as well: A100, H100, V100, …
+    #[arg(long, value_name = "NAME", value_parser = device::named)]
+    device: Option<&'static Accelerator>,
     /// List every job: id, state of the grid's axes
     #[arg(long)]
     jobs: bool,
@@ -40,9 +47,10 @@ pub(crate) struct PlanArgs {
 const MOST_SHOWN: usize = 100;
 
 pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<Ending, Failure> {
-    let mut loaded = sweep_file::load(&args.file)?;
+    let mut loaded = sweep_file::load_to_plan(&args.file)?;
     loaded.learn(&global.root).await?;
     let priced = Priced::of(&loaded, &global.root).await?;
+    let is_known = loaded.absent.is_empty();
     let slots = augreg_executor::detect(args.workers);
     let mut text = heading(&loaded);
     for grid in &loaded.sweep.grids {
@@ -51,7 +59,8 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<Ending, Fail
     let Priced { prices, difference, jobs, .. } = &priced;
     text += &format!("\n  {}\n", points(&loaded, jobs, difference.new + difference.shared));
     text += &choices_text(jobs.selections());
-    text += &format!("\n{}\n\n", difference_text(difference));
+    let difference = if is_known { difference_text(difference) } else { absence(&loaded) };
+    text += &format!("\n{difference}\n\n");
     let estimate = Estimator::new(&slots, &priced.speeds).estimate(&prices.work());
     text += &format!(
         "compute  {} to do, {} in all\ntime     {}\n",
@@ -59,6 +68,8 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<Ending, Fail
         quantity(prices.total, "FLOP"),
         estimate.text()
     );
+    let to_do = prices.flops().chain(jobs.selections().iter().flat_map(will_follow));
+    text += &args.device.map(|named| device::text(named, to_do)).unwrap_or_default();
     let keep = super::launch::kept(args.keep, args.keep_transfers, loaded.sweep.keep);
     let need = Need::of(prices.sizes(), slots.len(), keep, None);
     text += &room(&need, &global.root);
@@ -67,10 +78,26 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<Ending, Fail
     if args.jobs {
         output::print("\n")?;
         for job in loaded.expand()? {
-            output::print(&line(&job))?;
+            output::print(&line(&job, is_known))?;
         }
     }
     Ok(Ending::Good)
+}
+
+/// Operations that follow from a choice that is open, by their precision.
+fn will_follow(selection: &Selection) -> Vec<(f64, Precision)> {
+    let of = |pending: Pending| {
+        let Pending { flops, half_flops, .. } = pending;
+        [(half_flops, Precision::Bf16), (flops - half_flops, Precision::Fp32)]
+    };
+    selection.pending.into_iter().flat_map(of).collect()
+}
+
+/// What stands in the place of the difference to the study where data are not there.
+fn absence(loaded: &Loaded) -> String {
+    let paths = loaded.absent.iter().map(|path| format!("data not found at {}", path.display()));
+    let paths: Vec<_> = paths.collect();
+    format!("{}:\ncounts are as declared; nothing is compared with the study", paths.join("\n"))
 }
 
 fn heading(loaded: &Loaded) -> String {
@@ -195,22 +222,22 @@ fn room(need: &Need, root: &Path) -> String {
     format!("disk     {kept} of parameters to keep, {total} in all while it runs; {free} free\n")
 }
 
-/// A job on one line.
-fn line(job: &Job) -> String {
+/// A job on one line; its id only where its data are known.
+fn line(job: &Job, is_known: bool) -> String {
+    let id = if is_known { job.id.to_string() } else { "-".repeat(26) };
     let spec = match &job.spec {
         JobSpec::Pretrain(spec) => spec,
         JobSpec::Noop(NoopSpec { index, seed }) => {
-            return format!("{}  noop  index {index}  seed {seed}\n", job.id);
+            return format!("{id}  noop  index {index}  seed {seed}\n");
         }
         JobSpec::Transfer(_) | JobSpec::Evaluate(_) | JobSpec::Throughput(_) => {
             let (title, flops) = (job.spec.title(&job.labels), cost(&job.spec).flops);
             let stage = job.spec.stage().name();
-            return format!("{}  {stage}  {title}  {}\n", job.id, quantity(flops, "FLOP"));
+            return format!("{id}  {stage}  {title}  {}\n", quantity(flops, "FLOP"));
         }
     };
     format!(
-        "{}  {}  {}  {}  reg {}  wd {}  lr {}  {} epochs  seed {}  {} steps  {}\n",
-        job.id,
+        "{id}  {}  {}  {}  reg {}  wd {}  lr {}  {} epochs  seed {}  {} steps  {}\n",
         job.labels.dataset,
         job.labels.model,
         job.labels.augmentation,

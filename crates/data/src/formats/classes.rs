@@ -1,4 +1,6 @@
-//! Classes as a file writes them.
+//! Classes as a file writes them, or what a label map makes of its numbers.
+
+use augreg_spec::LabelMap;
 
 use crate::DataError;
 use crate::labels::MOST_CLASSES;
@@ -11,6 +13,23 @@ pub(crate) fn class(label: i64, place: impl FnOnce() -> Place) -> Result<u32, Da
         place: place(),
         found: label.to_string(),
         wanted: "classes are counted from 0: correct the data, or leave the example out".to_owned(),
+    })
+}
+
+/// The class that a map makes of this number.
+pub(crate) fn mapped(
+    map: LabelMap,
+    raw: f64,
+    place: impl FnOnce() -> Place,
+) -> Result<u32, DataError> {
+    map.class(raw).ok_or_else(|| DataError::BadLabel {
+        place: place(),
+        found: raw.to_string(),
+        wanted: format!(
+            "the label map `{}` takes {}: correct the data, or name another column or map",
+            map.name(),
+            map.domain()
+        ),
     })
 }
 

@@ -79,6 +79,17 @@ pub(crate) fn integers(kind: &str, bytes: &[u8]) -> Option<Vec<i64>> {
     })
 }
 
+/// The numbers of an array, whole or not; none if it is of another kind.
+pub(crate) fn numbers(kind: &str, bytes: &[u8]) -> Option<Vec<f64>> {
+    let singles = bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes).into());
+    let doubles = bytes.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes));
+    match kind {
+        "<f4" => Some(singles.collect()),
+        "<f8" => Some(doubles.collect()),
+        _ => integers(kind, bytes).map(|all| all.into_iter().map(|number| number as f64).collect()),
+    }
+}
+
 /// How many bytes a number of this kind has.
 pub(crate) fn size(kind: &str) -> usize {
     kind.get(2..).and_then(|size| size.parse().ok()).unwrap_or(1)

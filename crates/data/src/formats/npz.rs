@@ -3,7 +3,7 @@
 //!
 //! The path is a folder with an archive a source split (`train.npz` with the arrays `images` and
 //! `labels`), or one archive of all, in which names tell: `train_images` and `train_labels`
-//! (`MedMNIST`), `x_train` and `y_train` (Keras). Arrays that are stored plainly (`numpy.savez`) are
+//! (`MedMNIST`), `x_train` and `y_train` (Keras). With a label map labels are any numbers, `[count]`. Arrays that are stored plainly (`numpy.savez`) are
 //! read where they lie; compressed ones (`savez_compressed`) become a pack in the cache.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use augreg_spec::DataSource;
+use augreg_spec::{DataSource, LabelMap};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
@@ -105,7 +105,8 @@ pub(crate) fn open(source: &DataSource, split: &str, arrays: &Arrays) -> Result<
         return Ok(known);
     }
     let mut archive = Archive::open(&arrays.archive)?;
-    let (labels, classes) = archive.labels(&arrays.labels)?;
+    let map = source.reading.label_map;
+    let (labels, classes) = archive.labels(&arrays.labels, map)?;
     let images = archive.images(&arrays.images)?;
     if images.count != labels.len() {
         return Err(DataError::Column {
@@ -213,7 +214,11 @@ impl<'a> Archive<'a> {
     }
 
     /// The labels, and how many classes they could name, if that is to be seen.
-    fn labels(&mut self, name: &str) -> Result<(Labels, Option<u32>), DataError> {
+    fn labels(
+        &mut self,
+        name: &str,
+        map: Option<LabelMap>,
+    ) -> Result<(Labels, Option<u32>), DataError> {
         let (header, bytes) = {
             let path = self.path;
             let mut member = member(path, &mut self.zip, name)?;
@@ -226,6 +231,9 @@ impl<'a> Archive<'a> {
                 .map_err(|e| damaged(path, &e.to_string()))?;
             (header, bytes)
         };
+        if let Some(map) = map {
+            return self.mapped(name, &header, &bytes, map);
+        }
         let columns = match header.shape[..] {
             [_] => Some(1),
             [_, columns] if columns > 0 => Some(columns),
@@ -252,6 +260,35 @@ impl<'a> Archive<'a> {
         }
         labels.shrink();
         Ok((labels, (columns > 1).then_some(columns as u32)))
+    }
+
+    /// The classes that a map makes of an array of numbers, and how many there are.
+    fn mapped(
+        &self,
+        name: &str,
+        header: &Header,
+        bytes: &[u8],
+        map: LabelMap,
+    ) -> Result<(Labels, Option<u32>), DataError> {
+        let flat = matches!(header.shape[..], [_] | [_, 1]);
+        let numbers = npy::numbers(&header.kind, bytes).filter(|_| flat).ok_or_else(|| {
+            self.column(format!(
+                "the labels `{name}` are of kind `{}` and shape {:?}: for the label map `{}` they must \
+                 be numbers, one an image",
+                header.kind,
+                header.shape,
+                map.name()
+            ))
+        })?;
+        if Some(numbers.len()) != header.count() {
+            return Err(damaged(self.path, &format!("`{name}` is cut off")));
+        }
+        let mut labels = Labels::default();
+        for (i, raw) in numbers.into_iter().enumerate() {
+            labels.push(&[classes::mapped(map, raw, || Place::row(self.path, i as u64))?]);
+        }
+        labels.shrink();
+        Ok((labels, Some(map.classes())))
     }
 
     fn images(&mut self, name: &str) -> Result<Images, DataError> {

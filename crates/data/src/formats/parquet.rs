@@ -1,5 +1,6 @@
 //! Parquet files as Hugging Face's `datasets` writes them: a column of pictures, `struct<bytes,
-//! path>` or plain bytes, and a column of labels, each a class or a list of classes.
+//! path>` or plain bytes, and a column of labels, each a class or a list of classes; with a label map
+//! any number.
 //!
 //! In a table no row can be read without the page around it, and small pictures come by the thousand
 //! a page. So the first look at a table writes its pictures as a pack into the cache, which reads
@@ -9,7 +10,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use augreg_spec::DataSource;
+use augreg_spec::{DataSource, LabelMap};
 use parquet::basic::{ConvertedType, Type as Physical};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{ByteArray, DataType};
@@ -70,7 +71,8 @@ fn unpack(source: &DataSource, files: &[PathBuf], path: &Path) -> Result<(), Dat
             let examples = (writer.len() - before) as u64;
             origins.push(Holder { path: path.clone(), examples });
         }
-        let classes = (!names.is_empty()).then_some(names.len() as u32);
+        let known = (!names.is_empty()).then_some(names.len() as u32);
+        let classes = source.reading.label_map.map(LabelMap::classes).or(known);
         writer.finish(Kind::Encoded, classes, names, origins, None)
     });
     match (written, failure) {
@@ -101,6 +103,24 @@ struct Table<'a> {
     /// Numbers of the columns of pictures and labels.
     image: usize,
     label: usize,
+    map: Option<LabelMap>,
+}
+
+/// What stands in a row of the column of labels.
+enum Label {
+    /// One class, or several.
+    Classes(Vec<i64>),
+    /// What a map makes a class of.
+    Raw(LabelMap, f64),
+}
+
+impl Label {
+    fn classes(self, place: impl Fn() -> Place) -> Result<Vec<u32>, DataError> {
+        match self {
+            Self::Classes(numbers) => classes::classes(&numbers, place),
+            Self::Raw(map, raw) => classes::mapped(map, raw, place).map(|class| vec![class]),
+        }
+    }
 }
 
 impl<'a> Table<'a> {
@@ -110,8 +130,10 @@ impl<'a> Table<'a> {
         let file = SerializedFileReader::new(file).map_err(|error| damaged(path, None, &error))?;
         let schema = file.metadata().file_metadata().schema_descr();
         let reading = &source.reading;
-        let named = |asked: &Option<String>, usual: &[&str], tail: Option<&str>, what: &str| {
-            column(schema, asked.as_deref(), usual, tail).ok_or_else(|| {
+        let map = reading.label_map;
+        let labels = if map.is_some() { Holds::Numbers } else { Holds::Classes };
+        let named = |asked: &Option<String>, usual: &[&str], holds: Holds, what: &str| {
+            column(schema, asked.as_deref(), usual, holds).ok_or_else(|| {
                 let asked = asked
                     .clone()
                     .map_or(format!("`{}`", usual.join("` or `")), |name| format!("`{name}`"));
@@ -125,9 +147,9 @@ impl<'a> Table<'a> {
                 Fault::Data(DataError::Column { path: path.to_owned(), what })
             })
         };
-        let image = named(&reading.image, &["image", "img"], Some("bytes"), "pictures")?;
-        let label = named(&reading.label, &["label", "labels"], None, "labels")?;
-        Ok(Self { path, file, image, label })
+        let image = named(&reading.image, &["image", "img"], Holds::Pictures, "pictures")?;
+        let label = named(&reading.label, &["label", "labels"], labels, "labels")?;
+        Ok(Self { path, file, image, label, map })
     }
 
     /// Appends all rows to `writer`; the names of the classes, if the file knows them.
@@ -156,7 +178,7 @@ impl<'a> Table<'a> {
         while row < end {
             let wanted = ROWS.min((end - row) as usize);
             let pictures = pictures(&mut images, most, wanted).map_err(|e| fault(row, &e))?;
-            let found = labels_of(&mut labels, &label, wanted).map_err(|e| fault(row, &e))?;
+            let found = self.labels(&mut labels, &label, wanted).map_err(|e| fault(row, &e))?;
             if pictures.len() != wanted || found.len() != wanted {
                 let what = format!(
                     "the file has {} pictures and {} labels for {wanted} rows from here: it is damaged",
@@ -166,14 +188,14 @@ impl<'a> Table<'a> {
                 let place = Place::row(self.path, row);
                 return Err(Fault::Data(DataError::Damaged { place, what }));
             }
-            for (picture, numbers) in pictures.iter().zip(found) {
+            for (picture, label) in pictures.iter().zip(found) {
                 let place = || Place::row(self.path, row);
-                let numbers = numbers.ok_or_else(|| DataError::BadLabel {
+                let label = label.ok_or_else(|| DataError::BadLabel {
                     place: place(),
                     found: "missing".to_owned(),
                     wanted: "every row needs one: leave the row out, or correct it".to_owned(),
                 })?;
-                let classes = classes::classes(&numbers, place)?;
+                let classes = label.classes(place)?;
                 // A row without a picture is an example that cannot be decoded, as an empty file.
                 let bytes = picture.as_ref().map_or(&[][..], ByteArray::data);
                 writer.add(bytes, &classes).map_err(Fault::Write)?;
@@ -183,8 +205,26 @@ impl<'a> Table<'a> {
         Ok(row)
     }
 
-    /// What Hugging Face's metadata call the classes of the label column.
+    /// The next `rows` labels; none where there is none.
+    fn labels(
+        &self,
+        column: &mut ColumnReader,
+        of: &ColumnDescriptor,
+        rows: usize,
+    ) -> Result<Vec<Option<Label>>, ParquetError> {
+        let Some(map) = self.map else {
+            let found = labels_of(column, of, rows)?.into_iter();
+            return Ok(found.map(|numbers| numbers.map(Label::Classes)).collect());
+        };
+        let found = raw_of(column, of.max_def_level(), rows)?.into_iter();
+        Ok(found.map(|raw| raw.map(|raw| Label::Raw(map, raw))).collect())
+    }
+
+    /// What Hugging Face's metadata call the classes of the label column, if it holds classes.
     fn class_names(&self) -> Vec<String> {
+        if self.map.is_some() {
+            return Vec::new();
+        }
         let metadata = self.file.metadata().file_metadata();
         let column = metadata.schema_descr().column(self.label);
         let label = column.path().parts()[0].clone();
@@ -209,32 +249,47 @@ fn damaged(path: &Path, row: Option<u64>, error: &ParquetError) -> DataError {
     DataError::Damaged { place, what }
 }
 
-/// The number of the column of that name, or of its field `tail`.
+/// What a column must hold.
+#[derive(Clone, Copy, PartialEq)]
+enum Holds {
+    /// Bytes, or a structure whose field `bytes` holds them.
+    Pictures,
+    /// Whole numbers or lists of them.
+    Classes,
+    /// Numbers.
+    Numbers,
+}
+
+/// The number of the column of that name that holds that.
 fn column(
     schema: &SchemaDescriptor,
     asked: Option<&str>,
     usual: &[&str],
-    tail: Option<&str>,
+    holds: Holds,
 ) -> Option<usize> {
     let names = asked.map_or(usual.to_vec(), |name| vec![name]);
     names.iter().find_map(|name| {
         schema.columns().iter().position(|column| {
             let parts = column.path().parts();
             let fits = match column.physical_type() {
-                Physical::BYTE_ARRAY => tail.is_some(),
+                Physical::BYTE_ARRAY => holds == Holds::Pictures,
+                Physical::FLOAT | Physical::DOUBLE => holds == Holds::Numbers,
                 Physical::INT32 | Physical::INT64 => {
-                    tail.is_none() && column.converted_type() != ConvertedType::DATE
+                    holds != Holds::Pictures && column.converted_type() != ConvertedType::DATE
                 }
                 _ => false,
             };
             fits && parts[0] == *name
-                && match tail {
-                    Some(tail) => {
+                && match holds {
+                    Holds::Pictures => {
                         column.max_rep_level() == 0
-                            && (parts.len() == 1 || parts[1..] == [tail.to_owned()])
+                            && (parts.len() == 1 || parts[1..] == ["bytes".to_owned()])
                     }
                     // A number, or `name.list.element`, whatever these two are called.
-                    None => [(1, 0), (3, 1)].contains(&(parts.len(), column.max_rep_level())),
+                    Holds::Classes => {
+                        [(1, 0), (3, 1)].contains(&(parts.len(), column.max_rep_level()))
+                    }
+                    Holds::Numbers => parts.len() == 1 && column.max_rep_level() == 0,
                 }
         })
     })
@@ -262,6 +317,30 @@ fn labels_of(
         ColumnReader::Int64ColumnReader(column) => numbers(column, of, rows),
         ColumnReader::Int32ColumnReader(column) => numbers(column, of, rows),
         _ => Err(ParquetError::General("the column of labels holds no whole numbers".to_owned())),
+    }
+}
+
+/// The next `rows` numbers of a column that is no list; none where there is none.
+fn raw_of(
+    column: &mut ColumnReader,
+    most: i16,
+    rows: usize,
+) -> Result<Vec<Option<f64>>, ParquetError> {
+    fn each<T: DataType>(
+        column: &mut ColumnReaderImpl<T>,
+        most: i16,
+        rows: usize,
+        number: impl Fn(T::T) -> f64,
+    ) -> Result<Vec<Option<f64>>, ParquetError> {
+        let found = values(column, most, rows)?.into_iter();
+        Ok(found.map(|value| value.map(&number)).collect())
+    }
+    match column {
+        ColumnReader::Int32ColumnReader(column) => each(column, most, rows, f64::from),
+        ColumnReader::Int64ColumnReader(column) => each(column, most, rows, |n| n as f64),
+        ColumnReader::FloatColumnReader(column) => each(column, most, rows, f64::from),
+        ColumnReader::DoubleColumnReader(column) => each(column, most, rows, |n| n),
+        _ => Err(ParquetError::General("the column of labels holds no numbers".to_owned())),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tar shards as the `WebDataset` library reads them: neighbouring members with one key, the name up
 //! to its first dot, are one example. Its picture is the member `.jpg`, `.jpeg`, `.png` or `.webp`,
 //! its class the number in `.cls`, else under `label` in `.json`, where there may also be a list of
-//! numbers, its classes; other members do not count.
+//! numbers, its classes; other members do not count. With a label map either is any number.
 //!
 //! Shards must be plain: in a compressed one no example can be found without unpacking it all. A
 //! shard without the empty blocks that end every tar has been cut off, and is refused as one whose
@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use augreg_spec::DataSource;
+use augreg_spec::{DataSource, LabelMap};
 use tar::Archive;
 
 use super::classes;
@@ -113,6 +113,7 @@ fn scan(source: &DataSource, files: &[PathBuf]) -> Result<Index, DataError> {
         content: hasher.finish(),
         count: labels.len() as u64,
         kind: Kind::Encoded,
+        classes: source.reading.label_map.map(LabelMap::classes),
         ..Summary::default()
     };
     let layout = Layout::Scattered { starts, lengths };
@@ -271,10 +272,14 @@ impl Reader<'_> {
     /// The label in a `.cls`.
     fn number(&self, start: u64, bytes: &[u8]) -> Result<u32, DataError> {
         let text = String::from_utf8_lossy(bytes);
+        let place = || Place::byte(self.path, start);
+        if let (Some(map), Ok(raw)) = (self.source.reading.label_map, text.trim().parse()) {
+            return classes::mapped(map, raw, place);
+        }
         match text.trim().parse() {
-            Ok(label) => classes::class(label, || Place::byte(self.path, start)),
+            Ok(label) => classes::class(label, place),
             Err(_) => Err(DataError::BadLabel {
-                place: Place::byte(self.path, start),
+                place: place(),
                 found: format!("`{}`", text.trim().chars().take(40).collect::<String>()),
                 wanted: "a `.cls` holds one number, the class".to_owned(),
             }),
@@ -293,6 +298,14 @@ impl Reader<'_> {
         let key = self.source.reading.label.as_deref().unwrap_or("label");
         let Some(found) = value.get(key) else { return Ok(None) };
         let place = || Place::byte(self.path, start);
+        if let Some(map) = self.source.reading.label_map {
+            let raw = found.as_f64().ok_or_else(|| DataError::BadLabel {
+                place: place(),
+                found: found.to_string().chars().take(40).collect(),
+                wanted: format!("the label map `{}` takes {}", map.name(), map.domain()),
+            });
+            return classes::mapped(map, raw?, place).map(|class| Some(vec![class]));
+        }
         let numbers: Option<Vec<i64>> = match found {
             serde_json::Value::Array(labels) => {
                 labels.iter().map(serde_json::Value::as_i64).collect()

@@ -9,6 +9,7 @@ mod damage;
 mod fashion;
 mod formats;
 mod loaders;
+mod maps;
 mod pictures;
 mod shards;
 mod support;

@@ -1,5 +1,6 @@
 //! Folders of data for the tests.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,7 @@ pub(crate) fn definition(
         source: source(format, folder),
         splits: splits.iter().map(|(name, text)| (*name, text.parse().unwrap())).collect(),
         subset: None,
+        declared: BTreeMap::new(),
     }
 }
 

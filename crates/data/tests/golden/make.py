@@ -91,9 +91,50 @@ def sets():
     np.savez_compressed(folder / "npz" / "test.npz", images=pixels, labels=marks.astype(bool))
 
 
+# What label maps make classes of, an example a column. KITTI's distances and dSprites' orientations.
+DISTANCES = [-3.5, 8.0, 8.5, 20.0, 20.25, 999.0, 1000.0]
+ORIENTATIONS = [0, 2, 3, 5, 39, 38, 7]
+
+
+def mapped():
+    """Examples with numbers that are no classes; `broken` has one that no map takes."""
+    folder = HERE / "mapped"
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in ["webdataset", "parquet", "npz"]:
+        (folder / name).mkdir(parents=True)
+    broken = [*DISTANCES[:5], -100.0, DISTANCES[6]]
+    files = [picture(30 * i, "png") for i in range(len(DISTANCES))]
+
+    path = folder / "webdataset" / "train.tar"
+    with webdataset.TarWriter(str(path), encoder=False, mtime=0) as out:
+        for i, file in enumerate(files):
+            numbers = {"distance": DISTANCES[i], "orientation": ORIENTATIONS[i], "broken": broken[i]}
+            out.write({"__key__": f"{i}", "png": file, "json": json.dumps(numbers).encode()})
+
+    columns = {
+        "image": datasets.Image(),
+        "distance": datasets.Value("float32"),
+        "orientation": datasets.ClassLabel(num_classes=40),
+        "broken": datasets.Value("float64"),
+    }
+    values = {"distance": DISTANCES, "orientation": ORIENTATIONS, "broken": broken}
+    images = [{"bytes": file, "path": None} for file in files]
+    table = datasets.Dataset.from_dict({"image": images, **values}, datasets.Features(columns))
+    table.to_parquet(str(folder / "parquet" / "train.parquet"))
+
+    pixels = np.stack([np.full((12, 16, 3), 30 * i, np.uint8) for i in range(len(DISTANCES))])
+    arrays = {
+        "distance": np.array(DISTANCES, np.float32),
+        "orientation": np.array(ORIENTATIONS, np.int64)[:, None],
+        "broken": np.array(broken, np.float64),
+    }
+    np.savez(folder / "npz" / "train.npz", images=pixels, **arrays)
+
+
 def main():
     odd()
     sets()
+    mapped()
     for folder in ["folder", "webdataset", "parquet", "npz"]:
         shutil.rmtree(HERE / folder, ignore_errors=True)
         (HERE / folder).mkdir()

@@ -107,6 +107,18 @@ pub struct Labels {
 }
 
 impl JobSpec {
+    /// What its products of matrices are computed in.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        match self {
+            Self::Pretrain(spec) => spec.precision,
+            Self::Transfer(spec) => spec.precision,
+            Self::Evaluate(spec) => spec.precision,
+            Self::Throughput(spec) => spec.precision,
+            Self::Noop(_) => Precision::Fp32,
+        }
+    }
+
     /// The stage.
     #[must_use]
     pub fn stage(&self) -> Stage {

@@ -7,7 +7,7 @@ use super::upstream::{Choose, Rule};
 use super::{Grid, Sweep};
 use crate::cost::cost;
 use crate::id::JobId;
-use crate::job::Stage;
+use crate::job::{Precision, Stage};
 
 /// The jobs so far that others may start from.
 #[derive(Debug, Clone, Default)]
@@ -77,15 +77,14 @@ impl Expansion<'_> {
                 selection.chosen = None;
                 "not all candidates are known yet".clone_into(&mut selection.reason);
             }
-            match &selection.chosen {
-                Some(chosen) => starts.extend(chosen.iter().filter_map(|id| {
+            if let Some(chosen) = &selection.chosen {
+                starts.extend(chosen.iter().filter_map(|id| {
                     let member = group.members.iter().find(|start| start.job() == Some(*id));
                     member.map(|start| (*start).clone())
-                })),
-                None => {
-                    let pending = self.pending(grid, rule, &group.members);
-                    selection.pending = Some(pending);
-                }
+                }));
+            } else {
+                let pending = self.pending(grid, rule, &group.members);
+                selection.pending = Some(pending);
             }
             selections.push(selection);
         }
@@ -98,14 +97,20 @@ impl Expansion<'_> {
 
     /// What will follow from a group: a choice leads to the grid's points for each that is chosen.
     fn pending(&self, grid: &Grid, rule: &Rule, members: &[&Start]) -> Pending {
-        let Choose::Best(count) = rule.choose else { return Pending { jobs: 0, flops: 0.0 } };
+        let Choose::Best(count) = rule.choose else {
+            return Pending { jobs: 0, flops: 0.0, half_flops: 0.0 };
+        };
         let count = count.min(members.len() as u64);
         let points: Vec<_> = grid.visit().map(|point| grid.settings(&point)).collect();
-        let flops_from = |sweep: &Sweep, start: &Start| -> f64 {
+        let flops_from = |sweep: &Sweep, start: &Start| -> (f64, f64) {
             let jobs = points
                 .iter()
                 .filter_map(|point| sweep.job(grid, point, Some(start), self.datasets()));
-            jobs.map(|job| cost(&job.spec).flops).sum()
+            let each = jobs.map(|job| {
+                let flops = cost(&job.spec).flops;
+                (flops, if job.spec.precision() == Precision::Bf16 { flops } else { 0.0 })
+            });
+            each.fold((0.0, 0.0), |sum, job| (sum.0 + job.0, sum.1 + job.1))
         };
         let mut models: Vec<&Start> = Vec::new();
         for start in members {
@@ -114,7 +119,8 @@ impl Expansion<'_> {
             }
         }
         let most = models.into_iter().map(|start| flops_from(self.sweep(), start));
-        let most = most.fold(0.0, f64::max);
-        Pending { jobs: count * points.len() as u64, flops: most * count as f64 }
+        let most = most.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or_default();
+        let [flops, half_flops] = [most.0, most.1].map(|flops| flops * count as f64);
+        Pending { jobs: count * points.len() as u64, flops, half_flops }
     }
 }

@@ -10,13 +10,23 @@ use toml::de::DeValue;
 use super::Surroundings;
 use super::reader::{self, Mistakes, Section};
 use crate::dataset::{DataSource, DatasetDefinition, Format, Reading, SplitName};
+use crate::label_map::LabelMap;
 use crate::split::SplitExpr;
 use crate::subset::{Subset, SubsetSize};
 
-/// A data set with the place of its path.
+/// A data set with its places.
 pub(super) struct ReadDataset {
     pub(super) definition: DatasetDefinition,
-    pub(super) span: Range<usize>,
+    pub(super) places: DatasetPlaces,
+}
+
+/// Where in the file a data set says what.
+#[derive(Debug, Clone)]
+pub(super) struct DatasetPlaces {
+    /// Its path.
+    pub(super) path: Range<usize>,
+    /// How many examples it holds, if it says so.
+    pub(super) examples: Option<Range<usize>>,
 }
 
 /// A data set as written, before `extends` is followed.
@@ -28,6 +38,8 @@ struct WrittenDataset<'a> {
     keys: Vec<&'a str>,
     splits: BTreeMap<SplitName, SplitExpr>,
     subset: Option<Subset>,
+    /// How many examples the source splits hold.
+    examples: Option<(BTreeMap<String, u64>, Range<usize>)>,
     reading: WrittenReading,
     span: Range<usize>,
 }
@@ -39,6 +51,7 @@ struct WrittenReading {
     classes: Option<u32>,
     image: Option<String>,
     label: Option<String>,
+    label_map: Option<(LabelMap, Range<usize>)>,
     max_bad_examples: Option<u64>,
 }
 
@@ -50,7 +63,21 @@ impl WrittenReading {
             classes: self.classes.or(base.classes),
             image: self.image.or_else(|| base.image.clone()),
             label: self.label.or_else(|| base.label.clone()),
+            label_map: self.label_map.or_else(|| base.label_map.clone()),
             max_bad_examples: self.max_bad_examples.or(base.max_bad_examples),
+        }
+    }
+
+    /// What it comes to.
+    fn settled(self) -> Reading {
+        let Self { channels, classes, image, label, label_map, max_bad_examples } = self;
+        Reading {
+            channels,
+            classes,
+            image,
+            label,
+            label_map: label_map.map(|(map, _)| map),
+            max_bad_examples: max_bad_examples.unwrap_or_default(),
         }
     }
 }
@@ -106,10 +133,21 @@ fn written_dataset<'a>(
     });
     let splits = section.get("splits").map(|value| splits(value, mistakes)).unwrap_or_default();
     let subset = section.get("subset").and_then(|value| subset(value, mistakes));
+    let examples = section.get("examples").and_then(|value| declared(value, mistakes));
     let reading = reading(&mut section, mistakes);
     let keys = section.entries().iter().map(|(key, ..)| *key).collect();
     section.finish(mistakes);
-    Some(WrittenDataset { extends, format, path, keys, splits, subset, reading, span: at })
+    Some(WrittenDataset {
+        extends,
+        format,
+        path,
+        keys,
+        splits,
+        subset,
+        examples,
+        reading,
+        span: at,
+    })
 }
 
 fn reading(section: &mut Section<'_>, mistakes: &mut Mistakes) -> WrittenReading {
@@ -118,6 +156,15 @@ fn reading(section: &mut Section<'_>, mistakes: &mut Mistakes) -> WrittenReading
         reader::text(value, key, mistakes).map(str::to_owned)
     };
     let (image, label) = (word("image"), word("label"));
+    let label_map = section.get("label_map").and_then(|value| {
+        let word = reader::text(value, "label_map", mistakes)?;
+        let found = LabelMap::ALL.iter().find(|(name, _)| *name == word);
+        if found.is_none() {
+            let names = LabelMap::ALL.map(|(name, _)| name);
+            mistakes.unknown(value.span(), "label map", word, names);
+        }
+        found.map(|(_, map)| (*map, value.span()))
+    });
     let channels = section.get("channels").and_then(|value| {
         let channels = reader::count(value, "channels", 1..=3, mistakes)? as u32;
         if channels == 2 {
@@ -131,7 +178,42 @@ fn reading(section: &mut Section<'_>, mistakes: &mut Mistakes) -> WrittenReading
     };
     let classes = number("classes", 1..=1 << 24).map(|n| n as u32);
     let max_bad_examples = number("max_bad_examples", 0..=u64::MAX);
-    WrittenReading { channels, classes, image, label, max_bad_examples }
+    WrittenReading { channels, classes, image, label, label_map, max_bad_examples }
+}
+
+/// A map is for formats whose labels may be numbers, and makes as many classes as it makes.
+fn check_label_map(
+    map: LabelMap,
+    at: &Range<usize>,
+    format: Format,
+    classes: Option<u32>,
+    mistakes: &mut Mistakes,
+) {
+    if !format.has_raw_labels() {
+        let message = format!("data of format `{}` take no label map", format.name());
+        let help = "numbers to be mapped are read from `parquet`, `webdataset` and `npz`";
+        mistakes.add(at.clone(), message, "not for this format", Some(help.to_owned()));
+    }
+    if let Some(classes) = classes.filter(|classes| *classes != map.classes()) {
+        let (name, made) = (map.name(), map.classes());
+        let message = format!("the label map `{name}` makes {made} classes, not {classes}");
+        let help = "correct `classes`, or leave it out: the map tells".to_owned();
+        mistakes.add(at.clone(), message, "disagrees with `classes`", Some(help));
+    }
+}
+
+/// `examples = { train = 1281167, test = 50000 }`
+fn declared(
+    value: &Spanned<DeValue<'_>>,
+    mistakes: &mut Mistakes,
+) -> Option<(BTreeMap<String, u64>, Range<usize>)> {
+    let section = Section::of("`examples`", value, mistakes)?;
+    let mut counts = BTreeMap::new();
+    for (source, _, value) in section.entries() {
+        let count = reader::count(value, source, 1..=u32::MAX.into(), mistakes);
+        counts.extend(count.map(|count| (source.to_owned(), count)));
+    }
+    Some((counts, value.span()))
 }
 
 /// `subset = { percent = 10, seed = 0, stratified = true }`
@@ -192,6 +274,7 @@ fn inherit(
     let own = written.get(name)?;
     let (mut format, mut path, mut splits) = (own.format, own.path.clone(), own.splits.clone());
     let (mut subset, mut reading) = (own.subset, own.reading.clone());
+    let mut examples = own.examples.clone();
     let mut keys = own.keys.clone();
     let mut seen = vec![name];
     let mut current = own;
@@ -212,6 +295,7 @@ fn inherit(
             splits.entry(*split).or_insert_with(|| expr.clone());
         }
         subset = subset.or(next.subset);
+        examples = examples.or_else(|| next.examples.clone());
         reading = reading.or(&next.reading);
         keys.extend(&next.keys);
         current = next;
@@ -233,13 +317,22 @@ fn inherit(
         let message = format!("[dataset.{name}] has no `train` split");
         mistakes.add(own.span.clone(), message, "nothing to learn from", None);
     }
-    let (path, span) = path?;
-    let WrittenReading { channels, classes, image, label, max_bad_examples } = reading;
-    let max_bad_examples = max_bad_examples.unwrap_or_default();
-    let reading = Reading { channels, classes, image, label, max_bad_examples };
-    let source = DataSource { format: format?, path, reading };
-    let definition = DatasetDefinition { name: name.to_owned(), source, splits, subset };
-    Some(ReadDataset { definition, span })
+    let (format, (path, span)) = (format?, path?);
+    // What a data set has from its base has been looked at there.
+    let is_own = own.keys.iter().any(|key| ["format", "classes", "label_map"].contains(key));
+    if let (Some((map, at)), true) = (&reading.label_map, is_own) {
+        check_label_map(*map, at, format, reading.classes, mistakes);
+    }
+    let reading = reading.settled();
+    let (declared, examples) = examples.unzip();
+    let definition = DatasetDefinition {
+        name: name.to_owned(),
+        source: DataSource { format, path, reading },
+        splits,
+        subset,
+        declared: declared.unwrap_or_default(),
+    };
+    Some(ReadDataset { definition, places: DatasetPlaces { path: span, examples } })
 }
 
 /// Fills in `${NAME}` and `${NAME:-default}`.

@@ -128,11 +128,9 @@ impl Sweep {
                 (message, "compare `where` with the axes of that stage".to_owned())
             } else {
                 let message = format!("the sweep has no [{stage}] stage to start from");
-                let help = format!(
-                    "add one, `include = [\"….toml\"]` the sweep file that has it, or name a file: \
-                     `upstream = {{ checkpoint = \"….npz\" }}`"
-                );
-                (message, help)
+                let help = "add one, `include = [\"….toml\"]` the sweep file that has it, or name a \
+                            file: `upstream = { checkpoint = \"….npz\" }`";
+                (message, help.to_owned())
             };
             mistakes.add(rule.span.clone(), message, "starts from nothing", Some(help));
         }

@@ -37,6 +37,7 @@ use crate::dataset::DatasetDefinition;
 use crate::job::Stage;
 use crate::keep::Kept;
 use crate::model::ModelSpec;
+use datasets::DatasetPlaces;
 use include::Included;
 use reader::{Mistakes, Section};
 use upstream::Origin;
@@ -69,6 +70,17 @@ pub enum ExecutorKind {
     Local,
 }
 
+/// What is wrong with a data set, found by whoever looked at it.
+#[derive(Debug, Clone)]
+pub struct DatasetFault {
+    /// Its name in the sweep file.
+    pub name: String,
+    /// What is wrong.
+    pub what: String,
+    /// Whether it is how many examples the file says it holds.
+    pub is_declaration: bool,
+}
+
 /// A valid sweep file.
 #[derive(Debug)]
 pub struct Sweep {
@@ -89,7 +101,7 @@ pub struct Sweep {
     models: BTreeMap<String, ModelSpec>,
     augmentations: BTreeMap<String, Augmentation>,
     /// Where a data set is defined: in which file, and at which bytes.
-    dataset_spans: BTreeMap<String, (usize, Range<usize>)>,
+    dataset_places: BTreeMap<String, (usize, DatasetPlaces)>,
     /// The folder its relative paths start from.
     base: PathBuf,
     /// The texts of the files it includes, by their paths.
@@ -131,12 +143,12 @@ impl Sweep {
             models: sections::models(model, &mut mistakes),
             augmentations: sections::augmentations(augmentation, &mut mistakes),
             datasets: BTreeMap::new(),
-            spans: BTreeMap::new(),
+            places: BTreeMap::new(),
             grids: Vec::new(),
             sources: vec![source],
         };
         for (name, read) in datasets::datasets(dataset, around, &mut mistakes) {
-            defined.spans.insert(name.clone(), (0, read.span));
+            defined.places.insert(name.clone(), (0, read.places));
             defined.datasets.insert(name, read.definition);
         }
         // Also those with mistakes of their own, because one slip should be reported once.
@@ -178,11 +190,11 @@ impl Sweep {
         }
         match (name, mistakes.is_empty()) {
             (Some(name), true) => {
-                let Defined { models, augmentations, mut datasets, mut spans, grids, sources } =
+                let Defined { models, augmentations, mut datasets, mut places, grids, sources } =
                     defined;
                 let used: Vec<&str> = grids.iter().flat_map(Grid::datasets).collect();
                 datasets.retain(|name, _| used.contains(&name.as_str()));
-                spans.retain(|name, _| used.contains(&name.as_str()));
+                places.retain(|name, _| used.contains(&name.as_str()));
                 Ok(Self {
                     name,
                     description,
@@ -193,7 +205,7 @@ impl Sweep {
                     budget,
                     models,
                     augmentations,
-                    dataset_spans: spans,
+                    dataset_places: places,
                     base: around.base.to_owned(),
                     included: texts,
                     sources,
@@ -242,15 +254,19 @@ impl Sweep {
         self.augmentations.get(name).copied().or_else(|| Augmentation::preset(name))
     }
 
-    /// Reports that data sets cannot be read, each at its place in the file: (name, what is wrong).
-    /// Those of one file at a time.
+    /// Reports that data sets cannot be used, each at its place in the file. Those of one file at a
+    /// time.
     #[must_use]
-    pub fn unreadable(&self, faults: Vec<(String, String)>) -> SweepErrors {
+    pub fn unreadable(&self, faults: Vec<DatasetFault>) -> SweepErrors {
         let mut by_file: BTreeMap<usize, Mistakes> = BTreeMap::new();
-        for (name, what) in faults {
-            let (file, at) = self.dataset_spans.get(&name).cloned().unwrap_or_default();
-            let message = format!("data set `{name}` cannot be read: {what}");
-            by_file.entry(file).or_default().add(at, message, "named here", None);
+        for DatasetFault { name, what, is_declaration } in faults {
+            let Some((file, places)) = self.dataset_places.get(&name) else { continue };
+            let declared = places.examples.clone().filter(|_| is_declaration);
+            let label = if declared.is_some() { "declared here" } else { "named here" };
+            let at = declared.unwrap_or_else(|| places.path.clone());
+            let cannot = if is_declaration { "is not as declared" } else { "cannot be read" };
+            let message = format!("data set `{name}` {cannot}: {what}");
+            by_file.entry(*file).or_default().add(at, message, label, None);
         }
         self.first_of(by_file)
     }
@@ -289,7 +305,7 @@ struct Defined {
     models: BTreeMap<String, ModelSpec>,
     augmentations: BTreeMap<String, Augmentation>,
     datasets: BTreeMap<String, DatasetDefinition>,
-    spans: BTreeMap<String, (usize, Range<usize>)>,
+    places: BTreeMap<String, (usize, DatasetPlaces)>,
     grids: Vec<Grid>,
     sources: Vec<NamedSource<String>>,
 }
@@ -308,8 +324,8 @@ impl Defined {
         let theirs = sweep.augmentations.clone();
         include::merge(&mut self.augmentations, theirs, "augmentation", at, mistakes);
         include::merge(&mut self.datasets, sweep.datasets.clone(), "data set", at, mistakes);
-        for (name, (file, span)) in std::mem::take(&mut sweep.dataset_spans) {
-            self.spans.entry(name).or_insert((first + file, span));
+        for (name, (file, places)) in std::mem::take(&mut sweep.dataset_places) {
+            self.places.entry(name).or_insert((first + file, places));
         }
         let grids = std::mem::take(&mut sweep.grids).into_iter();
         self.grids.extend(grids.map(|mut grid| {

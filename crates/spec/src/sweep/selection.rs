@@ -44,6 +44,8 @@ pub struct Pending {
     pub jobs: u64,
     /// What they cost at most: as if the most expensive candidates were chosen.
     pub flops: f64,
+    /// How much of that with products in bfloat16.
+    pub half_flops: f64,
 }
 
 impl Selection {

@@ -30,8 +30,13 @@ fn identity() -> DatasetIdentity {
         (SplitName::Val, split("train[58000:58600]")),
         (SplitName::Test, split("test[:600]")),
     ]);
-    let definition =
-        DatasetDefinition { name: "fashion".to_owned(), source: source(), splits, subset: None };
+    let definition = DatasetDefinition {
+        name: "fashion".to_owned(),
+        source: source(),
+        splits,
+        subset: None,
+        declared: BTreeMap::new(),
+    };
     identify(&definition).expect("Fashion-MNIST, which scripts/setup fetches")
 }
 

@@ -129,6 +129,7 @@ impl Study {
             source: source.clone(),
             splits,
             subset: None,
+            declared: BTreeMap::new(),
         };
         let spec = JobSpec::Pretrain(PretrainSpec {
             recipe: RECIPE_VERSION,

@@ -8,6 +8,7 @@ use std::path::Path;
 use super::{Found, Known, Surroundings, Sweep, SweepErrors};
 use crate::dataset::{DatasetIdentity, Format, Reading, SplitIdentity, SplitName};
 use crate::job::{Job, JobSpec};
+use crate::label_map::LabelMap;
 use crate::split::SourceRange;
 use crate::subset::{Subset, SubsetSize};
 
@@ -337,6 +338,7 @@ fn a_data_set_says_how_it_is_read_and_what_extends_it_is_read_alike() {
         classes: Some(10),
         image: None,
         label: Some("fine_label".into()),
+        label_map: None,
         max_bad_examples: 4,
     };
     for name in ["fashion", "fashion-10pct"] {
@@ -345,4 +347,29 @@ fn a_data_set_says_how_it_is_read_and_what_extends_it_is_read_alike() {
     let found = mistakes(&dataset_with("channels = 2\nmax_bad_example = 1"));
     assert_eq!((found[0].0, found[0].1.as_str()), (6, "`channels` must be 1 or 3"));
     assert_eq!((found[1].0, found[1].2.as_deref()), (7, Some("did you mean `max_bad_examples`?")));
+}
+
+#[test]
+fn a_data_set_may_say_what_it_holds_and_what_its_numbers_mean() {
+    let lines = "examples = { train = 60_000, test = 10_000 }\nclasses = 10";
+    let sweep = parse(&dataset_with(lines)).expect("valid");
+    for name in ["fashion", "fashion-10pct"] {
+        let declared = &sweep.datasets[name].declared;
+        assert_eq!(declared, &BTreeMap::from([("test".into(), 10_000), ("train".into(), 60_000)]));
+    }
+    let found = mistakes(&dataset_with("examples = { train = 0 }"));
+    assert_eq!(found[0].1, "`train` must lie between 1 and 4294967295");
+
+    let of_parquet = |lines| dataset_with(lines).replace("\"idx\"", "\"parquet\"");
+    let sweep = parse(&of_parquet("label = \"z\"\nlabel_map = \"kitti-distance\"")).expect("valid");
+    let reading = &sweep.datasets["fashion-10pct"].source.reading;
+    assert_eq!(reading.label_map, Some(LabelMap::KittiDistance));
+    let misspelt = mistakes(&of_parquet("label_map = \"kiti-distance\""));
+    assert_eq!((misspelt[0].0, misspelt[0].1.as_str()), (6, "unknown label map `kiti-distance`"));
+    assert_eq!(misspelt[0].2.as_deref(), Some("did you mean `kitti-distance`?"));
+    let odd = mistakes(&of_parquet("label_map = \"clevr-count\"\nclasses = 10"));
+    assert_eq!(odd[0].1, "the label map `clevr-count` makes 8 classes, not 10");
+    let bytes = mistakes(&dataset_with("label_map = \"svhn\""));
+    assert_eq!([misspelt.len(), odd.len(), bytes.len()], [1; 3], "each is said once");
+    assert_eq!((bytes[0].0, bytes[0].1.as_str()), (6, "data of format `idx` take no label map"));
 }
