@@ -116,8 +116,8 @@ fn compare(study: &Study) {
         let refused = study.expect(2, &args);
         assert!(refused.stderr.contains(said), "no `{said}` in\n{}", refused.stderr);
     }
-    let lone = study.expect(0, &["compare", &short, &long, "--metric", "test_accuracy"]).stdout;
-    assert!(lone.contains("not enough points to say: one curve ends at"), "{lone}");
+    let alone = study.expect(0, &["compare", &short, &long, "--metric", "test_accuracy"]).stdout;
+    assert!(alone.contains("not enough points to say: one curve ends at"), "{alone}");
 }
 
 #[test]

@@ -83,7 +83,6 @@ impl LinearProbe {
     /// # Shapes
     ///
     /// `[images, features]` to `[images, classes]`, 32-bit floats.
-    #[must_use]
     pub fn scores(&self, features: &Tensor) -> Tensor {
         let x = (features.to_kind(Kind::Double) - &self.mean) / &self.deviation;
         with_bias(&x).matmul(&self.weights).to_kind(Kind::Float)

@@ -79,7 +79,6 @@ impl Vit {
     /// # Panics
     ///
     /// As [`Self::forward`].
-    #[must_use]
     pub fn features(&self, images: &Tensor) -> Tensor {
         self.class_tokens(images, None).to_kind(Kind::Float)
     }
