@@ -103,6 +103,8 @@ pub(crate) fn results(report: &Report) -> Result<Vec<u8>, csv::Error> {
             job.attempts.to_string(),
             job.failure.clone().unwrap_or_default(),
             job.message.clone().unwrap_or_default(),
+            job.stage.clone(),
+            job.parent.clone().unwrap_or_default(),
         ])?;
     }
     finish(out)

@@ -8,14 +8,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use augreg_spec::Augmentation;
+use augreg_spec::{Augmentation, ModelSpec};
+use augreg_store::Run;
 
 use crate::JobRow;
 use crate::label;
+use crate::order::Order;
+use crate::study::OWN;
 
 /// One heat map: the jobs of one data set and one budget.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeatMap {
+    /// What the imported table is called that it is drawn from; none for the study's own jobs.
+    pub source: Option<String>,
     /// Name of the data set.
     pub dataset: String,
     /// The budget: passes over the training split.
@@ -81,29 +86,42 @@ pub struct Score {
     pub jobs: usize,
     /// The best setting, for a person.
     pub setting: String,
+    /// The jobs that `accuracy` is the mean of; none where imported.
+    pub from: Vec<String>,
 }
 
 /// The name of the augmentation that deltas are taken to.
 pub(crate) const REFERENCE: &str = "none";
 
 impl HeatMap {
-    /// The heat maps of `jobs`, by name of the data set and then by budget.
+    /// The heat maps of the pre-trainings among `jobs`, by name of the data set and then by budget.
     #[must_use]
     pub fn all(jobs: &[JobRow]) -> Vec<Self> {
-        let mut upstreams: BTreeMap<(&str, Order), Vec<&JobRow>> = BTreeMap::new();
-        for job in jobs {
-            upstreams.entry((&job.dataset, Order(job.epochs))).or_default().push(job);
-        }
-        upstreams
-            .into_iter()
-            .map(|((dataset, epochs), jobs)| of(dataset, epochs.0, &jobs))
-            .collect()
+        let own = jobs.iter().filter(|job| job.is_pretraining());
+        by_upstream(&own.map(Training::of_job).collect::<Vec<_>>())
+    }
+
+    /// The heat maps of the imported rows among `runs`, by source, data set and budget.
+    #[must_use]
+    pub fn imported(runs: &[Run]) -> Vec<Self> {
+        let mut seen = BTreeSet::new();
+        let all: Vec<_> = runs
+            .iter()
+            .filter_map(Training::of_import)
+            // A checkpoint has a row for each of its adaptations.
+            .filter(|training| seen.insert(training.identity()))
+            .collect();
+        by_upstream(&all)
     }
 
     /// What the figure is about: `fashion, 3 epochs`.
     #[must_use]
     pub fn title(&self) -> String {
-        format!("{}, {}", label::printable(&self.dataset), label::epochs(self.epochs))
+        let budget = format!("{}, {}", label::printable(&self.dataset), label::epochs(self.epochs));
+        match &self.source {
+            Some(source) => format!("{budget} ({})", label::printable(source)),
+            None => budget,
+        }
     }
 
     /// Names of the augmentations in column order.
@@ -165,45 +183,139 @@ impl Cell {
     }
 }
 
-/// A number as a key: ordered, and equal to itself.
+/// A pre-training as a cell needs it.
 #[derive(Debug, Clone, Copy)]
-struct Order(f64);
+struct Training<'a> {
+    source: Option<&'a str>,
+    id: Option<&'a str>,
+    dataset: &'a str,
+    epochs: f64,
+    model: &'a str,
+    augmentation: &'a str,
+    dropout: f64,
+    stochastic_depth: f64,
+    weight_decay: f64,
+    learning_rate: f64,
+    batch_size: u64,
+    resolution: u64,
+    parameters: Option<u64>,
+    /// In [0, 1]; none: not finished.
+    validation: Option<f64>,
+}
 
-impl Ord for Order {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.total_cmp(&other.0)
+impl<'a> Training<'a> {
+    fn of_job(job: &'a JobRow) -> Self {
+        Self {
+            source: None,
+            id: Some(&job.id),
+            dataset: &job.dataset,
+            epochs: job.epochs,
+            model: &job.model,
+            augmentation: &job.augmentation,
+            dropout: job.dropout,
+            stochastic_depth: job.stochastic_depth,
+            weight_decay: job.weight_decay,
+            learning_rate: job.learning_rate,
+            batch_size: job.batch_size,
+            resolution: job.resolution,
+            parameters: job.parameters,
+            validation: job.validation(),
+        }
+    }
+
+    /// An imported row, if it says what a cell has to know.
+    fn of_import(run: &'a Run) -> Option<Self> {
+        let source = (run.source != OWN).then_some(run.source.as_str())?;
+        Some(Self {
+            source: Some(source),
+            id: None,
+            dataset: &run.dataset,
+            epochs: run.epochs,
+            model: &run.model,
+            augmentation: run.augmentation.as_deref()?,
+            dropout: run.dropout?,
+            stochastic_depth: run.stochastic_depth?,
+            weight_decay: run.weight_decay.unwrap_or(0.0),
+            learning_rate: run.learning_rate.unwrap_or(0.0),
+            batch_size: 0,
+            resolution: 0,
+            parameters: run.parameters.and_then(|count| u64::try_from(count).ok()).or_else(|| {
+                let spec = ModelSpec::named(&run.model)?;
+                Some(spec.parameters(spec.patches(224).ok()?, 3, 1000))
+            }),
+            validation: Some(run.final_val.filter(|value| value.is_finite())?),
+        })
+    }
+
+    fn identity(&self) -> (Option<&'a str>, &'a str, Order, &'a str, &'a str, [Order; 6]) {
+        let name = (self.source, self.dataset, Order(self.epochs));
+        (name.0, name.1, name.2, self.model, self.augmentation, self.setting())
+    }
+
+    fn column(&self) -> Column {
+        let regularized = self.dropout > 0.0 || self.stochastic_depth > 0.0;
+        Column { augmentation: self.augmentation.to_owned(), regularized }
+    }
+
+    /// What tells the settings within a cell apart, seeds aside.
+    fn setting(&self) -> [Order; 6] {
+        [
+            self.dropout,
+            self.stochastic_depth,
+            self.weight_decay,
+            self.learning_rate,
+            self.batch_size as f64,
+            self.resolution as f64,
+        ]
+        .map(Order)
+    }
+
+    fn describe(&self) -> String {
+        let (decay, rate) = (self.weight_decay, self.learning_rate);
+        let mut parts = Vec::new();
+        if self.dropout > 0.0 || self.stochastic_depth > 0.0 {
+            let drops = label::drops(self.dropout, self.stochastic_depth);
+            parts.push(format!("regularization {drops}"));
+        }
+        // Published tables need not say.
+        if self.source.is_none() || decay > 0.0 {
+            parts.push(format!("weight decay {decay}"));
+        }
+        if self.source.is_none() || rate > 0.0 {
+            parts.push(format!("learning rate {rate}"));
+        }
+        parts.join(", ")
     }
 }
 
-impl PartialOrd for Order {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
+fn by_upstream(all: &[Training<'_>]) -> Vec<HeatMap> {
+    let mut upstreams: BTreeMap<_, Vec<&Training<'_>>> = BTreeMap::new();
+    for training in all {
+        let key = (training.source, training.dataset, Order(training.epochs));
+        upstreams.entry(key).or_default().push(training);
     }
+    upstreams
+        .into_iter()
+        .map(|((source, dataset, epochs), all)| of(source, dataset, epochs.0, &all))
+        .collect()
 }
 
-impl PartialEq for Order {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Order {}
-
-fn of(dataset: &str, epochs: f64, jobs: &[&JobRow]) -> HeatMap {
-    let columns = columns(jobs);
-    let mut models: BTreeMap<&str, Vec<&JobRow>> = BTreeMap::new();
-    for job in jobs {
-        models.entry(&job.model).or_default().push(job);
+fn of(source: Option<&str>, dataset: &str, epochs: f64, all: &[&Training<'_>]) -> HeatMap {
+    let columns = columns(all);
+    let mut models: BTreeMap<&str, Vec<&Training<'_>>> = BTreeMap::new();
+    for training in all {
+        models.entry(training.model).or_default().push(training);
     }
     let mut rows: Vec<_> =
-        models.into_iter().map(|(model, jobs)| row(model, &jobs, &columns)).collect();
+        models.into_iter().map(|(model, all)| row(model, &all, &columns)).collect();
     // Stable: models of one size stay in order of name, unknown sizes come last.
     rows.sort_by_key(|row| row.parameters.unwrap_or(u64::MAX));
-    HeatMap { dataset: dataset.to_owned(), epochs, columns, rows }
+    let (source, dataset) = (source.map(str::to_owned), dataset.to_owned());
+    HeatMap { source, dataset, epochs, columns, rows }
 }
 
-fn columns(jobs: &[&JobRow]) -> Vec<Column> {
-    let asked: BTreeSet<Column> = jobs.iter().map(|job| column_of(job)).collect();
+fn columns(all: &[&Training<'_>]) -> Vec<Column> {
+    let asked: BTreeSet<Column> = all.iter().map(|training| training.column()).collect();
     let mut columns: Vec<_> = asked.into_iter().collect();
     let rank = |name: &str| Augmentation::preset_names().position(|preset| preset == name);
     // Stable: columns of unknown augmentations stay in order of name.
@@ -211,18 +323,14 @@ fn columns(jobs: &[&JobRow]) -> Vec<Column> {
     columns
 }
 
-fn column_of(job: &JobRow) -> Column {
-    Column { augmentation: job.augmentation.clone(), regularized: job.is_regularized() }
-}
-
-fn row(model: &str, jobs: &[&JobRow], columns: &[Column]) -> HeatMapRow {
-    let mut by_column: BTreeMap<Column, Vec<&JobRow>> = BTreeMap::new();
-    for job in jobs {
-        by_column.entry(column_of(job)).or_default().push(job);
+fn row(model: &str, all: &[&Training<'_>], columns: &[Column]) -> HeatMapRow {
+    let mut by_column: BTreeMap<Column, Vec<&Training<'_>>> = BTreeMap::new();
+    for training in all {
+        by_column.entry(training.column()).or_default().push(training);
     }
     let mut cells: Vec<_> = columns
         .iter()
-        .map(|column| by_column.get(column).map_or(Cell::Empty, |jobs| cell(jobs)))
+        .map(|column| by_column.get(column).map_or(Cell::Empty, |all| cell(all)))
         .collect();
 
     let reference = columns
@@ -235,56 +343,50 @@ fn row(model: &str, jobs: &[&JobRow], columns: &[Column]) -> HeatMapRow {
         }
     }
 
-    let parameters = jobs.iter().filter_map(|job| job.parameters).min();
+    let parameters = all.iter().filter_map(|training| training.parameters).min();
     let side = side(columns, &cells);
     HeatMapRow { model: model.to_owned(), parameters, cells, side }
 }
 
-fn cell(jobs: &[&JobRow]) -> Cell {
-    let done = jobs.iter().filter(|job| job.validation().is_some()).count();
-    let mut settings: BTreeMap<[Order; 6], (&JobRow, Vec<f64>)> = BTreeMap::new();
-    for job in jobs {
-        if let Some(accuracy) = job.validation() {
-            settings.entry(setting(job)).or_insert((job, Vec::new())).1.push(accuracy * 100.0);
+/// The seeds of one setting.
+struct Seeds<'a> {
+    setting: &'a Training<'a>,
+    accuracies: Vec<f64>,
+    jobs: Vec<&'a str>,
+}
+
+impl Seeds<'_> {
+    fn mean(&self) -> f64 {
+        self.accuracies.iter().sum::<f64>() / self.accuracies.len() as f64
+    }
+}
+
+fn cell(all: &[&Training<'_>]) -> Cell {
+    let done = all.iter().filter(|training| training.validation.is_some()).count();
+    let mut settings: BTreeMap<[Order; 6], Seeds<'_>> = BTreeMap::new();
+    for training in all {
+        if let Some(accuracy) = training.validation {
+            let new = || Seeds { setting: training, accuracies: Vec::new(), jobs: Vec::new() };
+            let seeds = settings.entry(training.setting()).or_insert_with(new);
+            seeds.accuracies.push(accuracy * 100.0);
+            seeds.jobs.extend(training.id);
         }
     }
     let count = settings.len();
     let best = settings
         .into_values()
-        .map(|(job, seeds)| (seeds.iter().sum::<f64>() / seeds.len() as f64, seeds.len(), job))
-        .reduce(|best, next| if next.0 > best.0 { next } else { best });
+        .reduce(|best, next| if next.mean() > best.mean() { next } else { best });
     match best {
-        Some((accuracy, seeds, job)) if done == jobs.len() => Cell::Done(Score {
-            accuracy,
+        Some(best) if done == all.len() => Cell::Done(Score {
+            accuracy: best.mean(),
             delta: None,
-            seeds,
+            seeds: best.accuracies.len(),
             settings: count,
             jobs: done,
-            setting: describe(job),
+            setting: best.setting.describe(),
+            from: best.jobs.into_iter().map(str::to_owned).collect(),
         }),
-        _ => Cell::Unfinished { done, jobs: jobs.len() },
-    }
-}
-
-/// What tells the settings within a cell apart, seeds aside.
-fn setting(job: &JobRow) -> [Order; 6] {
-    [
-        job.dropout,
-        job.stochastic_depth,
-        job.weight_decay,
-        job.learning_rate,
-        job.batch_size as f64,
-        job.resolution as f64,
-    ]
-    .map(Order)
-}
-
-fn describe(job: &JobRow) -> String {
-    let rest = format!("weight decay {}, learning rate {}", job.weight_decay, job.learning_rate);
-    if job.is_regularized() {
-        format!("regularization {}, {rest}", label::regularization(job))
-    } else {
-        rest
+        _ => Cell::Unfinished { done, jobs: all.len() },
     }
 }
 

@@ -101,7 +101,8 @@ fn svg_names(maps: &[HeatMap]) -> Vec<String> {
     let mut taken = BTreeSet::new();
     maps.iter()
         .map(|map| {
-            let name = format!("figure4-{}-{}", map.dataset, map.epochs);
+            let source = map.source.as_ref().map_or_else(String::new, |name| format!("-{name}"));
+            let name = format!("figure4{source}-{}-{}", map.dataset, map.epochs);
             let stem: String = name
                 .chars()
                 .take(80)
@@ -122,6 +123,7 @@ mod tests {
     #[test]
     fn file_names_are_safe_and_differ_even_where_case_does_not_count() {
         let map = |dataset: &str, epochs| HeatMap {
+            source: None,
             dataset: dataset.to_owned(),
             epochs,
             columns: Vec::new(),
