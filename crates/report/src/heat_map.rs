@@ -114,6 +114,14 @@ impl HeatMap {
         by_upstream(&all)
     }
 
+    /// Whether a job is behind one of its cells.
+    pub(crate) fn is_of(&self, job: &JobRow) -> bool {
+        self.source.is_none()
+            && job.is_pretraining()
+            && job.dataset == self.dataset
+            && job.epochs.total_cmp(&self.epochs).is_eq()
+    }
+
     /// What the figure is about: `fashion, 3 epochs`.
     #[must_use]
     pub fn title(&self) -> String {

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use super::keep;
 use crate::exhibit::{Axis, AxisKind, Body, Chart, Exhibit, Panel, Point, Series, Style};
 use crate::label::{self, printable};
-use crate::study::{Group, Pick, Study};
+use crate::study::{Group, OWN, Pick, Study};
 use crate::Missing;
 
 /// What one model reaches on one data set from one upstream budget.
@@ -35,9 +35,11 @@ pub(crate) fn sizes<'a>(study: &Study<'a>) -> (Vec<Size<'a>>, Vec<Missing>) {
     let (mut sizes, mut missing) = (Vec::new(), Vec::new());
     for target in targets(study) {
         for group in study.groups.iter().filter(|group| study.concerns(group, target)) {
-            let plain = Study::best_where(group, |settings| settings.is_plain())
-                .map_err(|what| Missing { what: format!("{} (plain)", what.what), ..what });
-            let plain = plain.and_then(|best| study.adaptation(group, best, target, None));
+            let plain = says_augmentations(group).then(|| {
+                let best = Study::best_where(group, |settings| settings.is_plain());
+                best.and_then(|best| study.adaptation(group, best, target, None))
+                    .map_err(|what| Missing { what: format!("{} (plain)", what.what), ..what })
+            });
             sizes.push(Size {
                 source: group.source,
                 model: group.model,
@@ -45,12 +47,17 @@ pub(crate) fn sizes<'a>(study: &Study<'a>) -> (Vec<Size<'a>>, Vec<Missing>) {
                 budget: group.budget(),
                 images: study.images(group),
                 seen: study.images_seen(group),
-                plain: keep(plain, &mut missing),
+                plain: plain.and_then(|plain| keep(plain, &mut missing)),
                 best: keep(study.pick(group, target, None), &mut missing),
             });
         }
     }
     (sizes, missing)
+}
+
+/// Whether it is known how the group's checkpoints were trained: published tables need not say.
+fn says_augmentations(group: &Group<'_>) -> bool {
+    group.source == OWN || group.upstreams.iter().any(|up| up.run.augmentation.is_some())
 }
 
 /// Data sets to adapt to that are no VTAB task: those have a figure of their own.

@@ -7,12 +7,17 @@ use super::keep;
 use crate::exhibit::{Body, Exhibit, Number, Table, TableCell};
 use crate::label::{self, printable};
 use crate::order::Order;
-use crate::study::{Group, Study};
+use crate::study::{Group, OWN, Study};
 
 pub(super) fn recommended(study: &Study<'_>) -> Option<Exhibit> {
     let mut missing = Vec::new();
     let mut largest: BTreeMap<(&str, &str), &Group<'_>> = BTreeMap::new();
-    for group in &study.groups {
+    // What is known by its setting in full can be recommended; a cell of a published figure is not.
+    let known = |group: &&Group<'_>| {
+        let mut settings = group.upstreams.iter().map(|upstream| upstream.run.weight_decay);
+        settings.all(|decay| decay.is_some())
+    };
+    for group in study.groups.iter().filter(known) {
         let budget = |group: &Group<'_>| (study.images_seen(group).map(Order), Order(group.epochs));
         let known = largest.entry((group.source, group.model)).or_insert(group);
         if budget(group) > budget(known) {
@@ -23,7 +28,7 @@ pub(super) fn recommended(study: &Study<'_>) -> Option<Exhibit> {
     if largest.is_empty() {
         return None;
     }
-    largest.sort_by_key(|group| (group.source != "own", group.source, study.size(group.model)));
+    largest.sort_by_key(|group| (group.source != OWN, group.source, study.size(group.model)));
     let mut rows = Vec::new();
     for group in largest {
         let Some(best) = keep(Study::best(group), &mut missing) else { continue };
