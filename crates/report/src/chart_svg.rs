@@ -41,7 +41,8 @@ impl Layout {
         let columns = panels.min(3);
         let width = [820, 600, 440][columns as usize - 1];
         let tall = matches!(chart.x.kind, AxisKind::Places(_));
-        let panel = (width, if tall { 390 } else { 360 });
+        let height = [460, 400, 360][columns as usize - 1];
+        let panel = (width, if tall { height + 30 } else { height });
         let width = columns * (panel.0 + GAP) + GAP;
         let legend = GAP + panels.div_ceil(columns) * (panel.1 + TITLE + GAP);
         let mut rows: Vec<Vec<(usize, u32)>> = Vec::new();

@@ -17,6 +17,9 @@ pub fn paper_runs() -> Vec<Run> {
     [figure4(), table3(), table5()].concat()
 }
 
+/// What Table 3 is called as a source.
+pub(crate) const TABLE_3: &str = "paper, Table 3";
+
 fn run(source: &str, model: &str, upstream: Upstream) -> Run {
     Run {
         source: source.to_owned(),
@@ -57,7 +60,7 @@ fn table3() -> Vec<Run> {
                         .fine_tuned(upstream, resolution)
                         .map(|accuracy| accuracy / 100.0),
                     infer_images_per_second: row.speed(resolution),
-                    ..run("paper, Table 3", &row.model, upstream)
+                    ..run(TABLE_3, &row.model, upstream)
                 });
             }
         }

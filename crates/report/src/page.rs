@@ -33,7 +33,7 @@ pub(crate) fn render(report: &Report, figure_files: &[String]) -> String {
                         @if let Some(date) = &report.date { p class="muted" { (printable(date)) } }
                         (counts(report))
                     }
-                    @if report.has_results() || !report.heat_maps.is_empty() && report.jobs.is_empty() {
+                    @if report.has_results() {
                         (answers(report))
                         (figures(report, figure_files, &linked))
                         @for exhibit in &report.exhibits { (sections::exhibit(exhibit, &linked)) }
@@ -80,6 +80,7 @@ fn answers(report: &Report) -> Markup {
     html! {
         section {
             h2 id="answers" { "What the runs say" }
+            @if report.answers.is_empty() { p { "Not enough runs to say anything." } }
             @for answer in &report.answers {
                 h3 { (answer.about) }
                 ul class="says wide" { @for sentence in &answer.sentences { li { (sentence) } } }

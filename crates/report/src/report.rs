@@ -22,6 +22,8 @@ pub struct Report {
     pub(crate) exhibits: Vec<Exhibit>,
     /// Figures that the study has nothing for.
     pub(crate) absent: Vec<String>,
+    /// Whether imported runs are in it.
+    pub(crate) imported: bool,
     /// The published index of the study's runs, if there are any.
     pub(crate) index: Option<Rows>,
 }
@@ -46,17 +48,18 @@ impl Report {
             })
             .cloned()
             .collect();
-        let own = HeatMap::all(jobs);
-        let mut answers = answers(jobs, &own);
-        let heat_maps = [own, HeatMap::imported(&runs)].concat();
-        let study = Study::of(jobs, &runs);
-        let (exhibits, absent) = figures::all(&study, &heat_maps);
-        answers.extend(questions::answers(&study));
         let mut jobs = jobs.to_vec();
         jobs.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| a.id.cmp(&b.id)));
+        let own = HeatMap::all(&jobs);
+        let mut answers = answers(&jobs, &own);
+        let heat_maps = [own, HeatMap::imported(&runs)].concat();
+        let study = Study::of(&jobs, &runs);
+        let (exhibits, absent) = figures::all(&study, &heat_maps);
+        answers.extend(questions::answers(&study));
         let sweep = sweep.map(str::to_owned);
+        let imported = runs.iter().any(|run| run.source != OWN);
         let (date, index) = (None, None);
-        Self { sweep, date, jobs, heat_maps, answers, exhibits, absent, index }
+        Self { sweep, date, jobs, heat_maps, answers, exhibits, absent, imported, index }
     }
 
     /// Adds the study's index, rows of the store's view `augreg_index`.
@@ -113,10 +116,10 @@ impl Report {
         JobState::ALL.into_iter().map(move |state| (state, in_state(state))).filter(|c| c.1 > 0)
     }
 
-    /// Whether any job has a result.
+    /// Whether there is anything to draw: a job with a result, or an imported run.
     #[must_use]
     pub fn has_results(&self) -> bool {
-        self.jobs.iter().any(JobRow::has_result)
+        self.imported || self.jobs.iter().any(JobRow::has_result)
     }
 
     /// Where the colour scale of all heat maps ends, in points: one scale, so that a colour means

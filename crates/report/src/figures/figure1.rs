@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use super::keep;
 use crate::exhibit::{Axis, AxisKind, Body, Chart, Exhibit, Panel, Point, Series, Style};
 use crate::label::{self, printable};
+use crate::order::Order;
 use crate::study::{Group, OWN, Pick, Study};
 use crate::Missing;
 
@@ -87,7 +88,7 @@ pub(super) fn figure1(study: &Study<'_>) -> Option<Exhibit> {
         about: "Test accuracy after adaptation. Hollow: trained without augmentation and without \
                 regularization. Full: the best of the sweep, which may be the same run. Checkpoints \
                 are chosen by upstream validation accuracy, their adaptation by downstream \
-                validation accuracy. Places stand in the order of images seen."
+                validation accuracy. Places stand in the order of upstream images, then of epochs."
             .to_owned(),
         body: Body::Chart(Chart {
             x: Axis {
@@ -102,11 +103,15 @@ pub(super) fn figure1(study: &Study<'_>) -> Option<Exhibit> {
     })
 }
 
-/// The budgets in the order of the groups: key and name in lines.
+/// The budgets from left to right: key and name in lines.
 fn places(study: &Study<'_>, sizes: &[Size<'_>]) -> Vec<(String, String)> {
     let shown = |group: &&Group<'_>| sizes.iter().any(|size| size.budget == group.budget());
     let mut places: Vec<(String, String)> = Vec::new();
-    for group in study.groups.iter().filter(shown) {
+    let mut groups: Vec<_> = study.groups.iter().filter(shown).collect();
+    groups.sort_by_key(|group| {
+        (group.source != OWN, study.images(group).map(Order), Order(group.epochs))
+    });
+    for group in groups {
         if places.iter().any(|place| place.0 == group.budget()) {
             continue;
         }
@@ -136,7 +141,7 @@ fn series(
     for (number, model) in models.iter().enumerate() {
         for (kind, hollow) in [("plain", true), ("best of the sweep", false)] {
             let here = sizes.iter().filter(|size| size.model == *model && size.target == target);
-            let points: Vec<_> = here
+            let mut points: Vec<_> = here
                 .filter_map(|size| {
                     let pick = if hollow { size.plain } else { size.best }?;
                     let place = places.iter().position(|place| place.0 == size.budget)?;
@@ -152,6 +157,7 @@ fn series(
                     })
                 })
                 .collect();
+            points.sort_by(|a, b| a.x.total_cmp(&b.x));
             if !points.is_empty() {
                 let name = format!("{}, {kind}", printable(model));
                 all.push(Series { name, style: Style { hollow, ..Style::points(number) }, points });

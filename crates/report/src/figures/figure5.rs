@@ -4,8 +4,9 @@
 use super::keep;
 use crate::exhibit::{Axis, Body, Chart, Exhibit, Grid, Number, Panel, Point, Series, Style};
 use crate::label::{self, percent, printable};
+use crate::overlay::TABLE_3;
 use crate::study::{Group, Pick, Study, highest};
-use crate::{JobRow, Missing};
+use crate::{JobRow, Missing, paper};
 
 /// So many runs of each kind are shown, those with the best validation accuracy (paper, Figure 5).
 const TOP: usize = 100;
@@ -70,7 +71,9 @@ fn expensive<'a>(
 
 pub(super) fn selection(study: &Study<'_>) -> Option<Exhibit> {
     let (losses, missing) = losses(study);
-    if losses.is_empty() && missing.is_empty() {
+    // The published differences are no runs: they stand beside own ones as they were printed.
+    let published = study.groups.iter().any(|group| group.source == TABLE_3).then(published);
+    if losses.is_empty() && missing.is_empty() && published.is_none() {
         return None;
     }
     let mut budgets: Vec<&str> = Vec::new();
@@ -85,6 +88,7 @@ pub(super) fn selection(study: &Study<'_>) -> Option<Exhibit> {
             let here: Vec<_> = losses.iter().filter(|loss| loss.budget == budget).collect();
             grid(study, budget, &here)
         })
+        .chain(published)
         .collect();
     Some(Exhibit {
         name: "figure5",
@@ -124,10 +128,30 @@ fn grid(study: &Study<'_>, budget: &str, losses: &[&Loss<'_>]) -> Grid {
     }
 }
 
+fn published() -> Grid {
+    let number = |value: &f64| {
+        Some(Number { value: *value, note: "as printed".to_owned(), ..Number::default() })
+    };
+    Grid {
+        title: "paper, Figure 5".to_owned(),
+        row_kind: "model",
+        column_kind: "data set",
+        rows: paper::figure5().iter().map(|row| row.model.clone()).collect(),
+        columns: paper::FIGURE5_COLUMNS.map(str::to_owned).to_vec(),
+        cells: paper::figure5()
+            .iter()
+            .map(|row| row.differences.iter().map(number).collect())
+            .collect(),
+    }
+}
+
 fn cell(loss: &Loss<'_>) -> Number {
     let mut jobs = loss.cheap.jobs();
-    jobs.extend(loss.expensive.jobs());
-    jobs.dedup();
+    for job in loss.expensive.jobs() {
+        if !jobs.contains(&job) {
+            jobs.push(job);
+        }
+    }
     Number {
         value: loss.points(),
         jobs,
@@ -193,11 +217,13 @@ fn panel(
                     ..Point::default()
                 })
             });
+        let points: Vec<_> = points.collect();
         match all.iter_mut().find(|series| series.name == name) {
             Some(series) => series.points.extend(points),
+            None if points.is_empty() => {}
             None => {
                 let style = Style { hollow: true, ..Style::points(all.len()) };
-                all.push(Series { name, style, points: points.collect() });
+                all.push(Series { name, style, points });
             }
         }
     }
@@ -205,7 +231,6 @@ fn panel(
         series.points.sort_by(|a, b| b.x.total_cmp(&a.x));
         series.points.truncate(TOP);
     }
-    all.retain(|series| !series.points.is_empty());
     (!all.is_empty()).then_some(Panel { title, series: all, diagonal: true })
 }
 

@@ -50,9 +50,11 @@ pub(super) fn figure6(study: &Study<'_>) -> Option<Exhibit> {
     if spots.is_empty() && missing.is_empty() {
         return None;
     }
-    let panels = panels(&spots, |spot| printable(spot.target).into_owned(), |spot| {
-        format!("{}, {} px", spot.budget, spot.resolution)
-    });
+    let panels = panels(
+        &spots,
+        |spot| printable(spot.target).into_owned(),
+        |spot| (spot.budget.clone(), format!("{}, {} px", spot.budget, spot.resolution)),
+    );
     Some(exhibit(
         "figure6",
         "Test accuracy after adaptation against inference speed at the same resolution. Each point \
@@ -76,7 +78,11 @@ pub(super) fn patches(study: &Study<'_>) -> Option<Exhibit> {
     let panels = panels(
         &spots,
         |spot| format!("{}: {}", printable(spot.target), spot.budget),
-        |spot| format!("patch {}", patch(spot.model).unwrap_or_default()),
+        |spot| {
+            let patch = format!("patch {}", patch(spot.model).unwrap_or_default());
+            let name = format!("{patch}, {} px", spot.resolution);
+            (patch, name)
+        },
     );
     missing.retain(|missing| !missing.jobs.is_empty());
     Some(exhibit(
@@ -117,26 +123,30 @@ fn exhibit(
     }
 }
 
+/// Panels by `title` of series that `look` says the look and the name of. Points below the highest
+/// resolution are hollow.
 fn panels(
     spots: &[Spot<'_>],
     title: impl Fn(&Spot<'_>) -> String,
-    series: impl Fn(&Spot<'_>) -> String,
+    look: impl Fn(&Spot<'_>) -> (String, String),
 ) -> Vec<Panel> {
+    let highest = spots.iter().map(|spot| spot.resolution).max();
     let mut panels: Vec<Panel> = Vec::new();
-    let mut names: Vec<String> = Vec::new();
+    let mut looks: Vec<String> = Vec::new();
     for spot in spots {
-        let (title, name) = (title(spot), series(spot));
-        if !names.contains(&name) {
-            names.push(name.clone());
+        let (title, (look, name)) = (title(spot), look(spot));
+        let number = looks.iter().position(|known| *known == look).unwrap_or(looks.len());
+        if number == looks.len() {
+            looks.push(look);
         }
-        let number = names.iter().position(|known| *known == name).unwrap_or(0);
         let at = panels.iter().position(|panel| panel.title == title).unwrap_or_else(|| {
             panels.push(Panel { title, series: Vec::new(), diagonal: false });
             panels.len() - 1
         });
         let all = &mut panels[at].series;
         let at = all.iter().position(|known| known.name == name).unwrap_or_else(|| {
-            let style = Style { line: true, ..Style::points(number) };
+            let hollow = Some(spot.resolution) != highest;
+            let style = Style { line: true, hollow, ..Style::points(number) };
             all.push(Series { name, style, points: Vec::new() });
             all.len() - 1
         });
