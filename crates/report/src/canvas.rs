@@ -135,8 +135,9 @@ impl DrawingBackend for Canvas<'_> {
         for (line, text) in text.split('\n').enumerate() {
             let y = f64::from(y) + down + 1.15 * size * line as f64;
             let text = maud::html! { (label::printable(text)) }.into_string();
-            *self.svg +=
-                &format!("<text class=\"{class}{place}\" x=\"{x}\" y=\"{y:.1}\"{turn}>{text}</text>");
+            *self.svg += &format!(
+                "<text class=\"{class}{place}\" x=\"{x}\" y=\"{y:.1}\"{turn}>{text}</text>"
+            );
         }
         Ok(())
     }

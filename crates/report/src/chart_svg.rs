@@ -211,8 +211,7 @@ fn axes_and_lines<'a>(
         .ok()?;
     if panel.diagonal {
         use plotters::coord::ranged1d::Ranged as _;
-        let (from, to) =
-            (x.range().start.max(y.range().start), x.range().end.min(y.range().end));
+        let (from, to) = (x.range().start.max(y.range().start), x.range().end.min(y.range().end));
         if from < to {
             let line = LineSeries::new([(from, from), (to, to)], Ink::Axis.shape(1));
             context.draw_series(line).ok()?;
@@ -268,24 +267,22 @@ fn band(placed: &Placed<'_>) -> Markup {
 
 fn points(placed: &Placed<'_>, linked: &BTreeSet<&str>, chart: &Chart) -> Markup {
     let style = placed.series.style;
+    let is_cloud = placed.points.len() > TOLD;
     let all = placed.series.points.iter().zip(&placed.points);
+    let told = all.filter(|(point, _)| style.dots && (!is_cloud || point.framed));
     html! {
-        @if !style.dots {
-        } @else if placed.points.len() > TOLD {
+        @if style.dots && is_cloud {
             @let dots: Vec<_> = placed.points.iter().map(|(x, y)| format!("M{x} {y}h0")).collect();
             path class={ "cloud c" (style.colour % COLOURS) } d=(dots.concat()) {
                 title { (placed.series.name) ": " (count(placed.points.len(), "run")) }
             }
-        } @else {
-            g class=(class(style)) {
-                @for (point, (x, y)) in all {
-                    @let job = point.jobs.iter().find(|job| linked.contains(job.as_str()));
-                    @match job {
-                        Some(job) => a href={ "#job-" (printable(job)) } {
-                            (dot(&placed.series.name, point, style, (*x, *y), chart))
-                        },
-                        None => (dot(&placed.series.name, point, style, (*x, *y), chart)),
-                    }
+        }
+        g class=(class(style)) {
+            @for (point, place) in told {
+                @let drawn = dot(&placed.series.name, point, style, *place, chart);
+                @match point.jobs.iter().find(|job| linked.contains(job.as_str())) {
+                    Some(job) => a href={ "#job-" (printable(job)) } { (drawn) },
+                    None => (drawn),
                 }
             }
         }
@@ -339,10 +336,6 @@ fn marker(style: Style, x: f64, y: f64) -> String {
         2 => format!("M{x} {}l5 9h-10Z", y - 5.5),
         3 => format!("M{x} {}l5.5 5.5l-5.5 5.5l-5.5 -5.5Z", y - 5.5),
         4 => format!("M{x} {}l5 -9h-10Z", y + 5.5),
-        _ => format!(
-            "M{} {}h3v-3h3v3h3v3h-3v3h-3v-3h-3Z",
-            x - 4.5,
-            y - 1.5
-        ),
+        _ => format!("M{} {}h3v-3h3v3h3v3h-3v3h-3v-3h-3Z", x - 4.5, y - 1.5),
     }
 }

@@ -152,7 +152,12 @@ fn table(table: &Table) -> Result<Vec<u8>, csv::Error> {
     let names = table.columns.iter().map(|column| column.0.as_str());
     out.write_record(names.chain(["jobs"]))?;
     for row in &table.rows {
-        let jobs: Vec<_> = row.iter().flat_map(jobs).map(String::as_str).collect();
+        let mut jobs: Vec<&str> = Vec::new();
+        for job in row.iter().flat_map(self::jobs) {
+            if !jobs.contains(&job.as_str()) {
+                jobs.push(job);
+            }
+        }
         let cells = row.iter().map(|cell| match cell {
             TableCell::Text(text) | TableCell::Job(text) => text.clone(),
             TableCell::Number(value, _) => number(Some(value.value)),

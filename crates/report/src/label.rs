@@ -119,12 +119,25 @@ pub(crate) fn short_count(count: f64) -> String {
     // Three digits, without zeros that say nothing.
     let decimals = if value >= 100.0 { 0 } else { usize::from(value < 10.0) + 1 };
     let text = format!("{value:.decimals$}");
-    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    let text =
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     format!("{text}{unit}")
 }
 
 /// The settings of a run that a sweep varies, upstream and, where it is adapted, down.
 pub(crate) fn settings(run: &Run) -> String {
+    let mut parts: Vec<_> =
+        Some(upstream(run)).filter(|part| !part.is_empty()).into_iter().collect();
+    if run.adapt_dataset.is_some() {
+        parts.extend(run.adapt_learning_rate.map(|rate| format!("adapted at {rate}")));
+        parts.extend(run.adapt_steps.map(|steps| format!("{steps} steps")));
+        parts.extend(run.adapt_resolution.map(|side| format!("{side} px")));
+    }
+    parts.join(", ")
+}
+
+/// The settings of its checkpoint alone.
+pub(crate) fn upstream(run: &Run) -> String {
     let mut parts = Vec::new();
     parts.extend(run.augmentation.as_deref().map(|name| printable(name).into_owned()));
     if let (Some(dropout), Some(depth)) = (run.dropout, run.stochastic_depth) {
@@ -132,11 +145,6 @@ pub(crate) fn settings(run: &Run) -> String {
     }
     parts.extend(run.weight_decay.map(|decay| format!("weight decay {decay}")));
     parts.extend(run.learning_rate.map(|rate| format!("learning rate {rate}")));
-    if run.adapt_dataset.is_some() {
-        parts.extend(run.adapt_learning_rate.map(|rate| format!("adapted at {rate}")));
-        parts.extend(run.adapt_steps.map(|steps| format!("{steps} steps")));
-        parts.extend(run.adapt_resolution.map(|side| format!("{side} px")));
-    }
     parts.join(", ")
 }
 

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::Answer;
 use crate::figures::{Loss, Size, Way, losses, sizes, ways};
 use crate::label::{count, percent, points, printable, short_count};
 use crate::study::{OWN, Study, highest};
-use crate::Answer;
 
 /// "Ten times the data": upstream sets whose sizes are at least so far apart.
 const MORE_DATA: f64 = 5.0;
@@ -77,7 +77,7 @@ fn compared(small: &Size<'_>, large: &Size<'_>, more: f64) -> String {
         _ => format!("is {} points below", percent(-delta)),
     };
     format!(
-        "{model} on {target}: the best of the sweep on {} {verdict} the plain model on {}, {}× the \
+        "{model} on {target}: the best of the sweep on {} {verdict} the plain model on {} with {}× the \
          images at about equal compute ({}\u{a0}% against {}\u{a0}%, n\u{a0}=\u{a0}{}).",
         small.budget,
         large.budget,
@@ -103,7 +103,9 @@ fn early_choice(study: &Study<'_>) -> Option<Answer> {
     if sentences.is_empty() && !missing.is_empty() {
         sentences.push(format!(
             "Not enough runs to say: {} not complete.",
-            if missing.len() == 1 { "one comparison is".to_owned() } else {
+            if missing.len() == 1 {
+                "one comparison is".to_owned()
+            } else {
                 format!("{} comparisons are", missing.len())
             }
         ));

@@ -43,9 +43,7 @@ impl Report {
         let is_here = |id: &Option<String>| id.as_deref().is_some_and(|id| ids.contains(id));
         let runs: Vec<Run> = runs
             .iter()
-            .filter(|run| {
-                run.source != OWN || is_here(&run.job_id) || is_here(&run.adapt_job_id)
-            })
+            .filter(|run| run.source != OWN || is_here(&run.job_id) || is_here(&run.adapt_job_id))
             .cloned()
             .collect();
         let mut jobs = jobs.to_vec();

@@ -168,8 +168,14 @@ mod tests {
 
     #[test]
     fn ticks_are_numbers_that_people_say() {
-        assert_eq!(ticks(&AxisKind::Linear, [60.0, 90.0]), ["60", "65", "70", "75", "80", "85", "90"]);
-        assert_eq!(ticks(&AxisKind::Log, [50.0, 9371.0]), ["50", "100", "200", "500", "1000", "2000", "5000", "10k"]);
+        assert_eq!(
+            ticks(&AxisKind::Linear, [60.0, 90.0]),
+            ["60", "65", "70", "75", "80", "85", "90"]
+        );
+        assert_eq!(
+            ticks(&AxisKind::Log, [50.0, 9371.0]),
+            ["50", "100", "200", "500", "1000", "2000", "5000", "10k"]
+        );
         assert_eq!(
             ticks(&AxisKind::LogSeconds, [8.0, 9000.0]),
             ["10 s", "30 s", "2 min", "10 min", "30 min", "2 h"]

@@ -17,11 +17,7 @@ const ENTRIES: usize = 60;
 const INDEX: usize = 500;
 
 /// The picture of an exhibit, if it is one.
-pub(crate) fn picture(
-    exhibit: &Exhibit,
-    linked: &BTreeSet<&str>,
-    styled: bool,
-) -> Option<Markup> {
+pub(crate) fn picture(exhibit: &Exhibit, linked: &BTreeSet<&str>, styled: bool) -> Option<Markup> {
     match &exhibit.body {
         Body::Chart(chart) => Some(chart_svg::chart(exhibit, chart, linked, styled)),
         Body::Grids(grids) => Some(grid_svg::grids(exhibit, grids, linked, styled)),

@@ -82,6 +82,8 @@ pub(crate) struct Study<'a> {
     /// Images a second by whether own, model and resolution.
     speeds: BTreeMap<(bool, &'a str, u32), f64>,
     sizes: BTreeMap<&'a str, i64>,
+    /// What evaluations found, in [0, 1], by the job they judge and the data set they judge on.
+    pub(crate) judged: BTreeMap<(&'a str, &'a str), f64>,
 }
 
 /// Training images of the published upstream sets (paper, axis of Figure 1).
@@ -121,8 +123,14 @@ impl<'a> Study<'a> {
         for job in jobs.iter().filter(|job| job.stage == "transfer" && !job.has_result()) {
             waiting.entry(job.parent.as_deref().unwrap_or_default()).or_default().push(job);
         }
+        let evaluations = jobs.iter().filter(|job| job.stage == "evaluate" && job.has_result());
+        let judged = evaluations.filter_map(|job| {
+            let accuracy = job.final_val.or(job.final_test)?;
+            Some(((job.parent.as_deref()?, job.dataset.as_str()), accuracy))
+        });
+        let judged = judged.collect();
         let groups = groups.into_values().collect();
-        let mut study = Self { jobs, groups, waiting, speeds, sizes };
+        let mut study = Self { jobs, groups, waiting, speeds, sizes, judged };
         let mut groups = std::mem::take(&mut study.groups);
         groups.sort_by_cached_key(|group| {
             let seen = study.images_seen(group).map(Order);
@@ -268,7 +276,9 @@ impl<'a> Study<'a> {
             return Err(Missing { what, jobs: pending.iter().map(|job| job.id.clone()).collect() });
         }
         let chosen = match runs {
-            0 => return Err(Missing::new(format!("{place}: the chosen checkpoint is not adapted"))),
+            0 => {
+                return Err(Missing::new(format!("{place}: the chosen checkpoint is not adapted")));
+            }
             1 => here().next(),
             _ => highest(here(), |run| run.adapt_final_val),
         };

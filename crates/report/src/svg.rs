@@ -86,7 +86,10 @@ pub(crate) fn natural_width(map: &HeatMap) -> usize {
 
 /// The heat map as an SVG file of its own.
 pub(crate) fn standalone(map: &HeatMap, scale: f64) -> String {
-    format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}\n", figure(map, scale, "f4", true, &BTreeSet::new()).0)
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}\n",
+        figure(map, scale, "f4", true, &BTreeSet::new()).0
+    )
 }
 
 /// The heat map as an element; `id` starts the ids in it. `scale` is the delta in points of the

@@ -65,9 +65,11 @@ async fn check_sources(store: &Store, wanted: &[String]) -> Result<(), Failure> 
     let Some(unknown) = wanted.iter().find(|name| !known.contains(name)) else { return Ok(()) };
     let help = match nearest(unknown, known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
-        None if known.is_empty() => "nothing has been imported into this study yet: `augreg import` \
+        None if known.is_empty() => {
+            "nothing has been imported into this study yet: `augreg import` \
                                      takes a table in"
-            .to_owned(),
+                .to_owned()
+        }
         None => format!("imported are: {}", known.join(", ")),
     };
     Err(Failure::request(format!("no table was imported under the name `{unknown}`"), help))
@@ -79,7 +81,9 @@ fn nothing_finished(sweep: Option<&str>, jobs: usize) -> Failure {
         (format!("{whose} has no jobs to report on"), "`augreg launch` takes a sweep file in")
     } else {
         (
-            format!("no job of {whose} has finished ({jobs} registered): there is nothing to report"),
+            format!(
+                "no job of {whose} has finished ({jobs} registered): there is nothing to report"
+            ),
             "`augreg status` shows where they are, `augreg resume` runs them; `--overlay paper` draws \
              the published numbers alone",
         )

@@ -9,11 +9,11 @@
 use std::collections::BTreeSet;
 
 use super::keep;
+use crate::Missing;
 use crate::exhibit::{Axis, AxisKind, Body, Chart, Exhibit, Panel, Point, Series, Style};
 use crate::label::{self, printable};
 use crate::order::Order;
 use crate::study::{Group, OWN, Pick, Study};
-use crate::Missing;
 
 /// What one model reaches on one data set from one upstream budget.
 #[derive(Debug, Clone)]
@@ -117,10 +117,7 @@ fn places(study: &Study<'_>, sizes: &[Size<'_>]) -> Vec<(String, String)> {
         }
         let images = study.images(group).map_or_else(|| "? images".to_owned(), images);
         let name = group.sourced(&printable(group.dataset));
-        places.push((
-            group.budget(),
-            format!("{name}\n{images}\n{}", label::epochs(group.epochs)),
-        ));
+        places.push((group.budget(), format!("{name}\n{images}\n{}", label::epochs(group.epochs))));
     }
     places
 }
@@ -167,7 +164,7 @@ fn series(
     all
 }
 
-/// The upstream settings of a choice, for a person.
+/// The settings of a choice, for a person.
 pub(super) fn setting(pick: &Pick<'_>) -> String {
-    label::settings(pick.upstream)
+    label::settings(pick.run)
 }

@@ -83,7 +83,7 @@ fn scratch<'a>(group: &Group<'a>, upstream: &Upstream<'a>) -> Option<Run<'a>> {
         test: upstream.test? * 100.0,
         recommended: false,
         jobs: upstream.run.job_id.iter().cloned().collect(),
-        note: format!("{}, {}", label::epochs(group.epochs), label::settings(upstream.run)),
+        note: format!("{}, {}", label::epochs(group.epochs), label::upstream(upstream.run)),
     })
 }
 

@@ -40,9 +40,7 @@ impl Row<'_> {
 fn rows<'a>(study: &Study<'a>, missing: &mut Vec<Missing>) -> Vec<Row<'a>> {
     let targets: Vec<_> =
         study.targets().into_iter().filter(|target| vtab_task(target).is_some()).collect();
-    let concerned = |group: &&Group<'a>| {
-        targets.iter().any(|target| study.concerns(group, target))
-    };
+    let concerned = |group: &&Group<'a>| targets.iter().any(|target| study.concerns(group, target));
     study.groups.iter().filter(concerned).map(|group| row(study, group, missing)).collect()
 }
 
@@ -64,9 +62,10 @@ fn row<'a>(study: &Study<'a>, group: &Group<'a>, missing: &mut Vec<Missing>) -> 
         missing.push(Missing::new(what));
     }
     let adapted = tasks.iter().flatten().find_map(|pick| pick.run.adapt_resolution);
-    let speed = [Some(RESOLUTION), adapted].into_iter().flatten().find_map(|resolution| {
-        study.speed(group, resolution).map(|speed| (speed, resolution))
-    });
+    let speed = [Some(RESOLUTION), adapted]
+        .into_iter()
+        .flatten()
+        .find_map(|resolution| study.speed(group, resolution).map(|speed| (speed, resolution)));
     Row { model: group.model, budget: group.budget(), tasks, speed }
 }
 
@@ -88,11 +87,12 @@ pub(super) fn figure3(study: &Study<'_>) -> Option<Exhibit> {
     Some(Exhibit {
         name: "figure3",
         title: "",
-        about: "Mean test accuracy over the tasks of each VTAB group against inference speed at 224 \
+        about:
+            "Mean test accuracy over the tasks of each VTAB group against inference speed at 224 \
                 px (at the adaptation's resolution where that was not measured). Each point is the \
                 checkpoint of a model and upstream budget with the best upstream validation \
                 accuracy, adapted to each task by the task's validation split."
-            .to_owned(),
+                .to_owned(),
         body: Body::Chart(Chart {
             x: Axis::log("images a second", "images_per_second"),
             y: Axis::linear("mean test accuracy in %", "mean_test_accuracy"),
@@ -152,9 +152,10 @@ pub(super) fn table5(study: &Study<'_>) -> Option<Exhibit> {
     Some(Exhibit {
         name: "table5",
         title: "",
-        about: "Test accuracy in per cent of the recommended checkpoint of each model and budget on \
+        about:
+            "Test accuracy in per cent of the recommended checkpoint of each model and budget on \
                 VTAB, and the mean of each group where all of its tasks are there."
-            .to_owned(),
+                .to_owned(),
         body: Body::Table(Table { columns, rows }),
         missing,
     })

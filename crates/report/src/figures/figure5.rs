@@ -1,12 +1,14 @@
 //! Figure 5: whether a checkpoint may be chosen before it is adapted, and what a validation split
 //! tells about test.
 
+use std::collections::BTreeSet;
+
 use super::keep;
 use crate::exhibit::{Axis, Body, Chart, Exhibit, Grid, Number, Panel, Point, Series, Style};
 use crate::label::{self, percent, printable};
 use crate::overlay::TABLE_3;
 use crate::study::{Group, Pick, Study, highest};
-use crate::{JobRow, Missing, paper};
+use crate::{Missing, paper};
 
 /// So many runs of each kind are shown, those with the best validation accuracy (paper, Figure 5).
 const TOP: usize = 100;
@@ -54,11 +56,7 @@ pub(crate) fn losses<'a>(study: &Study<'a>) -> (Vec<Loss<'a>>, Vec<Missing>) {
     (losses, missing)
 }
 
-fn expensive<'a>(
-    study: &Study<'a>,
-    group: &Group<'a>,
-    target: &str,
-) -> Result<Pick<'a>, Missing> {
+fn expensive<'a>(study: &Study<'a>, group: &Group<'a>, target: &str) -> Result<Pick<'a>, Missing> {
     let mut picks = Vec::new();
     for upstream in &group.upstreams {
         picks.push(study.adaptation(group, upstream, target, None)?);
@@ -111,9 +109,8 @@ fn grid(study: &Study<'_>, budget: &str, losses: &[&Loss<'_>]) -> Grid {
     let cells = models
         .iter()
         .map(|model| {
-            let of = |target| {
-                losses.iter().find(|loss| loss.model == *model && loss.target == target)
-            };
+            let of =
+                |target| losses.iter().find(|loss| loss.model == *model && loss.target == target);
             targets.iter().map(|target| of(*target).map(|loss| cell(loss))).collect()
         })
         .collect();
@@ -172,7 +169,10 @@ pub(super) fn leak(study: &Study<'_>) -> Option<Exhibit> {
         }));
         for other in judges(study, target) {
             let title = format!("{}, judged on {}", printable(target), printable(other));
-            panels.extend(panel(study, target, title, |run| judged(study, run, other)));
+            panels.extend(panel(study, target, title, |run| {
+                let job = run.adapt_job_id.as_deref()?;
+                study.judged.get(&(job, other)).copied()
+            }));
         }
     }
     if panels.is_empty() {
@@ -181,11 +181,12 @@ pub(super) fn leak(study: &Study<'_>) -> Option<Exhibit> {
     Some(Exhibit {
         name: "figure5-leak",
         title: "",
-        about: "Validation and test accuracy of the 100 adapted runs of each upstream set with the \
+        about:
+            "Validation and test accuracy of the 100 adapted runs of each upstream set with the \
                 best validation accuracy. On the line both are equal. Where validation images were \
                 seen upstream, as those of ImageNet-1k are in ImageNet-21k, runs lie far to the \
                 right of it, and validation cannot be trusted to choose."
-            .to_owned(),
+                .to_owned(),
         body: Body::Chart(Chart {
             x: Axis::linear("validation accuracy in %", "validation_accuracy"),
             y: Axis::linear("test accuracy in %", "test_accuracy"),
@@ -235,30 +236,12 @@ fn panel(
 }
 
 /// Data sets that adapted runs of `target` were evaluated on afterwards.
-fn judges<'a>(study: &Study<'a>, target: &str) -> Vec<&'a str> {
+fn judges<'a>(study: &Study<'a>, target: &str) -> BTreeSet<&'a str> {
     let adapted = study.groups.iter().flat_map(Group::adapted);
-    let here: std::collections::BTreeSet<_> = adapted
+    let here: BTreeSet<_> = adapted
         .filter(|run| run.adapt_dataset.as_deref() == Some(target))
         .filter_map(|run| run.adapt_job_id.as_deref())
         .collect();
-    let judges = study.jobs.iter().filter(|job| is_judge(job));
-    let judges = judges.filter(|job| job.parent.as_deref().is_some_and(|id| here.contains(id)));
-    let mut judges: Vec<_> =
-        judges.map(|job| job.dataset.as_str()).filter(|name| *name != target).collect();
-    judges.sort_unstable();
-    judges.dedup();
-    judges
-}
-
-fn is_judge(job: &JobRow) -> bool {
-    job.stage == "evaluate" && job.has_result()
-}
-
-/// What an evaluation on `judge` found of an adapted run.
-fn judged(study: &Study<'_>, run: &augreg_store::Run, judge: &str) -> Option<f64> {
-    let id = run.adapt_job_id.as_deref()?;
-    let is_it = |job: &&JobRow| {
-        is_judge(job) && job.dataset == judge && job.parent.as_deref() == Some(id)
-    };
-    study.jobs.iter().find(is_it).and_then(|job| job.final_val.or(job.final_test))
+    let judges = study.judged.keys().filter(|(job, judge)| here.contains(job) && *judge != target);
+    judges.map(|(_, judge)| *judge).collect()
 }

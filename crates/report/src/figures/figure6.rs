@@ -104,12 +104,7 @@ fn patch(model: &str) -> Option<u32> {
     model.rsplit_once('/')?.1.parse().ok()
 }
 
-fn exhibit(
-    name: &'static str,
-    about: &str,
-    panels: Vec<Panel>,
-    missing: Vec<Missing>,
-) -> Exhibit {
+fn exhibit(name: &'static str, about: &str, panels: Vec<Panel>, missing: Vec<Missing>) -> Exhibit {
     Exhibit {
         name,
         title: "",

@@ -18,9 +18,10 @@ pub(super) fn figure7(maps: &[HeatMap]) -> Option<Exhibit> {
     Some(Exhibit {
         name: "figure7",
         title: "",
-        about: "Points of upstream validation accuracy that regularization adds or takes, model by \
+        about:
+            "Points of upstream validation accuracy that regularization adds or takes, model by \
                 model and augmentation by augmentation: differences of the cells of Figure 4."
-            .to_owned(),
+                .to_owned(),
         body: Body::Grids(grids),
         missing,
     })

@@ -14,9 +14,8 @@ pub(super) fn recommended(study: &Study<'_>) -> Option<Exhibit> {
     let mut largest: BTreeMap<(&str, &str), &Group<'_>> = BTreeMap::new();
     // What is only trained from scratch on a data set to adapt to is no upstream run.
     let targets = study.targets();
-    let is_upstream = |group: &&Group<'_>| {
-        !targets.contains(group.dataset) || group.adapted().next().is_some()
-    };
+    let is_upstream =
+        |group: &&Group<'_>| !targets.contains(group.dataset) || group.adapted().next().is_some();
     // What is known by its setting in full can be recommended; a cell of a published figure is not.
     let known = |group: &&Group<'_>| {
         let mut settings = group.upstreams.iter().map(|upstream| upstream.run.weight_decay);
@@ -24,7 +23,11 @@ pub(super) fn recommended(study: &Study<'_>) -> Option<Exhibit> {
     };
     for group in study.groups.iter().filter(is_upstream).filter(known) {
         let budget = |group: &Group<'_>| {
-            (study.images_seen(group).map(Order), study.images(group).map(Order), Order(group.epochs))
+            (
+                study.images_seen(group).map(Order),
+                study.images(group).map(Order),
+                Order(group.epochs),
+            )
         };
         let known = largest.entry((group.source, group.model)).or_insert(group);
         if budget(group) > budget(known) {
@@ -55,7 +58,7 @@ pub(super) fn recommended(study: &Study<'_>) -> Option<Exhibit> {
         rows.push(vec![
             TableCell::Text(printable(group.model).into_owned()),
             TableCell::Text(group.budget()),
-            TableCell::Text(label::settings(best.run)),
+            TableCell::Text(label::upstream(best.run)),
             accuracy(best.val),
             accuracy(best.test),
             TableCell::Number(

@@ -1,10 +1,10 @@
 //! Table 3: accuracy after adaptation, model by model, with speeds.
 
 use super::keep;
+use crate::Missing;
 use crate::exhibit::{Body, Exhibit, Number, Table, TableCell};
 use crate::label::printable;
 use crate::study::{Group, Study};
-use crate::Missing;
 
 /// A data set that is its own upstream set under another name.
 const SAME: [(&str, &str); 1] = [("i1k", "imagenet2012")];
@@ -83,6 +83,6 @@ fn unadapted(group: &Group<'_>, target: &str) -> Option<Number> {
         value: best.test? * 100.0,
         jobs: best.run.job_id.iter().cloned().collect(),
         runs: group.upstreams.len(),
-        note: crate::label::settings(best.run),
+        note: crate::label::upstream(best.run),
     })
 }

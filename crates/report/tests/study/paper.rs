@@ -145,7 +145,8 @@ fn table_5_gives_figure_3_all_of_its_81_means() {
 fn table_3_comes_back_as_it_went_in() {
     let report = report();
     let table = table(&report, "table3");
-    let at = |name: &str| table.columns.iter().position(|column| column.0 == name).expect("a column");
+    let at =
+        |name: &str| table.columns.iter().position(|column| column.0 == name).expect("a column");
     for row in paper::table3() {
         let upstream = format!("{} (paper, Table 3)", budget(Upstream::I1k300));
         let line = table

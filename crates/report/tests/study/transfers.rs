@@ -13,12 +13,15 @@ const MODELS: [(&str, u64, f64); 2] = [("Na/7", 18_000, 9_000.0), ("Mi/4", 90_00
 pub(crate) fn study() -> (Vec<JobRow>, Vec<Run>) {
     let (mut jobs, mut runs) = (Vec::new(), Vec::new());
     for (m, (model, parameters, speed)) in MODELS.into_iter().enumerate() {
-        for (dataset, examples, epochs) in [("fashion-10pct", 5_500, 100.0), ("fashion", 55_000, 10.0)]
+        for (dataset, examples, epochs) in
+            [("fashion-10pct", 5_500, 100.0), ("fashion", 55_000, 10.0)]
         {
             for (a, augmentation) in ["none", "light2", "medium1"].into_iter().enumerate() {
                 for drop in [0.0, 0.1] {
                     let large = f64::from(u8::from(examples > 10_000));
-                    let val = 0.80 + 0.04 * large + 0.01 * m as f64
+                    let val = 0.80
+                        + 0.04 * large
+                        + 0.01 * m as f64
                         + [0.0, 0.012, 0.008][a] * (1.0 - 0.8 * large)
                         - drop * 0.05;
                     let up = JobRow {
@@ -200,8 +203,10 @@ fn an_unfinished_transfer_is_named_and_nothing_is_drawn_in_its_place() {
         "Na/7, fashion, 10 epochs to digits at 28 px: 1 of 2 transfers without a result"
     );
     assert_eq!(figure.missing[0].jobs, [id.clone()]);
-    let full = chart(&self::report(), "figure6").panels[0].series.iter().map(|s| s.points.len()).sum();
-    let here: usize = chart(&report, "figure6").panels[0].series.iter().map(|s| s.points.len()).sum();
+    let full =
+        chart(&self::report(), "figure6").panels[0].series.iter().map(|s| s.points.len()).sum();
+    let here: usize =
+        chart(&report, "figure6").panels[0].series.iter().map(|s| s.points.len()).sum();
     assert_eq!((full, here), (4, 3));
     let written = report.write(&folder("transfers-unfinished")).expect("a written report");
     let page = std::fs::read_to_string(written.page).expect("a page");
@@ -270,4 +275,54 @@ fn the_same_runs_give_the_same_bytes_and_the_page_points_only_at_itself() {
     for target in page.split("href=\"#").skip(1) {
         assert!(ids.binary_search(&target.split('"').next().expect("an end")).is_ok());
     }
+}
+
+/// As ImageNet-V2 judges what was adapted to ImageNet-1k and chosen on minival.
+#[test]
+fn an_evaluation_of_adapted_runs_is_a_panel_of_its_own() {
+    let (mut jobs, runs) = study();
+    let adapted: Vec<_> = jobs.iter().filter(|job| job.stage == "transfer").cloned().collect();
+    for (number, down) in adapted.iter().enumerate() {
+        jobs.push(JobRow {
+            stage: "evaluate".to_owned(),
+            parent: Some(down.id.clone()),
+            dataset: "digits-v2".to_owned(),
+            final_val: None,
+            final_test: down.final_test.map(|test| test - 0.1),
+            ..JobRow { id: id("eval", number), ..down.clone() }
+        });
+    }
+    let report = Report::from_runs(None, &jobs, &runs);
+    let panels = &chart(&report, "figure5-leak").panels;
+    let titles: Vec<_> = panels.iter().map(|panel| panel.title.as_str()).collect();
+    assert_eq!(titles, ["digits", "digits, judged on digits-v2"]);
+    for point in panels[1].series.iter().flat_map(|series| &series.points) {
+        assert!((point.y - point.x - 10.0).abs() < 1e-9, "{point:?}");
+    }
+    assert!(panels.iter().all(|panel| panel.series.len() == 2 && panel.diagonal));
+}
+
+#[test]
+fn a_sweep_of_the_size_of_the_study_is_drawn_and_its_page_stays_light() {
+    let (jobs, runs) = study();
+    let (mut many_jobs, mut many) = (Vec::new(), Vec::new());
+    for copy in 0..60 {
+        let renamed = |id: &String| format!("{copy:02}{}", &id[2..]);
+        many_jobs.extend(jobs.iter().map(|job| JobRow {
+            id: renamed(&job.id),
+            parent: job.parent.as_ref().map(renamed),
+            seed: copy,
+            ..job.clone()
+        }));
+        many.extend(runs.iter().map(|run| Run {
+            job_id: run.job_id.as_ref().map(renamed),
+            adapt_job_id: run.adapt_job_id.as_ref().map(renamed),
+            ..run.clone()
+        }));
+    }
+    assert!(many_jobs.len() > 5_000);
+    let report = Report::from_runs(None, &many_jobs, &many);
+    let written = report.write(&folder("transfers-many")).expect("a written report");
+    let size = std::fs::metadata(written.page).expect("a page").len();
+    assert!(size < 3_000_000, "{size}");
 }

@@ -10,5 +10,6 @@ mod open;
 mod query;
 mod read;
 mod register;
+mod runs;
 mod support;
 mod view;
