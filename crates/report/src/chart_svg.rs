@@ -91,7 +91,7 @@ pub(crate) fn chart(
             title id=(title) { (exhibit.title) }
             desc id=(description) { (exhibit.about) }
             @if styled { style { (PreEscaped(STYLE)) } }
-            rect class="bg" width=(at.width) height=(at.height()) {}
+            rect class="bg" width=(at.width) height=(at.height()) fill="#fff" {}
             @for (number, one) in chart.panels.iter().enumerate() {
                 @let column = number as u32 % at.columns;
                 @let row = number as u32 / at.columns;
@@ -318,8 +318,7 @@ fn tooltip(name: &str, point: &Point, chart: &Chart) -> String {
             text += &format!("; {part}");
         }
     }
-    let jobs: Vec<_> = point.jobs.iter().map(|job| label::short_id(job)).collect();
-    if jobs.is_empty() { text } else { format!("{text}; jobs {}", jobs.join(" ")) }
+    text + &label::short_ids(&point.jobs)
 }
 
 fn class(style: Style) -> String {

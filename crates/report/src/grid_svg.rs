@@ -53,7 +53,7 @@ pub(crate) fn grids(
             title id=(title) { (exhibit.title) }
             desc id=(description) { (exhibit.about) }
             @if styled { style { (PreEscaped(STYLE)) } }
-            rect class="bg" width=(width) height=(height) {}
+            rect class="bg" width=(width) height=(height) fill="#fff" {}
             @for (grid, top) in grids.iter().zip(tops) { (self::grid(grid, top, scale, linked)) }
             (legend(below, scale))
         }

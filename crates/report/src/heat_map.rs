@@ -8,13 +8,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use augreg_spec::{Augmentation, ModelSpec};
+use augreg_spec::Augmentation;
 use augreg_store::Run;
 
 use crate::JobRow;
 use crate::label;
 use crate::order::Order;
-use crate::study::OWN;
+use crate::training::Training;
 
 /// One heat map: the jobs of one data set and one budget.
 #[derive(Debug, Clone, PartialEq)]
@@ -188,111 +188,6 @@ impl Cell {
     #[must_use]
     pub fn is_unfinished(&self) -> bool {
         matches!(self, Self::Unfinished { .. })
-    }
-}
-
-/// A pre-training as a cell needs it.
-#[derive(Debug, Clone, Copy)]
-struct Training<'a> {
-    source: Option<&'a str>,
-    id: Option<&'a str>,
-    dataset: &'a str,
-    epochs: f64,
-    model: &'a str,
-    augmentation: &'a str,
-    dropout: f64,
-    stochastic_depth: f64,
-    weight_decay: f64,
-    learning_rate: f64,
-    batch_size: u64,
-    resolution: u64,
-    parameters: Option<u64>,
-    /// In [0, 1]; none: not finished.
-    validation: Option<f64>,
-}
-
-impl<'a> Training<'a> {
-    fn of_job(job: &'a JobRow) -> Self {
-        Self {
-            source: None,
-            id: Some(&job.id),
-            dataset: &job.dataset,
-            epochs: job.epochs,
-            model: &job.model,
-            augmentation: &job.augmentation,
-            dropout: job.dropout,
-            stochastic_depth: job.stochastic_depth,
-            weight_decay: job.weight_decay,
-            learning_rate: job.learning_rate,
-            batch_size: job.batch_size,
-            resolution: job.resolution,
-            parameters: job.parameters,
-            validation: job.validation(),
-        }
-    }
-
-    /// An imported row, if it says what a cell has to know.
-    fn of_import(run: &'a Run) -> Option<Self> {
-        let source = (run.source != OWN).then_some(run.source.as_str())?;
-        Some(Self {
-            source: Some(source),
-            id: None,
-            dataset: &run.dataset,
-            epochs: run.epochs,
-            model: &run.model,
-            augmentation: run.augmentation.as_deref()?,
-            dropout: run.dropout?,
-            stochastic_depth: run.stochastic_depth?,
-            weight_decay: run.weight_decay.unwrap_or(0.0),
-            learning_rate: run.learning_rate.unwrap_or(0.0),
-            batch_size: 0,
-            resolution: 0,
-            parameters: run.parameters.and_then(|count| u64::try_from(count).ok()).or_else(|| {
-                let spec = ModelSpec::named(&run.model)?;
-                Some(spec.parameters(spec.patches(224).ok()?, 3, 1000))
-            }),
-            validation: Some(run.final_val.filter(|value| value.is_finite())?),
-        })
-    }
-
-    fn identity(&self) -> (Option<&'a str>, &'a str, Order, &'a str, &'a str, [Order; 6]) {
-        let name = (self.source, self.dataset, Order(self.epochs));
-        (name.0, name.1, name.2, self.model, self.augmentation, self.setting())
-    }
-
-    fn column(&self) -> Column {
-        let regularized = self.dropout > 0.0 || self.stochastic_depth > 0.0;
-        Column { augmentation: self.augmentation.to_owned(), regularized }
-    }
-
-    /// What tells the settings within a cell apart, seeds aside.
-    fn setting(&self) -> [Order; 6] {
-        [
-            self.dropout,
-            self.stochastic_depth,
-            self.weight_decay,
-            self.learning_rate,
-            self.batch_size as f64,
-            self.resolution as f64,
-        ]
-        .map(Order)
-    }
-
-    fn describe(&self) -> String {
-        let (decay, rate) = (self.weight_decay, self.learning_rate);
-        let mut parts = Vec::new();
-        if self.dropout > 0.0 || self.stochastic_depth > 0.0 {
-            let drops = label::drops(self.dropout, self.stochastic_depth);
-            parts.push(format!("regularization {drops}"));
-        }
-        // Published tables need not say.
-        if self.source.is_none() || decay > 0.0 {
-            parts.push(format!("weight decay {decay}"));
-        }
-        if self.source.is_none() || rate > 0.0 {
-            parts.push(format!("learning rate {rate}"));
-        }
-        parts.join(", ")
     }
 }
 

@@ -153,6 +153,17 @@ pub(crate) fn short_id(id: &str) -> String {
     printable(id).chars().take(10).collect()
 }
 
+/// The end of a sentence that names the jobs of a number, the first few of them.
+pub(crate) fn short_ids(jobs: &[String]) -> String {
+    const NAMED: usize = 6;
+    if jobs.is_empty() {
+        return String::new();
+    }
+    let named: Vec<_> = jobs.iter().take(NAMED).map(|job| short_id(job)).collect();
+    let more = if jobs.len() > NAMED { " …" } else { "" };
+    format!("; jobs {}{more}", named.join(" "))
+}
+
 /// A job in one line, for lists of what is missing.
 pub(crate) fn job(job: &JobRow) -> String {
     format!(

@@ -14,6 +14,7 @@ mod data;
 pub mod exhibit;
 mod figures;
 mod grid_svg;
+mod group;
 mod heat_map;
 mod job;
 mod label;
@@ -31,6 +32,7 @@ mod sections;
 mod study;
 mod svg;
 mod terminal;
+mod training;
 mod write;
 
 pub use answers::Answer;

@@ -13,7 +13,8 @@ use augreg_spec::ModelSpec;
 use augreg_store::Run;
 
 use crate::JobRow;
-use crate::label::{self, count, printable};
+pub(crate) use crate::group::{Group, Settings, Upstream};
+use crate::label::{count, printable};
 use crate::order::Order;
 
 /// The source of a study's own runs.
@@ -32,31 +33,6 @@ impl Missing {
     pub(crate) fn new(what: impl Into<String>) -> Self {
         Self { what: what.into(), jobs: Vec::new() }
     }
-}
-
-/// A checkpoint and its adaptations.
-#[derive(Debug, Clone)]
-pub(crate) struct Upstream<'a> {
-    /// One of its rows, for its settings.
-    pub(crate) run: &'a Run,
-    /// Final upstream validation accuracy in [0, 1].
-    pub(crate) val: Option<f64>,
-    /// Final upstream test accuracy in [0, 1].
-    pub(crate) test: Option<f64>,
-    /// Its rows that are an adaptation.
-    pub(crate) adapted: Vec<&'a Run>,
-}
-
-/// The checkpoints of one model, one upstream data set and one budget, from one source.
-#[derive(Debug, Clone)]
-pub(crate) struct Group<'a> {
-    pub(crate) source: &'a str,
-    pub(crate) model: &'a str,
-    pub(crate) dataset: &'a str,
-    pub(crate) epochs: f64,
-    pub(crate) upstreams: Vec<Upstream<'a>>,
-    /// Its jobs without a result.
-    pub(crate) pending: Vec<&'a JobRow>,
 }
 
 /// A choice, and among how many runs it was made.
@@ -302,99 +278,11 @@ impl<'a> Study<'a> {
     }
 }
 
-/// The settings that a choice may be restricted by.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Settings<'a> {
-    pub(crate) augmentation: Option<&'a str>,
-    pub(crate) regularized: Option<bool>,
-}
-
-impl<'a> Settings<'a> {
-    pub(crate) fn of_run(run: &'a Run) -> Self {
-        let drops = run.dropout.zip(run.stochastic_depth);
-        Self {
-            augmentation: run.augmentation.as_deref(),
-            regularized: drops.map(|(dropout, depth)| dropout > 0.0 || depth > 0.0),
-        }
-    }
-
-    fn of_job(job: &'a JobRow) -> Self {
-        Self { augmentation: Some(&job.augmentation), regularized: Some(job.is_regularized()) }
-    }
-
-    /// Without augmentation and without regularization.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.augmentation == Some("none") && self.regularized == Some(false)
-    }
-}
-
-impl<'a> Group<'a> {
-    fn new(source: &'a str, model: &'a str, dataset: &'a str, epochs: f64) -> Self {
-        Self { source, model, dataset, epochs, upstreams: Vec::new(), pending: Vec::new() }
-    }
-
-    fn add(&mut self, run: &'a Run) {
-        let known = self.upstreams.iter_mut().rev().find(|known| same_upstream(known.run, run));
-        let upstream = match known {
-            Some(upstream) => upstream,
-            None => {
-                let new = Upstream { run, val: None, test: None, adapted: Vec::new() };
-                self.upstreams.push(new);
-                let last = self.upstreams.len() - 1;
-                &mut self.upstreams[last]
-            }
-        };
-        let number = |value: Option<f64>| value.filter(|value| value.is_finite());
-        upstream.val = upstream.val.or(number(run.final_val));
-        upstream.test = upstream.test.or(number(run.final_test));
-        if run.adapt_dataset.is_some() {
-            upstream.adapted.push(run);
-        }
-    }
-
-    pub(crate) fn adapted(&self) -> impl Iterator<Item = &'a Run> + use<'_, 'a> {
-        self.upstreams.iter().flat_map(|upstream| upstream.adapted.iter().copied())
-    }
-
-    /// `i21k, 300 epochs`, with the source where that is not the study itself.
-    pub(crate) fn budget(&self) -> String {
-        let budget = format!("{}, {}", printable(self.dataset), label::epochs(self.epochs));
-        self.sourced(&budget)
-    }
-
-    /// `B/16, i21k, 300 epochs`.
-    pub(crate) fn name(&self) -> String {
-        format!("{}, {}", printable(self.model), self.budget())
-    }
-
-    /// `text`, with the source where that is not the study itself.
-    pub(crate) fn sourced(&self, text: &str) -> String {
-        if self.source == OWN {
-            text.to_owned()
-        } else {
-            format!("{text} ({})", printable(self.source))
-        }
-    }
-}
-
 impl Pick<'_> {
     /// The jobs that were chosen, the last first.
     pub(crate) fn jobs(&self) -> Vec<String> {
         let jobs = [&self.run.adapt_job_id, &self.upstream.job_id];
         jobs.into_iter().flatten().cloned().collect()
-    }
-}
-
-/// Whether two rows are of one checkpoint.
-fn same_upstream(a: &Run, b: &Run) -> bool {
-    let settings = |run: &Run| {
-        [run.learning_rate, run.weight_decay, run.dropout, run.stochastic_depth]
-            .map(|value| value.map(Order))
-    };
-    match (&a.job_id, &b.job_id) {
-        (Some(a), Some(b)) => a == b,
-        (None, None) => a.augmentation == b.augmentation && settings(a) == settings(b),
-        _ => false,
     }
 }
 

@@ -344,8 +344,7 @@ fn worth(score: &Score) -> String {
         |delta| format!("{} points against none, no reg", points(delta)),
     );
     let seeds = label::count(score.seeds, "seed");
-    let jobs: Vec<_> = score.from.iter().map(|job| label::short_id(job)).collect();
-    let jobs = if jobs.is_empty() { String::new() } else { format!("; jobs {}", jobs.join(" ")) };
+    let jobs = label::short_ids(&score.from);
     let chosen = if score.settings > 1 {
         format!("best of {} settings: {}", score.settings, score.setting)
     } else {
