@@ -1,6 +1,7 @@
 //! The `augreg` binary: parses the command line, runs one command, turns its end into an exit code.
 
 mod args;
+mod checkpoint;
 mod command;
 mod failure;
 mod killer;

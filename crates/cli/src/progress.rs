@@ -101,6 +101,12 @@ impl Display {
                 let plural = if slots == 1 { "" } else { "s" };
                 self.line(&format!("{} jobs on {slots} worker{plural}", count(jobs as u64)));
             }
+            Progress::Added { jobs, flops } => {
+                self.all += jobs;
+                self.flops_all += flops;
+                self.total.set_length(self.all as u64);
+                self.line(&format!("{} jobs more", count(jobs as u64)));
+            }
             Progress::Started { attempt, steps, flops, name, .. } => {
                 let run = Run {
                     name: format!("{}  {name}", attempt.job.short()),

@@ -4,28 +4,65 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use augreg_protocol::with_causes;
-use augreg_spec::{DatasetIdentity, Expansion, Surroundings, Sweep};
-use augreg_store::NewDataset;
+use augreg_spec::{DatasetIdentity, Expansion, Found, Known, Selection, Surroundings, Sweep};
+use augreg_store::{NewDataset, Rules, Store, StoreError};
 
+use crate::checkpoint;
 use crate::failure::Failure;
 
 /// A sweep that can be expanded, with its data sets looked at.
 pub(crate) struct Loaded {
     pub(crate) sweep: Sweep,
-    identities: BTreeMap<String, DatasetIdentity>,
+    pub(crate) found: Found,
+    /// Of the study's jobs, for rules to choose among.
+    known: Known,
     pub(crate) datasets: Vec<NewDataset>,
 }
 
 impl Loaded {
     /// The jobs, from the first on.
     pub(crate) fn expand(&self) -> Result<Expansion<'_>, Failure> {
-        Ok(self.sweep.expand(&self.identities)?)
+        Ok(self.sweep.expand(&self.found, &self.known)?)
+    }
+
+    /// Learns what the study at `root` knows of jobs that others start from.
+    pub(crate) async fn learn(&mut self, root: &Path) -> Result<(), Failure> {
+        if !self.sweep.has_upstream_jobs() {
+            return Ok(());
+        }
+        match Store::open_read_only(root).await {
+            Ok(store) => {
+                self.known = store.known(&self.sweep.name).await?;
+                store.close().await;
+            }
+            Err(StoreError::NoStudy { .. } | StoreError::Emptied { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// The choices of the sweep's rules, made or open.
+    pub(crate) fn selections(&self) -> Result<Vec<Selection>, Failure> {
+        Ok(self.sweep.selections(&self.found, &self.known)?)
+    }
+
+    /// What it takes to expand the sweep again, if its stages start from each other.
+    pub(crate) fn rules(&self) -> Result<Option<Rules>, Failure> {
+        if !self.sweep.has_upstream_jobs() {
+            return Ok(None);
+        }
+        Ok(Some(Rules {
+            base: self.sweep.base().to_owned(),
+            included: self.sweep.included().clone(),
+            checkpoints: self.found.checkpoints.clone(),
+            selections: self.selections()?,
+        }))
     }
 
     /// What the data set `name` of the sweep is.
     pub(crate) fn identity(&self, name: &str) -> Result<&DatasetIdentity, Failure> {
         let unknown = || Failure::request(format!("there is no data set `{name}`"), "name another");
-        self.identities.get(name).ok_or_else(unknown)
+        self.found.datasets.get(name).ok_or_else(unknown)
     }
 }
 
@@ -43,22 +80,24 @@ pub(crate) fn load(file: &Path) -> Result<Loaded, Failure> {
     let absolute = std::path::absolute(file)?;
     let base = absolute.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
     let variable = |name: &str| std::env::var(name).ok();
-    let around = Surroundings { base: &base, variable: &variable };
+    let read = |path: &Path| std::fs::read_to_string(path);
+    let around = Surroundings { base: &base, variable: &variable, read: &read, nested: 0 };
     let sweep = Sweep::parse(&shown, &text, &around)?;
-    let identities = identify(&sweep)?;
-    sweep.expand(&identities)?;
+    let found = Found { datasets: identify(&sweep)?, checkpoints: checkpoint::identify(&sweep)? };
+    let known = Known::default();
+    sweep.expand(&found, &known)?;
     let datasets = sweep
         .datasets
         .values()
         .filter_map(|definition| {
             Some(NewDataset {
                 name: definition.name.clone(),
-                identity: identities.get(&definition.name)?.clone(),
+                identity: found.datasets.get(&definition.name)?.clone(),
                 source: definition.source.clone(),
             })
         })
         .collect();
-    Ok(Loaded { sweep, identities, datasets })
+    Ok(Loaded { sweep, found, known, datasets })
 }
 
 /// Looks at every data set, each on its own thread: reading and hashing them is what takes time.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use augreg_augment::Picture;
-use augreg_spec::{DataSource, DatasetIdentity, SplitIdentity, SplitName};
+use augreg_spec::{DataSource, DatasetIdentity, SplitIdentity, SplitName, SubsetIdentity};
 
 use crate::DataError;
 use crate::place::Place;
@@ -119,6 +119,25 @@ impl Split {
             return Err(DataError::Subset { split: name, wanted, available });
         }
         Ok(Self { len: chosen.len(), chosen: Some(chosen.into()), ..whole })
+    }
+
+    /// A part of it: so many examples of each class, or all of a class that has fewer. Drawn as a subset
+    /// with `per_class` is.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::SubsetOfSets`] if an example has another number of classes than one.
+    pub fn shots(&self, per_class: u32, seed: u64) -> Result<Self, DataError> {
+        if (0..self.len).any(|i| self.classes(i).len() != 1) {
+            return Err(DataError::SubsetOfSets { split: SplitName::Train });
+        }
+        let classes: Vec<u32> = (0..self.len).map(|i| subset::class_of(self.classes(i))).collect();
+        let subset = SubsetIdentity { per_class: Some(per_class.into()), seed, stratified: true };
+        let mut chosen = subset::choose(&classes, 0, &subset);
+        if let Some(own) = &self.chosen {
+            chosen = chosen.into_iter().map(|i| own[i as usize]).collect();
+        }
+        Ok(Self { len: chosen.len(), chosen: Some(chosen.into()), ..self.clone() })
     }
 
     /// How many examples it holds, at least 1.

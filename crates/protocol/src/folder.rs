@@ -5,6 +5,13 @@ use std::{fs, io};
 
 use augreg_spec::{JobId, Keep};
 
+/// Where a file of parameters lies that jobs of the study at `root` start from, by the BLAKE3 (hex) of its
+/// bytes: `ROOT/imports/<hash>`.
+#[must_use]
+pub fn imported(root: &Path, hash: &str) -> PathBuf {
+    root.join("imports").join(hash)
+}
+
 /// The folder of one job: `ROOT/runs/<job>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunFolder(PathBuf);

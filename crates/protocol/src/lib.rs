@@ -14,7 +14,7 @@ mod state;
 
 pub use cause::with_causes;
 pub use durability::{BRIEF, Durability};
-pub use folder::RunFolder;
+pub use folder::{RunFolder, imported};
 pub use journal::{
     Entry, FailureKind, JOURNAL_VERSION, JournalError, JournalEvent, JournalReader, JournalWriter,
     Outcome, Proof, is_disk_full,

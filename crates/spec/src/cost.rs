@@ -1,7 +1,8 @@
 //! The cost model: what a job will take, from its spec alone.
 
-use crate::dataset::SplitName;
-use crate::job::JobSpec;
+use crate::dataset::{DatasetIdentity, SplitName};
+use crate::job::{EvaluateSpec, JobSpec, ThroughputSpec};
+use crate::model::ModelSpec;
 
 /// What a job costs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,6 +18,9 @@ pub struct Cost {
 
 /// Bytes of one 32-bit number.
 const NUMBER: u64 = 4;
+
+/// Images of each batch size that a measurement of speed passes through a network, about.
+const TIMED_IMAGES: u64 = 2048;
 
 /// Bytes of a file of so many parameters.
 #[must_use]
@@ -36,30 +40,64 @@ pub fn state_bytes(parameters: u64) -> u64 {
 #[must_use]
 pub fn record_bytes(spec: &JobSpec) -> u64 {
     const FILES: u64 = 6 * 4096;
-    let JobSpec::Pretrain(spec) = spec else { return FILES };
-    FILES + 320 * spec.steps().min(1000) + 24 * spec.steps()
+    let steps = spec.steps();
+    if spec.training().is_none() {
+        return FILES;
+    }
+    FILES + 320 * steps.min(1000) + 24 * steps
 }
 
-/// Trainable parameters.
+/// Parameters that the job trains, and so keeps; 0 if it trains none.
 #[must_use]
 pub fn parameters(spec: &JobSpec) -> u64 {
-    let JobSpec::Pretrain(spec) = spec else { return 0 };
-    let patches = spec.model.patches(spec.resolution).unwrap_or(0);
-    spec.model.parameters(patches, spec.dataset.channels, spec.dataset.classes)
+    let Some(training) = spec.training() else { return 0 };
+    count(training.model, training.resolution, &training.dataset)
 }
 
 /// Prices a job.
 #[must_use]
 pub fn cost(spec: &JobSpec) -> Cost {
-    let JobSpec::Pretrain(spec) = spec else {
+    match spec {
+        JobSpec::Evaluate(spec) => evaluation(spec),
+        JobSpec::Throughput(spec) => throughput(spec),
+        JobSpec::Pretrain(_) | JobSpec::Transfer(_) | JobSpec::Noop(_) => training(spec),
+    }
+}
+
+fn training(spec: &JobSpec) -> Cost {
+    let Some(training) = spec.training() else {
         return Cost { flops: 0.0, images: 0, parameters: 0 };
     };
-    let (channels, classes) = (spec.dataset.channels, spec.dataset.classes);
+    let macs = macs(training.model, training.resolution, &training.dataset);
+    let images = training.images();
+    let passes = 3.0 * images as f64 + training.evaluated_images() as f64;
+    let parameters = count(training.model, training.resolution, &training.dataset);
+    Cost { flops: 2.0 * macs * passes, images, parameters }
+}
+
+fn evaluation(spec: &EvaluateSpec) -> Cost {
+    let judged = [SplitName::Val, SplitName::Test].map(|split| spec.dataset.examples(split));
+    let probed = spec.probe.map_or(0, |probe| {
+        let shots = u64::from(probe.shots) * u64::from(spec.dataset.classes);
+        shots.min(spec.dataset.examples(SplitName::Train))
+    });
+    let images = judged.iter().sum::<u64>() + probed;
+    let macs = macs(spec.model, spec.resolution, &spec.dataset);
+    Cost { flops: 2.0 * macs * images as f64, images: 0, parameters: 0 }
+}
+
+fn throughput(spec: &ThroughputSpec) -> Cost {
+    let (channels, classes) = (ThroughputSpec::CHANNELS, ThroughputSpec::CLASSES);
     let macs = spec.model.macs(spec.resolution, channels, classes).unwrap_or(0) as f64;
-    let images = spec.steps() * u64::from(spec.batch_size);
-    let evaluated = spec.evaluation_steps().len() as u64 * spec.dataset.examples(SplitName::Val)
-        + spec.dataset.examples(SplitName::Test);
-    let patches = spec.model.patches(spec.resolution).unwrap_or(0);
-    let parameters = spec.model.parameters(patches, channels, classes);
-    Cost { flops: 2.0 * macs * (3.0 * images as f64 + evaluated as f64), images, parameters }
+    let images = TIMED_IMAGES * spec.batch_sizes.len() as u64;
+    Cost { flops: 2.0 * macs * images as f64, images: 0, parameters: 0 }
+}
+
+fn macs(model: ModelSpec, resolution: u32, dataset: &DatasetIdentity) -> f64 {
+    model.macs(resolution, dataset.channels, dataset.classes).unwrap_or(0) as f64
+}
+
+fn count(model: ModelSpec, resolution: u32, dataset: &DatasetIdentity) -> u64 {
+    let patches = model.patches(resolution).unwrap_or(0);
+    model.parameters(patches, dataset.channels, dataset.classes)
 }

@@ -27,8 +27,9 @@ pub use dataset::{
 };
 pub use id::{JobId, JobIdError};
 pub use job::{
-    AdamW, Gelu, Job, JobSpec, Labels, Loss, NoopSpec, Precision, PretrainSpec, RECIPE_VERSION,
-    Regularization, Stage,
+    AdamW, EvaluateSpec, Gelu, Job, JobSpec, Labels, Loss, NoopSpec, Optimizer, Precision,
+    PretrainSpec, Probe, RECIPE_VERSION, Regularization, Sgd, Stage, ThroughputSpec, Training,
+    TransferSpec, Upstream,
 };
 pub use keep::Keep;
 pub use model::{ModelError, ModelSpec};
@@ -37,6 +38,7 @@ pub use split::{SourceRange, SplitError, SplitExpr};
 pub use subset::{Subset, SubsetIdentity, SubsetSize};
 pub use suggest::nearest;
 pub use sweep::{
-    Axis, AxisValue, ExecutorKind, Expansion, Grid, Mistake, Surroundings, Sweep, SweepErrors,
+    Axis, AxisValue, CheckpointIdentity, ExecutorKind, Expansion, Found, Grid, Known, Mistake,
+    Pending, Selection, Surroundings, Sweep, SweepErrors,
 };
 pub use vtab::{VTAB, VtabGroup, VtabTask, vtab_task};

@@ -36,6 +36,35 @@ impl Axes {
     pub(crate) fn of(spec: &JobSpec) -> Self {
         match spec {
             JobSpec::Noop(spec) => Self { seed: integer(spec.seed), ..Self::default() },
+            JobSpec::Transfer(spec) => Self {
+                randaugment_layers: spec.augmentation.randaugment.map_or(0, |ra| ra.layers),
+                randaugment_magnitude: spec.augmentation.randaugment.map_or(0, |ra| ra.magnitude),
+                mixup: Some(spec.augmentation.mixup),
+                learning_rate: Some(spec.optimizer.learning_rate),
+                batch_size: Some(spec.batch_size),
+                resolution: Some(spec.resolution),
+                loss: name(&spec.loss),
+                precision: name(&spec.precision),
+                seed: integer(spec.seed),
+                crop: name(&spec.augmentation.crop),
+                flip: Some(spec.augmentation.flip),
+                warmup_steps: integer(spec.optimizer.warmup_steps),
+                clip_norm: Some(spec.optimizer.clip_norm),
+                evaluations: Some(spec.evaluations),
+                ..Self::default()
+            },
+            JobSpec::Evaluate(spec) => Self {
+                resolution: Some(spec.resolution),
+                precision: name(&spec.precision),
+                seed: integer(spec.seed),
+                ..Self::default()
+            },
+            JobSpec::Throughput(spec) => Self {
+                resolution: Some(spec.resolution),
+                precision: name(&spec.precision),
+                seed: integer(spec.seed),
+                ..Self::default()
+            },
             JobSpec::Pretrain(spec) => {
                 let randaugment = spec.augmentation.randaugment;
                 Self {

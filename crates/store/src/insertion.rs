@@ -25,17 +25,17 @@ const PATTERNS: usize = 32;
 #[rustfmt::skip]
 const ONE_JOB: &str = checked!(
     "INSERT OR FAIL INTO job (
-         id, state, stage, priority, dataset_fingerprint, steps, parameters, flops, created, labels,
+         id, state, stage, priority, parent, dataset_fingerprint, steps, parameters, flops, created, labels,
          spec, dataset, model, augmentation, randaugment_layers, randaugment_magnitude, mixup,
          dropout, stochastic_depth, weight_decay, learning_rate, epochs, batch_size, resolution,
          loss, precision, seed, crop, flip, warmup_steps, clip_norm, beta1, beta2, eps, head_bias,
          evaluations
      )
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-             ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (id) DO NOTHING",
     _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _,
-    _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _
+    _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _
 );
 
 /// The values of a job, in the order of [`ONE_JOB`].

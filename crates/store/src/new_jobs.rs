@@ -15,6 +15,7 @@ use crate::{NewDataset, NewSweep, StoreError};
 /// A job on its way to become a row.
 struct NewJob {
     asked: Asked,
+    state: JobState,
     flops: f64,
     row: Row,
 }
@@ -24,7 +25,36 @@ struct NewJob {
 pub(crate) struct Piece {
     pub(crate) insertion: Insertion,
     pub(crate) asked: Vec<Asked>,
-    pub(crate) flops: f64,
+    /// What its jobs come to, if all of them are new.
+    pub(crate) new: NewTally,
+}
+
+/// New jobs and what they cost, by the state they begin in.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct NewTally {
+    queued: (i64, f64),
+    waiting: (i64, f64),
+}
+
+impl NewTally {
+    pub(crate) fn add(&mut self, state: JobState, flops: f64) {
+        let of = if state == JobState::Waiting { &mut self.waiting } else { &mut self.queued };
+        of.0 += 1;
+        of.1 += flops;
+    }
+
+    pub(crate) fn add_all(&mut self, other: Self) {
+        for (of, more) in [(&mut self.queued, other.queued), (&mut self.waiting, other.waiting)] {
+            of.0 += more.0;
+            of.1 += more.1;
+        }
+    }
+
+    /// Each state that occurs, with its jobs and what they cost.
+    pub(crate) fn states(&self) -> impl Iterator<Item = (JobState, i64, f64)> {
+        let all = [(JobState::Queued, self.queued), (JobState::Waiting, self.waiting)];
+        all.into_iter().map(|(state, (jobs, flops))| (state, jobs, flops)).filter(|of| of.1 > 0)
+    }
 }
 
 /// Makes pieces of a sweep's jobs.
@@ -70,10 +100,10 @@ impl<'a> NewJobs<'a> {
             if rows.len() % TURN == TURN - 1 {
                 yield_now().await;
             }
-            let NewJob { asked, flops, row } = self.new_job(job)?;
+            let NewJob { asked, state, flops, row } = self.new_job(job)?;
             rows.push(row);
             piece.asked.push(asked);
-            piece.flops += flops;
+            piece.new.add(state, flops);
         }
         piece.insertion = self.insertions.of(rows);
         Ok(piece)
@@ -91,11 +121,15 @@ impl<'a> NewJobs<'a> {
         };
         let (cost, names) = (cost(&job.spec), json_text("labels", "a job", &job.labels)?);
         let id = job.id.to_string();
+        let parent = job.spec.parent();
+        // One whose parent has succeeded is released when it is to be run.
+        let state = if parent.is_some() { JobState::Waiting } else { JobState::Queued };
         let mut row: Row = vec![
             id.clone().into(),
-            JobState::Queued.name().into(),
+            state.name().into(),
             job.spec.stage().name().into(),
             self.priority.into(),
+            parent.map(|parent| parent.to_string()).into(),
             fingerprint.into(),
             job.spec.steps().into(),
             cost.parameters.into(),
@@ -108,6 +142,6 @@ impl<'a> NewJobs<'a> {
             job.labels.augmentation.into(),
         ];
         row.extend(Axes::of(&job.spec).values());
-        Ok(NewJob { asked: Asked { id, labels: names }, flops: cost.flops, row })
+        Ok(NewJob { asked: Asked { id, labels: names }, state, flops: cost.flops, row })
     }
 }

@@ -3,15 +3,15 @@
 //! A sweep may have a million jobs, so they pass through a piece at a time, and the next piece is
 //! made while SQLite, in its own thread, stores the last. It is one transaction all the same.
 
-use augreg_protocol::JobState;
 use augreg_spec::{DataSource, DatasetIdentity, Job};
 use sqlx::SqliteConnection;
 
 use crate::clock::now;
 use crate::difference::{Asked, Difference, look_up};
 use crate::error::database;
-use crate::new_jobs::{NewJobs, Piece};
+use crate::new_jobs::{NewJobs, NewTally, Piece};
 use crate::rows::json_text;
+use crate::rules::{Rules, store_rules};
 use crate::writer::WriteConnection;
 use crate::{Store, StoreError};
 
@@ -27,6 +27,8 @@ pub struct NewSweep<'a> {
     pub datasets: &'a [NewDataset],
     /// Jobs of higher priority run first.
     pub priority: i64,
+    /// What it takes to expand it again, if its stages start from each other.
+    pub rules: Option<&'a Rules>,
 }
 
 /// A data set of a sweep.
@@ -79,6 +81,7 @@ pub(crate) async fn enter(
     let at = now();
     let id = store_sweep(connection, &sweep, at).await?;
     store_datasets(connection, sweep.datasets).await?;
+    store_rules(connection, id, at, sweep.rules, sweep.datasets).await?;
     look_at_checks(connection, false).await?;
     let mut registration = Registration::begin(connection, id, at, &sweep).await?;
     let mut source = NewJobs::of(sweep, at);
@@ -166,7 +169,7 @@ struct Registration<'a> {
     still_asked: i64,
     /// Jobs of the study that are asked for, by their ordinals.
     shared: Vec<i64>,
-    new_flops: f64,
+    new: NewTally,
     /// Whether jobs of the study became part of the sweep, or moved in its grid.
     changed: bool,
     difference: Difference,
@@ -196,7 +199,7 @@ impl<'a> Registration<'a> {
             asked_before,
             still_asked: 0,
             shared: Vec::new(),
-            new_flops: 0.0,
+            new: NewTally::default(),
             changed: false,
             difference: Difference::default(),
         })
@@ -204,13 +207,13 @@ impl<'a> Registration<'a> {
 
     /// Stores a piece of the sweep, whose jobs may all be new, or not.
     async fn store(&mut self, piece: Piece) -> Result<(), StoreError> {
-        let Piece { insertion, asked, flops } = piece;
+        let Piece { insertion, asked, new: all_new } = piece;
         let length = asked.len() as i64;
         let new = insertion.execute(self.connection).await?;
         let before = self.last;
         self.last += new;
         if new == length {
-            self.new_flops += flops;
+            self.new.add_all(all_new);
             self.join_new(before).await?;
         } else {
             self.share(&asked).await?;
@@ -245,7 +248,7 @@ impl<'a> Registration<'a> {
         for job in &known {
             members.push((job.ordinal, self.position + job.place));
             if job.ordinal > self.last_before {
-                self.new_flops += job.flops;
+                self.new.add(job.state, job.flops);
             } else {
                 self.difference.count(job.state, 1);
                 self.still_asked += i64::from(job.asked);
@@ -322,22 +325,22 @@ impl<'a> Registration<'a> {
 
     /// Adds the new jobs to the tally: of the study, and of the sweep.
     async fn count_new(&mut self) -> Result<(), StoreError> {
-        let (new, state) = (self.difference.new as i64, JobState::Queued.name());
-        if new == 0 {
-            return Ok(());
+        for (state, new, flops) in self.new.states() {
+            let state = state.name();
+            sqlx::query!(
+                "INSERT INTO tally (sweep_id, state, total, flops)
+                 VALUES (0, ?1, ?2, ?3), (?4, ?1, ?2, ?3)
+                 ON CONFLICT (sweep_id, state) DO UPDATE
+                 SET total = total + excluded.total, flops = flops + excluded.flops",
+                state,
+                new,
+                flops,
+                self.sweep
+            )
+            .execute(&mut *self.connection)
+            .await
+            .map_err(database("count jobs"))?;
         }
-        sqlx::query!(
-            "INSERT INTO tally (sweep_id, state, total, flops) VALUES (0, ?1, ?2, ?3), (?4, ?1, ?2, ?3)
-             ON CONFLICT (sweep_id, state) DO UPDATE
-             SET total = total + excluded.total, flops = flops + excluded.flops",
-            state,
-            new,
-            self.new_flops,
-            self.sweep
-        )
-        .execute(&mut *self.connection)
-        .await
-        .map_err(database("count jobs"))?;
         Ok(())
     }
 

@@ -73,9 +73,9 @@ impl Store {
 fn spec(id: &str, text: &str, identity: Option<&str>) -> Result<JobSpec, StoreError> {
     let newer = |why| StoreError::NewerJob { job: id.to_owned(), why };
     let spec = whole(text, identity).map_err(|error| newer(error.to_string()))?;
-    match &spec {
-        JobSpec::Pretrain(pretrain) if pretrain.recipe != RECIPE_VERSION => {
-            let (found, known) = (pretrain.recipe, RECIPE_VERSION);
+    match spec.recipe() {
+        Some(found) if found != RECIPE_VERSION => {
+            let known = RECIPE_VERSION;
             Err(newer(format!("recipe {found}, this one trains by recipe {known}")))
         }
         _ => Ok(spec),

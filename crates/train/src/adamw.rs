@@ -39,12 +39,7 @@ impl FlatAdamW {
     /// Copies both moments to the host.
     #[must_use]
     pub fn moments_to_host(&self) -> [Vec<f32>; 2] {
-        [0, 1].map(|i| {
-            let moment = self.moments[i].to_device(Device::Cpu).to_kind(Kind::Float);
-            let mut values = vec![0f32; moment.numel()];
-            moment.copy_data(&mut values, moment.numel());
-            values
-        })
+        [0, 1].map(|i| to_host(&self.moments[i]))
     }
 
     /// Overwrites both moments.
@@ -52,7 +47,7 @@ impl FlatAdamW {
     /// # Panics
     ///
     /// If there is not one value for each parameter.
-    pub fn copy_moments_from_host(&mut self, values: &[Vec<f32>; 2]) {
+    pub fn copy_moments_from_host(&mut self, values: [&[f32]; 2]) {
         for (moment, values) in self.moments.iter_mut().zip(values) {
             assert_eq!(moment.numel(), values.len(), "one value for each parameter");
             moment.copy_(&Tensor::from_slice(values));
@@ -160,6 +155,14 @@ impl FlatAdamW {
 pub(crate) fn stored(precision: Precision, decay: f64) -> f32 {
     let rounded = Tensor::from(decay as f32).to_kind(kind(precision)).to_kind(Kind::Float);
     rounded.double_value(&[]) as f32
+}
+
+/// Copies a flat tensor to the host, as 32-bit floats.
+pub(crate) fn to_host(flat: &Tensor) -> Vec<f32> {
+    let flat = flat.to_device(Device::Cpu).to_kind(Kind::Float);
+    let mut values = vec![0f32; flat.numel()];
+    flat.copy_data(&mut values, flat.numel());
+    values
 }
 
 /// libtorch's kind of a buffer.

@@ -2,7 +2,7 @@
 
 use augreg_data::Batch;
 use augreg_kernels::{InFlight, upload};
-use augreg_spec::PretrainSpec;
+use augreg_vit::Architecture;
 use tch::{Device, Kind, Tensor};
 
 /// A small tensor on the device. A GPU takes it from pinned memory, which nobody waits for: whatever
@@ -23,9 +23,13 @@ pub(crate) fn send(tensor: &Tensor, device: Device) -> Tensor {
 /// # Shapes
 ///
 /// Returns `[B, C, H, W]`.
-pub(crate) fn pixels(batch: Batch, spec: &PretrainSpec, device: Device) -> (Tensor, InFlight) {
-    let side = i64::from(spec.resolution);
-    let shape = [batch.examples.len() as i64, i64::from(spec.dataset.channels), side, side];
+pub(crate) fn pixels(
+    batch: Batch,
+    architecture: &Architecture,
+    device: Device,
+) -> (Tensor, InFlight) {
+    let side = i64::from(architecture.resolution());
+    let shape = [batch.examples.len() as i64, architecture.channels(), side, side];
     let (bytes, in_flight) = upload(batch, &shape, device);
     let mut floats = bytes.to_kind(Kind::Float);
     let _ = floats.g_div_scalar_(255.0).g_mul_scalar_(2.0).g_sub_scalar_(1.0);

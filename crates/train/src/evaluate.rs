@@ -1,8 +1,8 @@
 //! Accuracy and loss over a whole split.
 
 use augreg_data::{Batch, DataError, Label};
-use augreg_spec::{Loss, PretrainSpec};
-use augreg_vit::Vit;
+use augreg_spec::Loss;
+use augreg_vit::Architecture;
 use tch::{Device, Kind, Tensor};
 
 use crate::batch::{pixels, send};
@@ -14,6 +14,8 @@ use crate::loss::{mean_loss, multi_hot};
 pub(crate) struct Evaluation {
     /// Share of examples whose largest logit is of a class that they have, in [0, 1].
     pub(crate) accuracy: f64,
+    /// Share of examples that have one of the classes of their five largest logits, in [0, 1].
+    pub(crate) top5: f64,
     /// The training objective, mean over examples, without mixup or dropout.
     pub(crate) loss: f64,
 }
@@ -36,7 +38,7 @@ impl Verdict {
     }
 }
 
-/// Evaluates the network on all `batches`, unless `interrupted` becomes true between two of them. An
+/// Evaluates what gives `logits`, `[B, classes]` for images `[B, C, H, W]`, on all `batches`, unless `interrupted` becomes true between two of them. An
 /// example that has no class does not count.
 ///
 /// # Source
@@ -44,30 +46,33 @@ impl Verdict {
 /// `classification.py` among big_vision's evaluators: a prediction is right if the label of its class
 /// is 1, and examples of which all labels are 0 are left out.
 pub(crate) fn evaluate(
-    vit: &Vit,
-    spec: &PretrainSpec,
+    logits: impl Fn(&Tensor) -> Tensor,
+    architecture: &Architecture,
+    loss: Loss,
     device: Device,
     batches: impl Iterator<Item = Result<Batch, DataError>>,
     mut interrupted: impl FnMut() -> bool,
 ) -> Result<Verdict, Failure> {
     let _guard = tch::no_grad_guard();
     let (mut examples, mut in_flight) = (0u64, None);
-    let mut totals = Tensor::zeros([2], (Kind::Double, device)); // correct, loss
+    let mut totals = Tensor::zeros([3], (Kind::Double, device)); // correct, among five, loss
+    let classes = architecture.classes() as u32;
     for batch in batches {
         if interrupted() {
             return Ok(Verdict::Interrupted);
         }
         let batch = batch?;
-        let targets = multi_hot(&batch.labels, batch.examples.len(), spec.dataset.classes, device);
+        let targets = multi_hot(&batch.labels, batch.examples.len(), classes, device);
         let labelled = labelled(&batch.labels);
-        let (images, sent) = pixels(batch, spec, device);
+        let (images, sent) = pixels(batch, architecture, device);
         drop(in_flight.replace(sent)); // The last one has arrived long ago.
-        let logits = vit.forward(&images, None);
-        totals += batch_totals(spec.loss, &logits, &targets, &labelled);
+        let logits = logits(&images);
+        totals += batch_totals(loss, &logits, &targets, &labelled);
         examples += labelled.len() as u64;
     }
-    let [correct, loss] = [0, 1].map(|i| totals.double_value(&[i]) / examples.max(1) as f64);
-    Ok(Verdict::Found(Evaluation { accuracy: correct, loss }))
+    let [accuracy, top5, loss] =
+        [0, 1, 2].map(|i| totals.double_value(&[i]) / examples.max(1) as f64);
+    Ok(Verdict::Found(Evaluation { accuracy, top5, loss }))
 }
 
 /// The images that have a class, in order.
@@ -77,12 +82,12 @@ fn labelled(labels: &[Label]) -> Vec<i64> {
     rows
 }
 
-/// Correct predictions and summed loss of the images `labelled` of a batch, `[2]` in 64-bit floats on
-/// the device.
+/// Correct predictions, those among the first five, and summed loss of the images `labelled` of a
+/// batch, `[3]` in 64-bit floats on the device.
 fn batch_totals(loss: Loss, logits: &Tensor, targets: &Tensor, labelled: &[i64]) -> Tensor {
     let images = labelled.len();
     if images == 0 {
-        return Tensor::zeros([2], (Kind::Double, logits.device()));
+        return Tensor::zeros([3], (Kind::Double, logits.device()));
     }
     let (logits, targets) = if images as i64 == logits.size()[0] {
         (logits.shallow_clone(), targets.shallow_clone())
@@ -90,9 +95,12 @@ fn batch_totals(loss: Loss, logits: &Tensor, targets: &Tensor, labelled: &[i64])
         let rows = send(&Tensor::from_slice(labelled), logits.device());
         (logits.index_select(0, &rows), targets.index_select(0, &rows))
     };
-    let correct = targets.gather(1, &logits.argmax(1, true), false).sum(Kind::Double);
+    let best = logits.topk(logits.size()[1].min(5), 1, true, true).1;
+    let right = targets.gather(1, &best, false); // [images, 5], 1 where the class is the image's
+    let correct = right.select(1, 0).sum(Kind::Double);
+    let among_five = right.amax([1], false).sum(Kind::Double);
     let loss = mean_loss(loss, &logits, &targets) * images as f64;
-    Tensor::stack(&[correct, loss.to_kind(Kind::Double)], 0)
+    Tensor::stack(&[correct, among_five, loss.to_kind(Kind::Double)], 0)
 }
 
 #[cfg(test)]
@@ -109,7 +117,7 @@ mod tests {
             |own: f64, others: [f64; 2]| (own.exp() + others[0].exp() + others[1].exp()).ln() - own;
         let expected = softmax(3.0, [0.0, 0.0]) + softmax(0.0, [1.0, 2.0]);
         assert!((totals.double_value(&[0]) - 1.0).abs() < 1e-12);
-        assert!((totals.double_value(&[1]) - expected).abs() < 1e-5);
+        assert!((totals.double_value(&[2]) - expected).abs() < 1e-5);
     }
 
     #[test]
@@ -128,7 +136,7 @@ mod tests {
         let each = [(3.0, 1.0), (0.0, 0.0), (1.0, 1.0), (0.0, 0.0), (1.0, 1.0), (2.0, 1.0)];
         let last = [(0.0, 1.0), (5.0, 0.0), (0.0, 1.0)];
         let expected: f64 = each.iter().chain(&last).map(|&(x, target)| xent(x, target)).sum();
-        assert!((totals.double_value(&[1]) - expected).abs() < 1e-5);
+        assert!((totals.double_value(&[2]) - expected).abs() < 1e-5);
         let nothing = batch_totals(Loss::Sigmoid, &logits, &targets.zeros_like(), &[]);
         assert_eq!(nothing.double_value(&[0]).to_bits(), 0);
     }

@@ -10,8 +10,7 @@ use augreg_vit::CheckpointError;
 use crate::cache::DatasetCache;
 use crate::device;
 use crate::failure::Failure;
-use crate::noop;
-use crate::pretrain;
+use crate::{judge, noop, throughput, training};
 
 /// What an attempt asks of the process it runs in.
 pub trait Host {
@@ -99,13 +98,23 @@ impl From<End> for JournalEvent {
 /// device with the same number of threads. libtorch's errors become failures here.
 pub fn execute(assignment: &Assignment, host: &mut dyn Host, datasets: &mut DatasetCache) -> End {
     let progress = Cell::new(0);
-    let run = AssertUnwindSafe(|| match &assignment.spec {
-        JobSpec::Pretrain(spec) => {
-            device::configure_threads(assignment.threads);
-            device::reset_peak_memory();
-            pretrain::run(assignment, spec, host, datasets, &progress)
+    let run = AssertUnwindSafe(|| {
+        if matches!(assignment.spec, JobSpec::Noop(_)) {
+            return noop::run(host);
         }
-        JobSpec::Noop(_) => noop::run(host),
+        device::configure_threads(assignment.threads);
+        device::reset_peak_memory();
+        match &assignment.spec {
+            JobSpec::Pretrain(spec) => {
+                training::run(assignment, &spec.training(), host, datasets, &progress)
+            }
+            JobSpec::Transfer(spec) => {
+                training::run(assignment, &spec.training(), host, datasets, &progress)
+            }
+            JobSpec::Evaluate(spec) => judge::run(assignment, spec, host, datasets),
+            JobSpec::Throughput(spec) => throughput::run(assignment, spec, host),
+            JobSpec::Noop(_) => noop::run(host),
+        }
     });
     let failure = match catch_unwind(run) {
         Ok(Ok(end)) => return end,

@@ -9,7 +9,7 @@ use std::fs;
 use std::thread;
 
 use augreg_protocol::Device;
-use augreg_spec::{ModelSpec, Precision, PretrainSpec};
+use augreg_spec::{ModelSpec, Precision, Training};
 
 /// Of a worker's share of the machine's memory, what a batch may take.
 const SHARE: f64 = 0.5;
@@ -17,7 +17,7 @@ const SHARE: f64 = 0.5;
 /// The size for a job on this machine: the batch, or the largest half, quarter, … of it that fits. At
 /// least 1 image. On a GPU it begins with the whole batch: what does not fit there says so, and
 /// [`halved`] is tried.
-pub(crate) fn size(spec: &PretrainSpec, device: Device, threads: u32) -> u32 {
+pub(crate) fn size(spec: &Training, device: Device, threads: u32) -> u32 {
     match device {
         Device::Cuda(_) => spec.batch_size,
         Device::Cpu => {
@@ -34,7 +34,7 @@ pub(crate) fn halved(size: u32) -> Option<u32> {
     (size > 1).then(|| size.div_ceil(2))
 }
 
-fn fitting(spec: &PretrainSpec, room: f64) -> u32 {
+fn fitting(spec: &Training, room: f64) -> u32 {
     let each = bytes_of_an_image(spec);
     let mut size = spec.batch_size;
     while f64::from(size) * each > room {
@@ -47,7 +47,7 @@ fn fitting(spec: &PretrainSpec, room: f64) -> u32 {
 }
 
 /// About what the backward pass of one image keeps. Within 256² patches, whatever the spec says.
-fn bytes_of_an_image(spec: &PretrainSpec) -> f64 {
+fn bytes_of_an_image(spec: &Training) -> f64 {
     let ModelSpec { width, depth, mlp, heads, .. } = spec.model;
     let tokens = spec.model.patches(spec.resolution).unwrap_or(0) as f64 + 1.0;
     let [d, m, h, l] = [width, mlp, heads, depth].map(f64::from);
@@ -76,13 +76,12 @@ fn memory() -> Option<u64> {
 mod tests {
     use super::*;
     use augreg_spec::{
-        AdamW, Augmentation, DatasetIdentity, Format, Gelu, Loss, RECIPE_VERSION, Regularization,
+        AdamW, Augmentation, DatasetIdentity, Format, Gelu, Loss, Optimizer, Regularization,
     };
     use std::collections::BTreeMap;
 
-    fn spec(model: &str, batch_size: u32, precision: Precision) -> PretrainSpec {
-        PretrainSpec {
-            recipe: RECIPE_VERSION,
+    fn spec(model: &str, batch_size: u32, precision: Precision) -> Training {
+        Training {
             dataset: std::sync::Arc::new(DatasetIdentity {
                 channels: 3,
                 classes: 1000,
@@ -94,7 +93,7 @@ mod tests {
             resolution: 224,
             augmentation: Augmentation::preset("none").expect("a preset"),
             regularization: Regularization::default(),
-            optimizer: AdamW {
+            optimizer: Optimizer::AdamW(AdamW {
                 learning_rate: 1e-3,
                 weight_decay: 0.1,
                 beta1: 0.9,
@@ -103,8 +102,9 @@ mod tests {
                 clip_norm: 1.0,
                 mu_dtype: Precision::Fp32,
                 warmup_steps: 0,
-            },
-            epochs: 1.0,
+            }),
+            steps: 1,
+            upstream: None,
             batch_size,
             loss: Loss::Sigmoid,
             gelu: Gelu::Tanh,

@@ -6,7 +6,8 @@ use crate::execute::{End, Host};
 use crate::failure::Failure;
 
 /// SHA-256 of no bytes: a model without parameters.
-const NO_PARAMETERS: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+pub(crate) const NO_PARAMETERS: &str =
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// Begins and succeeds.
 pub(crate) fn run(host: &mut dyn Host) -> Result<End, Failure> {

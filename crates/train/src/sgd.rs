@@ -1,11 +1,11 @@
 //! SGD with momentum, over all parameters at once: what the study fine-tunes with.
 
 use augreg_kernels::SgdUpdate;
-use augreg_spec::Precision;
+use augreg_spec::Sgd;
 use augreg_vit::Parameters;
 use tch::{Device, Kind, Tensor};
 
-use crate::adamw::{kind, stored};
+use crate::adamw::{kind, stored, to_host};
 
 /// SGD with momentum over the flat parameter buffer. Its state is one tensor of the parameters' size.
 ///
@@ -27,14 +27,26 @@ pub struct FlatSgd {
 impl FlatSgd {
     /// An optimizer that has seen no gradient.
     #[must_use]
-    pub fn new(
-        momentum: f64,
-        clip_norm: f64,
-        accumulator_dtype: Precision,
-        parameters: &Parameters,
-    ) -> Self {
+    pub fn new(settings: Sgd, parameters: &Parameters) -> Self {
+        let Sgd { momentum, clip_norm, accumulator_dtype, .. } = settings;
         let accumulator = parameters.flat().zeros_like().to_kind(kind(accumulator_dtype));
         Self { decay: stored(accumulator_dtype, momentum), clip_norm, accumulator }
+    }
+
+    /// Copies the accumulator to the host.
+    #[must_use]
+    pub fn accumulator_to_host(&self) -> Vec<f32> {
+        to_host(&self.accumulator)
+    }
+
+    /// Overwrites the accumulator.
+    ///
+    /// # Panics
+    ///
+    /// If there is not one value for each parameter.
+    pub fn copy_accumulator_from_host(&mut self, values: &[f32]) {
+        assert_eq!(self.accumulator.numel(), values.len(), "one value for each parameter");
+        self.accumulator.copy_(&Tensor::from_slice(values));
     }
 
     /// One update at learning rate `rate`. Returns a scalar on the device that is finite if the

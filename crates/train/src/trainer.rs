@@ -6,12 +6,11 @@ use augreg_data::Batch;
 use augreg_kernels::InFlight;
 use augreg_protocol::{FailureKind, Proof};
 use augreg_spec::random::{Purpose, stream};
-use augreg_spec::{PretrainSpec, SplitName};
-use augreg_vit::checkpoint::TrainingState;
+use augreg_spec::{SplitName, Training};
+use augreg_vit::checkpoint::{Moments, TrainingState};
 use augreg_vit::{Architecture, Noise, Parameters, Vit, sha256};
 use tch::{Device, Kind, Tensor};
 
-use crate::adamw::FlatAdamW;
 use crate::batch::pixels;
 use crate::drawn::Drawn;
 use crate::failure::Failure;
@@ -19,14 +18,15 @@ use crate::loss::{mean_loss, multi_hot};
 use crate::losses::Losses;
 use crate::micro_batch;
 use crate::mixup::Mixup;
+use crate::optimizer::FlatOptimizer;
 use crate::schedule::factor;
 
 /// A network in training.
 pub(crate) struct Trainer<'a> {
-    spec: &'a PretrainSpec,
+    spec: &'a Training,
     device: Device,
     mixup: Option<Mixup>,
-    optimizer: FlatAdamW,
+    optimizer: FlatOptimizer,
     pub(crate) parameters: Parameters,
     pub(crate) vit: Vit,
     pub(crate) losses: Losses,
@@ -42,18 +42,22 @@ pub(crate) struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    /// A network at its initial values, or where `resumed` left off.
+    /// A network at its initial values, at those of `upstream`, or where `resumed` left off.
     pub(crate) fn new(
-        spec: &'a PretrainSpec,
+        spec: &'a Training,
         architecture: Architecture,
         device: Device,
         micro_batch: u32,
+        upstream: Option<&[f32]>,
         resumed: Option<&TrainingState>,
     ) -> Self {
         let mut parameters =
             Parameters::initialised(&architecture, spec.head_bias, spec.seed, device)
                 .computing_in(spec.precision);
-        let mut optimizer = FlatAdamW::new(spec.optimizer, &parameters);
+        if let Some(values) = upstream {
+            parameters.copy_from_host(values);
+        }
+        let mut optimizer = FlatOptimizer::new(spec.optimizer, &parameters);
         if let Some(state) = resumed {
             parameters.copy_from_host(&state.parameters);
             optimizer.copy_moments_from_host(&state.moments);
@@ -71,7 +75,7 @@ impl<'a> Trainer<'a> {
             ),
             drawn: Drawn::new(
                 spec.dataset.examples(SplitName::Train),
-                spec.steps() * u64::from(spec.batch_size),
+                spec.images(),
                 resumed.map_or_else(|| Some(Drawn::nothing()), |state| state.orders.clone()),
             ),
             in_flight: None,
@@ -84,7 +88,7 @@ impl<'a> Trainer<'a> {
     /// The learning rate of the update that follows `step` others.
     pub(crate) fn learning_rate(&self, step: u64) -> f64 {
         let optimizer = &self.spec.optimizer;
-        optimizer.learning_rate * factor(step, optimizer.warmup_steps, self.spec.steps())
+        optimizer.learning_rate() * factor(step, optimizer.warmup_steps(), self.spec.steps)
     }
 
     /// One update from one batch: a function of state, batch, seed and step, and of nothing else.
@@ -93,7 +97,7 @@ impl<'a> Trainer<'a> {
         let mut targets =
             multi_hot(&batch.labels, batch.examples.len(), spec.dataset.classes, self.device);
         self.drawn.add(step * u64::from(spec.batch_size), &batch.examples);
-        let (mut images, in_flight) = pixels(batch, spec, self.device);
+        let (mut images, in_flight) = pixels(batch, self.vit.architecture(), self.device);
         // The last one has arrived long ago: all of its step was asked for after it.
         self.in_flight = Some(in_flight);
         if let Some(mixup) = self.mixup {
@@ -102,11 +106,12 @@ impl<'a> Trainer<'a> {
             targets = Mixup::mix(lambda, &targets);
         }
         let (loss, gradient) = self.fitting_gradient(&images, &targets);
-        let factor = factor(step, spec.optimizer.warmup_steps, spec.steps());
-        let health = self.optimizer.update(&self.parameters, gradient, step, factor);
+        let factor = factor(step, spec.optimizer.warmup_steps(), spec.steps);
+        let peak = spec.optimizer.learning_rate();
+        let health = self.optimizer.update(&self.parameters, gradient, step, (peak, factor));
 
         self.step += 1;
-        self.losses.push(self.step, spec.optimizer.learning_rate * factor, &loss, &health)
+        self.losses.push(self.step, peak * factor, &loss, &health)
     }
 
     /// [`Self::gradient`], with smaller micro-batches if the device has no room for these: its state
@@ -162,6 +167,11 @@ impl<'a> Trainer<'a> {
         sum.unwrap_or_else(|| (empty(), self.parameters.flat().zeros_like()))
     }
 
+    /// What the optimizer keeps, under what names.
+    pub(crate) fn kept(&self) -> Moments {
+        self.optimizer.kept()
+    }
+
     /// Everything a later attempt needs of this trainer. Callers settle the losses first.
     pub(crate) fn state(&self) -> TrainingState {
         TrainingState {
@@ -181,8 +191,9 @@ impl<'a> Trainer<'a> {
     /// augreg that did not keep count.
     pub(crate) fn proof(&self) -> Option<Proof> {
         let (order, epoch_orders) = self.drawn.texts()?;
-        let [first, second] = self.optimizer.moments_to_host();
-        let optimizer_sha256 = sha256(self.parameters.specs(), &[&first, &second]);
+        let moments = self.optimizer.moments_to_host();
+        let moments: Vec<&[f32]> = moments.iter().map(Vec::as_slice).collect();
+        let optimizer_sha256 = sha256(self.parameters.specs(), &moments);
         Some(Proof { optimizer_sha256, order, epoch_orders })
     }
 }

@@ -79,7 +79,7 @@ fn an_optimizer_goes_on_from_its_moments_bit_by_bit() {
     let (values, moments) = (resumed.to_host(), first.moments_to_host());
     resumed.copy_from_host(&values);
     let mut second = FlatAdamW::new(SETTINGS, &resumed);
-    second.copy_moments_from_host(&moments);
+    second.copy_moments_from_host([&moments[0], &moments[1]]);
     for step in 3..6 {
         let _ = second.update(&resumed, gradient(&resumed, step), step, 1.0);
     }

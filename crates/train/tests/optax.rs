@@ -1,6 +1,6 @@
 //! Whole trajectories against optax: a tiny network, 50 steps, with gradients of its own.
 
-use augreg_spec::{AdamW, Loss, ModelSpec, Precision, Regularization};
+use augreg_spec::{AdamW, Loss, ModelSpec, Precision, Regularization, Sgd};
 use augreg_train::{FlatAdamW, FlatSgd, factor, mean_loss};
 use augreg_vit::{Architecture, Noise, Parameters, TensorSpec, Vit};
 use serde_json::Value;
@@ -105,7 +105,14 @@ fn adamw(name: &str, mu_dtype: Precision) -> [f64; 2] {
 }
 
 fn sgd(name: &str, accumulator_dtype: Precision) -> [f64; 2] {
-    let mut optimizer = FlatSgd::new(0.9, 1.0, accumulator_dtype, &parameters());
+    let settings = Sgd {
+        accumulator_dtype,
+        clip_norm: 1.0,
+        learning_rate: 3e-2,
+        momentum: 0.9,
+        warmup_steps: WARMUP,
+    };
+    let mut optimizer = FlatSgd::new(settings, &parameters());
     train(name, |parameters, gradient, step| {
         let _ = optimizer.update(parameters, gradient, 3e-2 * factor(step, WARMUP, STEPS));
     })

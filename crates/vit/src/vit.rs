@@ -67,6 +67,30 @@ impl Vit {
     /// If the images are not of the architecture's channels and resolution, or libtorch is out of
     /// memory.
     pub fn forward(&self, images: &Tensor, noise: Option<Noise>) -> Tensor {
+        self.head.dense(&self.class_tokens(images, noise)).to_kind(Kind::Float)
+    }
+
+    /// What the head sees of a batch of images: the class token after the last norm (`pre_logits`).
+    ///
+    /// # Shapes and units
+    ///
+    /// `images` as [`Self::forward`] takes them; returns `[B, D]`, 32-bit floats.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::forward`].
+    #[must_use]
+    pub fn features(&self, images: &Tensor) -> Tensor {
+        self.class_tokens(images, None).to_kind(Kind::Float)
+    }
+
+    /// What determines the network.
+    #[must_use]
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    fn class_tokens(&self, images: &Tensor, noise: Option<Noise>) -> Tensor {
         let draws = noise.map(|noise| Draws::begin(noise, images.device()));
         let draws = draws.as_ref();
         let map = self.stem.as_ref().map(|stem| stem.forward(images)); // [B, C', H', W']
@@ -82,7 +106,7 @@ impl Vit {
             let keep = if i + 1 == self.blocks.len() { 1 } else { x.size()[1] };
             x = block.forward(&x, keep, draws);
         }
-        self.head.dense(&self.norm.norm(&x.select(1, 0))).to_kind(Kind::Float)
+        self.norm.norm(&x.select(1, 0))
     }
 
     /// Cuts maps into patches: `[B, C, H, W]` to `[B, N, C·P·P]`, N in row-major order.

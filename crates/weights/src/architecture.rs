@@ -1,6 +1,6 @@
 //! What determines a network: the model's numbers, the images, the classes, the activation function.
 
-use augreg_spec::{Gelu, ModelError, ModelSpec, PretrainSpec, Resnet};
+use augreg_spec::{Gelu, ModelError, ModelSpec, Resnet, Training};
 
 use crate::layout::{TensorSpec, layout};
 
@@ -37,14 +37,15 @@ impl Architecture {
         Ok(Self { model, channels, classes, resolution, gelu: Gelu::default() })
     }
 
-    /// The network of a pre-training job.
+    /// The network that is trained.
     ///
     /// # Errors
     ///
     /// As [`Architecture::new`].
-    pub fn of(spec: &PretrainSpec) -> Result<Self, ModelError> {
-        let (channels, classes) = (spec.dataset.channels, spec.dataset.classes);
-        Ok(Self::new(spec.model, channels, classes, spec.resolution)?.with_gelu(spec.gelu))
+    pub fn of(training: &Training) -> Result<Self, ModelError> {
+        let (channels, classes) = (training.dataset.channels, training.dataset.classes);
+        let network = Self::new(training.model, channels, classes, training.resolution)?;
+        Ok(network.with_gelu(training.gelu))
     }
 
     /// The same network with another activation function. It has the same tensors.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use augreg_protocol::RunFolder;
-use augreg_spec::{JobSpec, Keep};
+use augreg_spec::Keep;
 use augreg_store::{JobDetails, Store};
 use augreg_weights::checkpoint::load_parameters;
 use augreg_weights::foreign::{WeightsError, write_npz, write_timm};
@@ -52,11 +52,12 @@ pub(crate) async fn run(global: &Global, args: &ExportArgs) -> Result<Ending, Fa
     let store = Store::open_read_only(&global.root).await?;
     let details = store.job(store.job_by_prefix(&args.job).await?).await?;
     let short = details.job.short();
-    let JobSpec::Pretrain(spec) = &details.spec else {
+    let Some(training) = details.spec.training() else {
         let message = format!("job {short} trains nothing: it has no weights");
-        return Err(Failure::request(message, "name a job of a `[pretrain]` stage"));
+        let help = "name a job of a `[pretrain]` or `[transfer]` stage";
+        return Err(Failure::request(message, help));
     };
-    let architecture = Architecture::of(spec).map_err(Failure::internal)?;
+    let architecture = Architecture::of(&training).map_err(Failure::internal)?;
     let folder = RunFolder::new(store.root(), details.job);
     let path = match args.which {
         Which::Final => folder.last(),
@@ -65,7 +66,7 @@ pub(crate) async fn run(global: &Global, args: &ExportArgs) -> Result<Ending, Fa
     if !path.exists() {
         return Err(not_there(&details, &path, args.which));
     }
-    let parameters = load_parameters(&path, details.job, &architecture.tensors(spec.head_bias))
+    let parameters = load_parameters(&path, details.job, &architecture.tensors(training.head_bias))
         .map_err(unusable)?;
     let job = Some(details.job.to_string());
     args.to.write(&args.out, &architecture, &parameters, job)?;

@@ -18,6 +18,7 @@ use clap::{Args, ValueEnum};
 use super::pause::pauses_text;
 use super::plan::difference_text;
 use crate::args::Global;
+use crate::checkpoint;
 use crate::failure::{Ending, Failure, advice_on_store};
 use crate::output;
 use crate::progress::Display;
@@ -104,7 +105,10 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 pub(crate) async fn run(global: &Global, args: &LaunchArgs) -> Result<Ending, Failure> {
-    let loaded = sweep_file::load(&args.file)?;
+    let mut loaded = sweep_file::load(&args.file)?;
+    loaded.learn(&global.root).await?;
+    check_kept(args.run.keep, loaded.sweep.has_upstream_jobs())?;
+    let rules = loaded.rules()?;
     if !args.force && !args.register_only {
         check_space(global, args, &loaded).await?;
     }
@@ -114,8 +118,10 @@ pub(crate) async fn run(global: &Global, args: &LaunchArgs) -> Result<Ending, Fa
         jobs: &mut loaded.expand()?,
         datasets: &loaded.datasets,
         priority: args.priority,
+        rules: rules.as_ref(),
     };
     let (study, difference) = study::create(&global.root, sweep).await?;
+    checkpoint::take_in(study.store.root(), &loaded.found)?;
     if !global.quiet {
         output::say(&format!("{}: {}", loaded.sweep.name, difference_text(&difference)));
     }
@@ -127,6 +133,18 @@ pub(crate) async fn run(global: &Global, args: &LaunchArgs) -> Result<Ending, Fa
         return Ok(Ending::Good);
     }
     go_on(study, Some(&loaded.sweep.name), global, &args.run).await
+}
+
+/// Refuses to remove what other jobs start from.
+fn check_kept(keep: Option<Keep>, started_from: bool) -> Result<(), Failure> {
+    match keep {
+        Some(keep) if started_from && !keep.last() => {
+            let message =
+                format!("`--keep {keep}` removes what other jobs of the sweep start from");
+            Err(Failure::request(message, "keep `final` or `best-and-final`"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether no job was ever tried, as far as the database knows.
@@ -220,6 +238,9 @@ pub(super) async fn go_on(
         ));
         store.close().await;
         return Ok(if failed > 0 { failed_before() } else { Ending::Good });
+    }
+    if args.keep.is_some() {
+        check_kept(args.keep, !store.ruled_sweeps(sweep).await?.is_empty())?;
     }
     let options = RunOptions {
         workers: args.workers,

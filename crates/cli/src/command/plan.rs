@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use augreg_executor::Slot;
-use augreg_spec::{Axis, Expansion, Grid, Job, JobId, JobSpec, Keep, NoopSpec, cost};
+use augreg_spec::{Axis, Expansion, Grid, Job, JobId, JobSpec, Keep, NoopSpec, Selection, cost};
 use augreg_store::{Difference, MeasuredSpeed, Store, StoreError};
 use clap::Args;
 
@@ -42,7 +42,8 @@ const NOMINAL_GPU: f64 = 6e13;
 const MOST_SHOWN: usize = 100;
 
 pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<Ending, Failure> {
-    let loaded = sweep_file::load(&args.file)?;
+    let mut loaded = sweep_file::load(&args.file)?;
+    loaded.learn(&global.root).await?;
     let mut jobs = loaded.expand()?;
     let mut prices = Prices::default();
     let mut ids = jobs.by_ref().map(|job| prices.add(&job));
@@ -67,6 +68,7 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<Ending, Fail
     }
     let all = difference.new + difference.shared;
     text += &format!("\n  {}\n", points(&loaded, &jobs, all));
+    text += &choices_text(jobs.selections());
     text += &format!("\n{}\n\n", difference_text(&difference));
     text += &prices.text(&slots, &speeds);
     let keep = args.keep.or(loaded.sweep.keep).unwrap_or_default();
@@ -90,8 +92,12 @@ fn heading(loaded: &Loaded) -> String {
 }
 
 fn grid_text(grid: &Grid) -> String {
-    let width = grid.axes().iter().map(|axis| axis.name().len()).max().unwrap_or(0);
+    let width = grid.axes().iter().map(|axis| axis.name().len()).max().unwrap_or(0).max(8);
     let mut text = format!("\n{}\n", grid.stage().name());
+    let upstream = grid.upstream();
+    if let Some(upstream) = &upstream {
+        text += &format!("  {:width$}  {upstream}\n", "upstream");
+    }
     for axis in grid.axes() {
         text += &format!("  {:width$}  {}\n", axis.name(), axis_text(axis));
     }
@@ -109,20 +115,55 @@ fn axis_text(axis: &Axis) -> String {
     values.join(", ")
 }
 
+/// What rules have chosen, and what follows when the others do.
+fn choices_text(selections: &[Selection]) -> String {
+    let open = selections.iter().filter_map(|selection| selection.pending);
+    let (mut groups, mut jobs, mut flops) = (0, 0, 0.0);
+    for pending in open {
+        groups += 1;
+        jobs += pending.jobs;
+        flops += pending.flops;
+    }
+    let made: Vec<_> = selections.iter().filter(|selection| selection.chosen.is_some()).collect();
+    let mut text = String::new();
+    for selection in made.iter().take(MOST_SHOWN) {
+        let chosen: Vec<_> = selection.chosen.iter().flatten().copied().map(JobId::short).collect();
+        let of = if selection.group.is_empty() { &selection.rule } else { &selection.group };
+        text += &format!("  chosen  {of}: {} ({})\n", chosen.join(", "), selection.reason);
+    }
+    if groups > 0 {
+        text += &format!(
+            "  {} choices are open: when their candidates have ended, {} jobs more follow, {} at most\n",
+            count(groups),
+            count(jobs),
+            quantity(flops, "FLOP")
+        );
+    }
+    if text.is_empty() { text } else { format!("\n{text}") }
+}
+
 /// The arithmetic from axes to jobs, so that a missing point is seen.
 fn points(loaded: &Loaded, gone_through: &Expansion, jobs: u64) -> String {
     let products: Vec<String> = loaded
         .sweep
         .grids
         .iter()
+        .filter(|grid| !grid.has_upstream())
         .map(|grid| {
             let sizes = grid.axes().iter().map(|axis| axis.values().len()).filter(|n| *n > 1);
             let sizes: Vec<_> = sizes.map(|n| n.to_string()).collect();
             if sizes.is_empty() { "1".to_owned() } else { sizes.join(" × ") }
         })
         .collect();
-    let points: u64 = loaded.sweep.grids.iter().map(Grid::points).sum();
+    let own = loaded.sweep.grids.iter().filter(|grid| !grid.has_upstream());
+    let points: u64 = own.map(Grid::points).sum();
     let mut text = format!("{} = {} points", products.join(" + "), count(points));
+    for grid in loaded.sweep.grids.iter().filter(|grid| grid.has_upstream()) {
+        let starts = gone_through.starts_of(grid);
+        let per = count(grid.points());
+        let stage = grid.stage().name();
+        text += &format!(" + {} upstream × {per} points of {stage}", count(starts));
+    }
     let (excluded, merged) = (gone_through.excluded(), gone_through.merged());
     if excluded > 0 {
         text += &format!(", {} excluded", count(excluded));
@@ -275,6 +316,11 @@ fn line(job: &Job) -> String {
         JobSpec::Pretrain(spec) => spec,
         JobSpec::Noop(NoopSpec { index, seed }) => {
             return format!("{}  noop  index {index}  seed {seed}\n", job.id);
+        }
+        JobSpec::Transfer(_) | JobSpec::Evaluate(_) | JobSpec::Throughput(_) => {
+            let (title, flops) = (job.spec.title(&job.labels), cost(&job.spec).flops);
+            let stage = job.spec.stage().name();
+            return format!("{}  {stage}  {title}  {}\n", job.id, quantity(flops, "FLOP"));
         }
     };
     format!(

@@ -3,7 +3,10 @@
 use std::fmt::Display;
 
 use augreg_protocol::{Outcome, RunFolder};
-use augreg_spec::{Crop, JobSpec, Precision, PretrainSpec, SplitName};
+use augreg_spec::{
+    Augmentation, Crop, EvaluateSpec, JobSpec, Precision, PretrainSpec, SplitName, ThroughputSpec,
+    TransferSpec, Upstream,
+};
 use augreg_store::{AttemptDetails, Boundary, CheckpointDetails, JobDetails, Store};
 use clap::Args;
 
@@ -75,6 +78,9 @@ fn line(name: &str, value: impl Display) -> String {
 fn settings(job: &JobDetails) -> String {
     let own = match &job.spec {
         JobSpec::Pretrain(spec) => pretrain_settings(job, spec),
+        JobSpec::Transfer(spec) => transfer_settings(job, spec),
+        JobSpec::Evaluate(spec) => evaluate_settings(job, spec),
+        JobSpec::Throughput(spec) => throughput_settings(job, spec),
         JobSpec::Noop(spec) => {
             line("stage", "noop: does nothing")
                 + &line("index", spec.index)
@@ -91,10 +97,7 @@ fn settings(job: &JobDetails) -> String {
     .concat()
 }
 
-fn pretrain_settings(job: &JobDetails, spec: &PretrainSpec) -> String {
-    let PretrainSpec { optimizer, regularization, resolution, augmentation, .. } = spec;
-    let examples = count(spec.dataset.examples(SplitName::Train));
-    let parameters = count(job.parameters);
+fn augmentation_text(job: &JobDetails, augmentation: &Augmentation) -> String {
     let randaugment = augmentation.randaugment.map_or("no RandAugment".to_owned(), |op| {
         format!("RandAugment({}, {})", op.layers, op.magnitude)
     });
@@ -103,6 +106,107 @@ fn pretrain_settings(job: &JobDetails, spec: &PretrainSpec) -> String {
         other => format!("{} crop", other.name()),
     };
     let flip = if augmentation.flip { "flip" } else { "no flip" };
+    let (name, mixup) = (&job.labels.augmentation, augmentation.mixup);
+    line("augmentation", format!("{name}: {randaugment}, mixup {mixup}, {crop}, {flip}"))
+}
+
+/// What a job starts from or judges.
+fn upstream_text(upstream: &Upstream) -> String {
+    line(
+        "upstream",
+        match upstream {
+            Upstream::Job(job) => format!("final parameters of job {job}"),
+            Upstream::File(hash) => format!("imported file {hash}"),
+        },
+    )
+}
+
+fn transfer_settings(job: &JobDetails, spec: &TransferSpec) -> String {
+    let TransferSpec { optimizer, resolution, steps, batch_size, loss, evaluations, .. } = spec;
+    let examples = count(spec.dataset.examples(SplitName::Train));
+    let parameters = count(job.parameters);
+    [
+        line("stage", "transfer"),
+        upstream_text(&spec.upstream),
+        line("dataset", format!("{}, {examples} training examples", job.labels.dataset)),
+        line(
+            "model",
+            format!(
+                "{}, {parameters} parameters, {resolution}×{resolution} pixels",
+                job.labels.model
+            ),
+        ),
+        augmentation_text(job, &spec.augmentation),
+        line(
+            "optimizer",
+            format!(
+                "SGD, learning rate {}, momentum {}, {} steps of warm-up, gradients clipped at {}",
+                optimizer.learning_rate,
+                optimizer.momentum,
+                count(optimizer.warmup_steps),
+                optimizer.clip_norm
+            ),
+        ),
+        line(
+            "budget",
+            format!(
+                "{} steps of {batch_size} images, loss {loss:?}, {evaluations} evaluations, seed {}",
+                count(*steps),
+                spec.seed
+            ),
+        ),
+        precision_text(spec.precision),
+    ]
+    .concat()
+}
+
+fn evaluate_settings(job: &JobDetails, spec: &EvaluateSpec) -> String {
+    let [val, test, train] = [SplitName::Val, SplitName::Test, SplitName::Train]
+        .map(|split| count(spec.dataset.examples(split)));
+    let probe = spec.probe.map_or_else(
+        || "by its own head".to_owned(),
+        |probe| {
+            format!(
+                "by a linear probe on {} of {train} training images of each class, L2 {}, seed {}",
+                probe.shots, probe.l2, spec.seed
+            )
+        },
+    );
+    let (model, side) = (&job.labels.model, spec.resolution);
+    [
+        line("stage", "evaluate"),
+        upstream_text(&spec.upstream),
+        line(
+            "dataset",
+            format!("{}, {val} validation and {test} test examples", job.labels.dataset),
+        ),
+        line("model", format!("{model}, {side}×{side} pixels")),
+        line("judged", probe),
+        precision_text(spec.precision),
+    ]
+    .concat()
+}
+
+fn throughput_settings(job: &JobDetails, spec: &ThroughputSpec) -> String {
+    let sizes: Vec<_> = spec.batch_sizes.iter().map(ToString::to_string).collect();
+    let (model, side) = (&job.labels.model, spec.resolution);
+    [
+        line("stage", "throughput: how many images a second it takes in"),
+        line("model", format!("{model}, {side}×{side} pixels")),
+        line("batch sizes", sizes.join(", ")),
+        precision_text(spec.precision),
+    ]
+    .concat()
+}
+
+fn precision_text(precision: Precision) -> String {
+    line("precision", precision.name())
+}
+
+fn pretrain_settings(job: &JobDetails, spec: &PretrainSpec) -> String {
+    let PretrainSpec { optimizer, regularization, resolution, augmentation, .. } = spec;
+    let examples = count(spec.dataset.examples(SplitName::Train));
+    let parameters = count(job.parameters);
     [
         line("dataset", format!("{}, {examples} training examples", job.labels.dataset)),
         line(
@@ -112,13 +216,7 @@ fn pretrain_settings(job: &JobDetails, spec: &PretrainSpec) -> String {
                 job.labels.model
             ),
         ),
-        line(
-            "augmentation",
-            format!(
-                "{}: {randaugment}, mixup {}, {crop}, {flip}",
-                job.labels.augmentation, augmentation.mixup
-            ),
-        ),
+        augmentation_text(job, augmentation),
         line(
             "regularization",
             format!(

@@ -17,6 +17,7 @@ use clap::Args;
 
 use super::launch::failure;
 use crate::args::Global;
+use crate::checkpoint;
 use crate::failure::{Ending, Failure};
 use crate::killer::{Kill, Killer};
 use crate::output;
@@ -74,7 +75,7 @@ pub(crate) async fn run(global: &Global, args: &VerifyResumeArgs) -> Result<Endi
     let scratch = global.root.join("verify").join(recorded.job.to_string());
     clear(&scratch)?;
     let source = store.data_source(recorded.job).await?;
-    let Owned { store: again, lock } = create(&scratch, &recorded, source).await?;
+    let Owned { store: again, lock } = create(store.root(), &scratch, &recorded, source).await?;
     let killer = Killer::start(RunFolder::new(&scratch, recorded.job), steps);
     let summary = repeat(&again, &lock, expected, conditions).await?;
     let deaths = killer.finish();
@@ -154,6 +155,7 @@ fn clear(scratch: &Path) -> Result<(), Failure> {
 
 /// A study of this one job.
 async fn create(
+    root: &Path,
     scratch: &Path,
     job: &JobDetails,
     source: augreg_spec::DataSource,
@@ -166,7 +168,10 @@ async fn create(
     });
     let datasets = Vec::from_iter(dataset);
     let (name, text, priority) = ("verify-resume", "", 0);
-    let sweep = NewSweep { name, text, jobs, datasets: &datasets, priority };
+    let sweep = NewSweep { name, text, jobs, datasets: &datasets, priority, rules: None };
+    if let Some(upstream) = job.spec.upstream() {
+        checkpoint::lend(upstream, root, scratch)?;
+    }
     Ok(study::create(scratch, sweep).await?.0)
 }
 

@@ -67,7 +67,8 @@ async fn register(store: &Store, name: &str, jobs: &[Job]) {
     let source = DataSource::new(Format::Idx, "/data");
     let datasets = [NewDataset { name: "fashion".to_owned(), identity: dataset(), source }];
     let jobs = &mut jobs.iter().cloned();
-    let sweep = NewSweep { name, text: "name = …", jobs, datasets: &datasets, priority: 0 };
+    let sweep =
+        NewSweep { name, text: "name = …", jobs, datasets: &datasets, priority: 0, rules: None };
     store.register_sweep(sweep).await.expect("registers");
 }
 

@@ -216,7 +216,12 @@ impl Core {
 
     /// Leaves when there is nothing more to do, finishes when everybody has left.
     pub(super) fn wind_up(&mut self) {
-        if self.phase == Phase::Running && self.begun && !self.jobs.have_hope(&self.fits) {
+        let expects = self.expects && self.jobs.is_empty();
+        if self.phase == Phase::Running
+            && self.begun
+            && !expects
+            && !self.jobs.have_hope(&self.fits)
+        {
             let counts = self.jobs.counts();
             let (unfit, waiting) = (counts.queued, counts.waiting);
             let all = self.jobs.is_empty();

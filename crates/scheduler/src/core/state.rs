@@ -39,6 +39,8 @@ pub struct Core {
     pub(super) breaker: Breaker,
     /// Whether jobs have been heard of: before that, none being left means nothing.
     pub(super) begun: bool,
+    /// Whether more will be heard of when none is left.
+    pub(super) expects: bool,
     pub(super) jobs: Jobs,
     pub(super) slots: Slots,
     pub(super) fits: Fits,
@@ -62,6 +64,7 @@ impl Core {
             pauses: Pauses::default(),
             breaker: Breaker::default(),
             begun: false,
+            expects: false,
             jobs: Jobs::default(),
             slots: Slots::new(slots.iter().map(|(id, _)| *id), &policy),
             fits: Fits::new(&slots),
@@ -191,6 +194,7 @@ impl Core {
             Event::FinishedLate { attempt } => self.finished_late(attempt),
             Event::Untrusted { attempt, why } => self.untrusted(attempt, why),
             Event::Recycle { slot, why } => self.recycle(slot, &why),
+            Event::Expect { more } => self.expects = more,
             Event::Cancel { job } => self.cancel(job),
             Event::Pause { by, drain, why } => self.pause(by, drain, &why),
             Event::Hold { jobs, drain } => self.hold(jobs, drain),

@@ -165,6 +165,12 @@ pub enum Event {
         /// Why, for a person.
         why: String,
     },
+    /// Whether more jobs will follow when some of those that there are have ended: until then the run is not
+    /// over when nothing is left.
+    Expect {
+        /// Whether they will.
+        more: bool,
+    },
     /// A person takes a job out.
     Cancel {
         /// The job.

@@ -18,7 +18,9 @@ mod orphans;
 mod reading;
 mod record;
 mod requests;
+
 mod run;
+mod selections;
 #[cfg(test)]
 mod simulation;
 mod space;

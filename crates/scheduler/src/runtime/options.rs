@@ -102,6 +102,13 @@ pub enum Progress {
         /// Slots to run them on.
         slots: usize,
     },
+    /// More jobs are to be run: a rule has chosen what they start from.
+    Added {
+        /// How many.
+        jobs: usize,
+        /// What they take together: floating-point operations.
+        flops: f64,
+    },
     /// An attempt was handed to a worker.
     Started {
         /// The attempt.

@@ -22,6 +22,7 @@ use super::orphans;
 use super::reading::Reading;
 use super::record::{change, persist, withdraw};
 use super::requests::{Asked, Requests, cancel, cancel_what_waits};
+use super::selections::Selections;
 use super::space::{Space, default_reserve};
 use super::stop::{StopListener, Urgency};
 use super::tidy::Tidy;
@@ -59,6 +60,8 @@ pub async fn run(
     let root = root.map_err(|source| RunError::Root { path: store.root().to_owned(), source })?;
     let succeeded = catch_up(&store).await?;
     cancel_what_waits(&store).await?;
+    let (mut selections, mut notes) = Selections::of(&store, sweep).await?;
+    notes.extend(selections.choose(&store).await?.lines);
     let pending = store.pending(sweep).await?;
     if pending.is_empty() {
         return Ok(Summary { succeeded, elapsed: began.elapsed(), ..Summary::default() });
@@ -95,9 +98,14 @@ pub async fn run(
         late_seen: began,
         succeeded_before: succeeded,
         requests: Requests::new(sweep),
+        sweep: sweep.map(str::to_owned),
+        selections,
         finish: None,
         observe,
     };
+    for note in notes {
+        (run.observe)(Progress::Note(note));
+    }
     run.begin(pending).await?;
     run.go_on(&mut stop, Arrivals::new(events)).await?;
     run.summary()
@@ -124,6 +132,9 @@ struct Run<F> {
     /// Jobs of which it was found out before the run that they had succeeded.
     succeeded_before: usize,
     requests: Requests,
+    /// The sweep that is run; the whole study without one.
+    sweep: Option<String>,
+    selections: Selections,
     space: Space,
     tidy: Tidy,
     finish: Option<Finish>,
@@ -150,6 +161,7 @@ impl<F: FnMut(Progress) + Send> Run<F> {
         // What pauses the run comes before there is anything to hand out.
         let mut events = self.requests.pauses(&self.store).await?;
         events.extend(self.space.look());
+        events.push(Event::Expect { more: self.selections.are_open() });
         events.push(Event::JobsAdded(new));
         self.turn(Vec::new(), events).await?;
         for attempt in left {
@@ -299,10 +311,39 @@ impl<F: FnMut(Progress) + Send> Run<F> {
                 (self.observe)(Progress::Note(note));
             }
             self.perform(actions, &mut events);
+            if self.selections.are_due() {
+                events.extend(self.choose().await?);
+            }
             if events.is_empty() {
                 return Ok(());
             }
         }
+    }
+
+    /// Chooses what jobs start from, as far as that can be said now, and takes those in.
+    async fn choose(&mut self) -> Result<Vec<Event>, RunError> {
+        let chosen = match self.selections.choose(&self.store).await {
+            Ok(chosen) => chosen,
+            // Tried again with the next event: until then the run is not over.
+            Err(error) if error.is_busy() || error.is_disk_full() => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
+        for line in chosen.lines {
+            (self.observe)(Progress::Note(line));
+        }
+        let expect = Event::Expect { more: self.selections.are_open() };
+        if chosen.new == 0 {
+            return Ok(vec![expect]);
+        }
+        let mut pending = self.store.pending(self.sweep.as_deref()).await?;
+        pending.retain(|job| !self.jobs.contains_key(&job.job) && job.running.is_none());
+        let Opening { new, repairs, .. } = Opening::of(&pending);
+        self.jobs.extend(pending.into_iter().map(|job| (job.job, job)));
+        let changes: Vec<_> = repairs.iter().filter_map(|action| change(action, &[])).collect();
+        self.record(&[], &changes).await?;
+        let (jobs, flops) = (new.len(), new.iter().map(|job| job.flops).sum());
+        (self.observe)(Progress::Added { jobs, flops });
+        Ok(vec![Event::JobsAdded(new), expect])
     }
 
     async fn record(&mut self, news: &[News], changes: &[Change]) -> Result<(), RunError> {
@@ -359,6 +400,7 @@ impl<F: FnMut(Progress) + Send> Run<F> {
         };
         if state.is_end() {
             self.briefing.forget(job);
+            self.selections.ended(job);
             let ended = self.jobs.remove(&job);
             let trained = ended.as_ref().is_some_and(|job| job.parameters > 0);
             if state == JobState::Succeeded && trained {

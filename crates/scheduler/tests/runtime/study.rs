@@ -69,7 +69,7 @@ impl Study {
         let datasets = Vec::from_iter(datasets);
         let (text, priority) = ("", 0);
         let all = &mut jobs.iter().cloned();
-        let sweep = NewSweep { name, text, jobs: all, datasets: &datasets, priority };
+        let sweep = NewSweep { name, text, jobs: all, datasets: &datasets, priority, rules: None };
         self.store.register_sweep(sweep).await.expect("registers");
         jobs.iter().map(|job| job.id).collect()
     }

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::augmentation::Crop;
-use crate::job::{Gelu, Loss, Precision, Regularization};
+use crate::job::{Regularization, Stage};
 
 /// One varied setting of a stage: a list of values, each with its place in the file.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,10 +88,8 @@ macro_rules! settings {
         pub(super) enum Setting { $($variant),* }
 
         impl Setting {
+            #[cfg(test)]
             pub(super) const ALL: &[Self] = &[$(Self::$variant),*];
-
-            /// What the `pretrain` stage varies: all but the last, the index of a job.
-            pub(super) const PRETRAIN: &[Self] = Self::ALL.split_at(Self::ALL.len() - 1).0;
 
             pub(super) fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
@@ -129,111 +126,83 @@ settings! {
     Evaluations "evaluations" Kind::Count(1, 1000);
     Precision "precision" Kind::Words(&["fp32", "bf16"]);
     MuDtype "mu_dtype" Kind::Words(&["fp32", "bf16"]);
+    IndependentWeightDecay "independent_weight_decay" Kind::NonNegative;
+    Steps "steps" Kind::Count(1, 1 << 40);
+    Momentum "momentum" Kind::Probability;
+    AccumulatorDtype "accumulator_dtype" Kind::Words(&["fp32", "bf16"]);
+    Shots "shots" Kind::Count(1, 1 << 20);
+    L2 "l2" Kind::Positive;
     Index "index" Kind::Count(0, u64::MAX);
 }
 
-/// The settings of one grid point, starting from the recipe's defaults.
-#[derive(Debug, Clone)]
-pub(super) struct Settings {
-    pub(super) dataset: String,
-    pub(super) model: String,
-    pub(super) augmentation: String,
-    pub(super) regularization: Regularization,
-    pub(super) weight_decay: f64,
-    pub(super) epochs: f64,
-    pub(super) seed: u64,
-    pub(super) resolution: u32,
-    pub(super) batch_size: u32,
-    pub(super) learning_rate: f64,
-    pub(super) warmup_steps: Option<u64>,
-    pub(super) clip_norm: f64,
-    pub(super) beta1: f64,
-    pub(super) beta2: f64,
-    pub(super) eps: f64,
-    pub(super) loss: Loss,
-    pub(super) head_bias: Option<f64>,
-    pub(super) gelu: Gelu,
-    pub(super) crop: Option<Crop>,
-    pub(super) flip: Option<bool>,
-    pub(super) evaluations: u32,
-    pub(super) precision: Precision,
-    pub(super) mu_dtype: Precision,
-    pub(super) index: u64,
-}
-
-/// Paper §3.3 and §3.4, `big_vision` `configs/vit_i1k.py`; `none` and 0 where the study varies.
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            dataset: String::new(),
-            model: String::new(),
-            augmentation: "none".into(),
-            regularization: Regularization::default(),
-            weight_decay: 0.1,
-            epochs: 300.0,
-            seed: 0,
-            resolution: 224,
-            batch_size: 4096,
-            learning_rate: 1e-3,
-            warmup_steps: None,
-            clip_norm: 1.0,
-            beta1: 0.9,
-            beta2: 0.999,
-            eps: 1e-8,
-            loss: Loss::Sigmoid,
-            head_bias: None,
-            gelu: Gelu::Tanh,
-            crop: None,
-            flip: None,
-            evaluations: 10,
-            precision: Precision::Fp32,
-            mu_dtype: Precision::Fp32,
-            index: 0,
+impl Setting {
+    /// What a stage can vary.
+    pub(super) fn of(stage: Stage) -> &'static [Self] {
+        use Setting::{
+            AccumulatorDtype, Augmentation, BatchSize, Beta1, Beta2, ClipNorm, Crop, Dataset,
+            Epochs, Eps, Evaluations, Flip, Gelu, HeadBias, IndependentWeightDecay, L2,
+            LearningRate, Loss, Model, Momentum, MuDtype, Precision, Regularization, Resolution,
+            Seed, Shots, Steps, WarmupSteps, WeightDecay,
+        };
+        match stage {
+            Stage::Pretrain => &[
+                Dataset,
+                Model,
+                Augmentation,
+                Regularization,
+                WeightDecay,
+                IndependentWeightDecay,
+                Epochs,
+                Seed,
+                Resolution,
+                BatchSize,
+                LearningRate,
+                WarmupSteps,
+                ClipNorm,
+                Beta1,
+                Beta2,
+                Eps,
+                Loss,
+                HeadBias,
+                Gelu,
+                Crop,
+                Flip,
+                Evaluations,
+                Precision,
+                MuDtype,
+            ],
+            Stage::Transfer => &[
+                Dataset,
+                LearningRate,
+                Steps,
+                Resolution,
+                Seed,
+                BatchSize,
+                WarmupSteps,
+                ClipNorm,
+                Momentum,
+                AccumulatorDtype,
+                Augmentation,
+                Loss,
+                Crop,
+                Flip,
+                Evaluations,
+                Precision,
+            ],
+            Stage::Evaluate => &[Dataset, Resolution, Shots, L2, Seed, Precision],
+            Stage::Throughput => &[Model, Resolution, Precision, Gelu, Seed],
+            Stage::Noop => &[Seed],
         }
     }
-}
 
-impl Settings {
-    /// Sets one setting. The reader has made sure that the value is of the setting's kind.
-    pub(super) fn set(&mut self, setting: Setting, value: &AxisValue) {
-        use AxisValue::{Count, Flag, Name, Number};
-        match (setting, value) {
-            (Setting::Dataset, Name(name)) => self.dataset.clone_from(name),
-            (Setting::Model, Name(name)) => self.model.clone_from(name),
-            (Setting::Augmentation, Name(name)) => self.augmentation.clone_from(name),
-            (_, AxisValue::Regularization(regularization)) => {
-                self.regularization = *regularization;
-            }
-            (Setting::WeightDecay, Number(x)) => self.weight_decay = *x,
-            (Setting::Epochs, Number(x)) => self.epochs = *x,
-            (Setting::LearningRate, Number(x)) => self.learning_rate = *x,
-            (Setting::ClipNorm, Number(x)) => self.clip_norm = *x,
-            (Setting::Beta1, Number(x)) => self.beta1 = *x,
-            (Setting::Beta2, Number(x)) => self.beta2 = *x,
-            (Setting::Eps, Number(x)) => self.eps = *x,
-            (Setting::HeadBias, Number(x)) => self.head_bias = Some(*x),
-            (Setting::Seed, Count(n)) => self.seed = *n,
-            (Setting::Resolution, Count(n)) => self.resolution = *n as u32,
-            (Setting::BatchSize, Count(n)) => self.batch_size = *n as u32,
-            (Setting::WarmupSteps, Count(n)) => self.warmup_steps = Some(*n),
-            (Setting::Index, Count(n)) => self.index = *n,
-            (Setting::Evaluations, Count(n)) => self.evaluations = *n as u32,
-            (Setting::Flip, Flag(flag)) => self.flip = Some(*flag),
-            (Setting::Loss, Name(name)) => {
-                self.loss = if name == "softmax" { Loss::Softmax } else { Loss::Sigmoid };
-            }
-            (Setting::Gelu, Name(name)) => {
-                self.gelu = if name == "erf" { Gelu::Erf } else { Gelu::Tanh };
-            }
-            (Setting::Precision, Name(name)) => self.precision = precision(name),
-            (Setting::MuDtype, Name(name)) => self.mu_dtype = precision(name),
-            (Setting::Crop, Name(name)) => self.crop = Crop::named(name),
-            _ => {}
+    /// What a stage leaves to nobody's default.
+    pub(super) fn required(stage: Stage) -> &'static [Self] {
+        match stage {
+            Stage::Pretrain => &[Self::Dataset, Self::Model, Self::Epochs],
+            Stage::Transfer => &[Self::Dataset, Self::LearningRate, Self::Steps],
+            Stage::Evaluate => &[Self::Dataset],
+            Stage::Throughput => &[Self::Model],
+            Stage::Noop => &[],
         }
     }
-}
-
-/// The precision of a name that the reader has let pass.
-fn precision(name: &str) -> Precision {
-    if name == Precision::Bf16.name() { Precision::Bf16 } else { Precision::Fp32 }
 }

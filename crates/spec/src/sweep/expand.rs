@@ -1,43 +1,59 @@
-//! From a sweep and the identities of its data sets to jobs.
+//! From a sweep, and what the things it refers to were found to be, to jobs.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::slice;
 use std::sync::Arc;
 
-use super::axis::{Setting, Settings};
+use super::candidates::Candidates;
 use super::error::SweepErrors;
 use super::grid::Points;
-use super::reader::Mistakes;
+use super::jobs::{Datasets, Found, Start};
+use super::selection::{Known, Selection};
+use super::settings::Settings;
+use super::upstream::Origin;
 use super::{Grid, Sweep};
-use crate::dataset::{DatasetIdentity, SplitName};
 use crate::id::JobId;
-use crate::job::{
-    AdamW, Job, JobSpec, Labels, Loss, NoopSpec, PretrainSpec, RECIPE_VERSION, Stage, steps,
-};
-use crate::model::ModelSpec;
+use crate::job::{Job, Stage};
 
-/// The study warms up for this many steps (`big_vision` `configs/vit_i1k.py`).
-const WARMUP_STEPS: u64 = 10_000;
-
-/// The jobs of a sweep, made one by one: a sweep may have a million. In grid order, each id once.
+/// The jobs of a sweep, made one by one: a sweep may have a million. In grid order, each id once; those
+/// that others start from come before these.
 #[derive(Debug, Clone)]
 pub struct Expansion<'a> {
     sweep: &'a Sweep,
-    datasets: BTreeMap<&'a str, Arc<DatasetIdentity>>,
+    found: &'a Found,
+    datasets: Datasets<'a>,
+    pub(super) known: &'a Known,
     /// The grids not begun yet.
     grids: slice::Iter<'a, Grid>,
-    current: Option<(&'a Grid, Points<'a>)>,
+    current: Option<Current<'a>>,
     seen: HashSet<JobId>,
     /// Of the grids that are done with.
     excluded: u64,
     merged: u64,
+    pub(super) candidates: Candidates,
+    pub(super) selections: Vec<Selection>,
+    /// How much each grid gone through started from.
+    starts: Vec<(&'a Grid, u64)>,
+    /// Stages that other stages start from.
+    started_from: BTreeSet<Stage>,
 }
 
-impl Expansion<'_> {
+/// A grid under way: all its points for each of its starts.
+#[derive(Debug, Clone)]
+struct Current<'a> {
+    grid: &'a Grid,
+    /// One that is none where a stage needs nothing to start from.
+    starts: Vec<Option<Start>>,
+    /// Which of them.
+    at: usize,
+    points: Points<'a>,
+}
+
+impl<'a> Expansion<'a> {
     /// Points left out by `exclude`, of those gone through.
     #[must_use]
     pub fn excluded(&self) -> u64 {
-        self.excluded + self.current.as_ref().map_or(0, |(_, points)| points.excluded())
+        self.excluded + self.current.as_ref().map_or(0, |current| current.points.excluded())
     }
 
     /// Points that were the same job as an earlier one, of those gone through.
@@ -46,16 +62,57 @@ impl Expansion<'_> {
         self.merged
     }
 
-    fn next_point(&mut self) -> Option<(Stage, Settings)> {
+    /// How many upstream parameters the points of a grid start from; 0 before the grid was begun.
+    #[must_use]
+    pub fn starts_of(&self, grid: &Grid) -> u64 {
+        let begun = self.starts.iter().find(|(known, _)| std::ptr::eq(*known, grid));
+        begun.map_or(0, |(_, starts)| *starts)
+    }
+
+    /// The choices of the grids gone through.
+    #[must_use]
+    pub fn selections(&self) -> &[Selection] {
+        &self.selections
+    }
+
+    pub(super) fn sweep(&self) -> &'a Sweep {
+        self.sweep
+    }
+
+    pub(super) fn datasets(&self) -> &Datasets<'a> {
+        &self.datasets
+    }
+
+    /// The next point: its grid, its settings, and which of the grid's starts it starts from.
+    fn next_point(&mut self) -> Option<(&'a Grid, Settings, usize)> {
         loop {
-            if let Some((grid, points)) = &mut self.current {
-                if let Some(point) = points.next() {
-                    return Some((grid.stage(), grid.settings(&point)));
+            if let Some(current) = &mut self.current {
+                if current.at < current.starts.len() {
+                    if let Some(point) = current.points.next() {
+                        return Some((current.grid, current.grid.settings(&point), current.at));
+                    }
+                    self.excluded += current.points.excluded();
+                    current.at += 1;
+                    current.points = current.grid.visit();
+                    continue;
                 }
-                self.excluded += points.excluded();
+                self.current = None;
             }
-            self.current = self.grids.next().map(|grid| (grid, grid.visit()));
-            self.current.as_ref()?;
+            let grid = self.grids.next()?;
+            let starts = self.starts(grid);
+            self.starts.push((grid, starts.len() as u64));
+            self.current = Some(Current { grid, starts, at: 0, points: grid.visit() });
+        }
+    }
+
+    fn starts(&mut self, grid: &Grid) -> Vec<Option<Start>> {
+        match &grid.origin {
+            None => vec![None],
+            Some(Origin::Jobs(rule)) => self.starts_by(grid, rule).into_iter().map(Some).collect(),
+            Some(Origin::Files(files)) => {
+                let found = files.iter().filter_map(|file| self.found.checkpoints.get(&file.path));
+                found.map(|file| Some(Start::of_file(file))).collect()
+            }
         }
     }
 }
@@ -65,23 +122,28 @@ impl Iterator for Expansion<'_> {
 
     fn next(&mut self) -> Option<Job> {
         loop {
-            let sweep = self.sweep;
-            let (stage, settings) = self.next_point()?;
-            let job = match stage {
-                Stage::Pretrain => sweep.job(&settings, &self.datasets),
-                Stage::Noop => Some(noop(&settings)),
+            let (grid, settings, at) = self.next_point()?;
+            let start = self.current.as_ref().and_then(|current| current.starts[at].as_ref());
+            let Some(job) = self.sweep.job(grid, &settings, start, &self.datasets) else {
+                continue;
             };
-            let Some(job) = job else { continue };
-            if self.seen.insert(job.id) {
-                return Some(job);
+            if !self.seen.insert(job.id) {
+                self.merged += 1;
+                continue;
             }
-            self.merged += 1;
+            if self.started_from.contains(&grid.stage())
+                && let Some(candidate) = Start::of_job(&job, settings, start)
+            {
+                self.candidates.add(grid.stage(), candidate);
+            }
+            return Some(job);
         }
     }
 }
 
 impl Sweep {
-    /// Expands every grid into jobs, given what each data set of the sweep turned out to be.
+    /// Expands every grid into jobs, given what the sweep refers to turned out to be, and what is known of
+    /// the jobs that others start from.
     ///
     /// # Errors
     ///
@@ -89,131 +151,46 @@ impl Sweep {
     /// the resolution.
     pub fn expand<'a>(
         &'a self,
-        datasets: &'a BTreeMap<String, DatasetIdentity>,
+        found: &'a Found,
+        known: &'a Known,
     ) -> Result<Expansion<'a>, SweepErrors> {
-        let mut mistakes = Mistakes::default();
-        for grid in &self.grids {
-            self.check(grid, &mut mistakes);
-        }
-        if !mistakes.is_empty() {
-            return Err(mistakes.into_errors(self.source.clone()));
-        }
-        let shared = |(name, identity): (&'a String, &DatasetIdentity)| {
-            (name.as_str(), Arc::new(identity.clone()))
-        };
+        self.check_fits(found)?;
+        let rules = self.grids.iter().filter_map(|grid| match &grid.origin {
+            Some(Origin::Jobs(rule)) => Some(rule.stage),
+            _ => None,
+        });
         Ok(Expansion {
             sweep: self,
-            datasets: datasets.iter().map(shared).collect(),
+            found,
+            datasets: found
+                .datasets
+                .iter()
+                .map(|(name, identity)| (name.as_str(), Arc::new(identity.clone())))
+                .collect(),
+            known,
             grids: self.grids.iter(),
             current: None,
             seen: HashSet::new(),
             excluded: 0,
             merged: 0,
+            candidates: Candidates::default(),
+            selections: Vec::new(),
+            starts: Vec::new(),
+            started_from: rules.collect(),
         })
     }
 
-    /// Reports the models of a grid that do not fit a resolution, each pair once.
-    fn check(&self, grid: &Grid, mistakes: &mut Mistakes) {
-        let misfit =
-            |settings: &Settings| self.model(&settings.model)?.patches(settings.resolution).err();
-        let pairs = grid.combinations(&[Setting::Model, Setting::Resolution]);
-        if grid.stage() != Stage::Pretrain || pairs.iter().all(|pair| misfit(pair).is_none()) {
-            return;
+    /// The choices that the sweep's rules come to, made or open; in the order of its stages.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::expand`].
+    pub fn selections(&self, found: &Found, known: &Known) -> Result<Vec<Selection>, SweepErrors> {
+        if !self.has_upstream_jobs() {
+            return Ok(Vec::new());
         }
-        // Whether a pair is asked for at all, only the points tell: some may be excluded.
-        let mut reported = BTreeSet::new();
-        for point in grid.visit() {
-            let settings = grid.settings(&point);
-            if let Some(error) = misfit(&settings)
-                && reported.insert((settings.model.clone(), settings.resolution))
-            {
-                report(grid, &point, &settings, &error.to_string(), mistakes);
-            }
-        }
+        let mut jobs = self.expand(found, known)?;
+        jobs.by_ref().for_each(drop);
+        Ok(jobs.selections)
     }
-
-    fn model(&self, name: &str) -> Option<ModelSpec> {
-        self.models.get(name).copied().or_else(|| ModelSpec::named(name))
-    }
-
-    fn job(
-        &self,
-        settings: &Settings,
-        datasets: &BTreeMap<&str, Arc<DatasetIdentity>>,
-    ) -> Option<Job> {
-        let dataset = Arc::clone(datasets.get(settings.dataset.as_str())?);
-        let model = self.model(&settings.model)?;
-        let mut augmentation = self.augmentation(&settings.augmentation)?;
-        augmentation.crop = settings.crop.unwrap_or(augmentation.crop);
-        augmentation.flip = settings.flip.unwrap_or(augmentation.flip);
-        let total = steps(settings.epochs, dataset.examples(SplitName::Train), settings.batch_size);
-        let head_bias =
-            settings.head_bias.unwrap_or_else(|| default_head_bias(settings.loss, dataset.classes));
-        let spec = JobSpec::Pretrain(PretrainSpec {
-            recipe: RECIPE_VERSION,
-            dataset,
-            model,
-            resolution: settings.resolution,
-            augmentation,
-            regularization: settings.regularization,
-            optimizer: AdamW {
-                learning_rate: settings.learning_rate,
-                weight_decay: settings.weight_decay,
-                beta1: settings.beta1,
-                beta2: settings.beta2,
-                eps: settings.eps,
-                clip_norm: settings.clip_norm,
-                mu_dtype: settings.mu_dtype,
-                warmup_steps: settings.warmup_steps.unwrap_or_else(|| default_warmup(total)),
-            },
-            epochs: settings.epochs,
-            batch_size: settings.batch_size,
-            loss: settings.loss,
-            head_bias,
-            gelu: settings.gelu,
-            precision: settings.precision,
-            evaluations: settings.evaluations,
-            seed: settings.seed,
-        });
-        let labels = Labels {
-            dataset: settings.dataset.clone(),
-            model: settings.model.clone(),
-            augmentation: settings.augmentation.clone(),
-        };
-        Some(Job::new(spec, labels))
-    }
-}
-
-fn noop(settings: &Settings) -> Job {
-    let spec = JobSpec::Noop(NoopSpec { index: settings.index, seed: settings.seed });
-    let none = || "none".to_owned();
-    let labels = Labels { dataset: none(), model: none(), augmentation: none() };
-    Job::new(spec, labels)
-}
-
-/// The study's 10,000 steps, but never more than a fifth of the job: what the study itself does
-/// where a run is short (100 of 500 steps, paper Table 4).
-fn default_warmup(steps: u64) -> u64 {
-    WARMUP_STEPS.min(steps / 5)
-}
-
-/// −ln(classes − 1) to one decimal: a class is as likely as its share from the first step on. The
-/// study's −6.9 for 1,000 classes and −10.0 for 21,843 (`big_vision` `configs/vit_i1k.py`,
-/// `vit_i21k.py`). Softmax is blind to a common bias: 0.
-fn default_head_bias(loss: Loss, classes: u32) -> f64 {
-    match loss {
-        Loss::Sigmoid if classes > 2 => (-f64::from(classes - 1).ln() * 10.0).round() / 10.0,
-        Loss::Sigmoid | Loss::Softmax => 0.0,
-    }
-}
-
-fn report(grid: &Grid, point: &[usize], settings: &Settings, what: &str, mistakes: &mut Mistakes) {
-    let at = grid
-        .span_of(Setting::Resolution, point)
-        .or_else(|| grid.span_of(Setting::Model, point))
-        .unwrap_or_default();
-    let resolution = settings.resolution;
-    let message = format!("model `{}` at resolution {resolution}: {what}", settings.model);
-    let help = "choose a resolution that the patch divides, or exclude the pair".to_owned();
-    mistakes.add(at, message, "does not fit", Some(help));
 }

@@ -1,16 +1,17 @@
 //! One stage of a sweep: its axes, its exclusions, and the points they span.
 
-use std::collections::HashSet;
 use std::ops::Range;
+use std::path::Path;
 
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::axis::{Axis, AxisValue, Kind, Setting, Settings};
+use super::axis::{Axis, AxisValue, Setting};
 use super::reader::{self, Mistakes, Section};
-use crate::augmentation::Augmentation;
-use crate::job::{Regularization, Stage};
-use crate::model::ModelSpec;
+use super::settings::Settings;
+use super::upstream::{self, Origin};
+use super::values::{items, read_axis, read_value};
+use crate::job::Stage;
 
 /// More points than any study has; a grid beyond is a slip of the keyboard.
 const MOST_POINTS: u128 = 10_000_000;
@@ -29,7 +30,16 @@ pub struct Grid {
     stage: Stage,
     axes: Vec<Axis>,
     excludes: Vec<Exclude>,
+    /// Where its parameters come from, if they must be there already.
+    pub(super) origin: Option<Origin>,
+    /// Images at once, for a measurement of speed.
+    pub(super) batch_sizes: Vec<u32>,
+    /// Which of the sweep's files it stands in.
+    pub(super) file: usize,
 }
+
+/// Images at once that are tried where a measurement of speed does not say.
+const BATCH_SIZES: [u32; 11] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
 /// Points that agree with every one of these (axis index, value indices) are left out.
 #[derive(Debug, Clone)]
@@ -52,6 +62,25 @@ impl Grid {
     #[must_use]
     pub fn points(&self) -> u64 {
         self.axes.iter().map(|axis| axis.values.len() as u64).product()
+    }
+
+    /// Whether its jobs start from parameters that are there already.
+    #[must_use]
+    pub fn has_upstream(&self) -> bool {
+        self.origin.is_some()
+    }
+
+    /// What its jobs start from, for a person; none where they start from nothing.
+    #[must_use]
+    pub fn upstream(&self) -> Option<String> {
+        self.origin.as_ref().map(|origin| match origin {
+            Origin::Jobs(rule) => rule.to_string(),
+            Origin::Files(files) => {
+                let files: Vec<_> =
+                    files.iter().map(|file| file.path.display().to_string()).collect();
+                files.join(", ")
+            }
+        })
     }
 
     /// How many `exclude` entries there are.
@@ -78,7 +107,7 @@ impl Grid {
     /// Every combination of the values of some axes, the others left to the recipe.
     pub(super) fn combinations(&self, settings: &[Setting]) -> Vec<Settings> {
         let axes = self.axes.iter().filter(|axis| settings.contains(&axis.setting));
-        axes.fold(vec![Settings::default()], |all, axis| {
+        axes.fold(vec![Settings::of(self.stage)], |all, axis| {
             let with = |value: &AxisValue, mut settings: Settings| {
                 settings.set(axis.setting, value);
                 settings
@@ -95,7 +124,7 @@ impl Grid {
 
     /// The settings of a point.
     pub(super) fn settings(&self, point: &[usize]) -> Settings {
-        let mut settings = Settings::default();
+        let mut settings = Settings::of(self.stage);
         for (axis, &i) in self.axes.iter().zip(point) {
             settings.set(axis.setting, &axis.values[i]);
         }
@@ -105,16 +134,15 @@ impl Grid {
     pub(super) fn read(
         stage: Stage,
         value: &Spanned<DeValue<'_>>,
+        base: &Path,
         names: &Names<'_>,
         mistakes: &mut Mistakes,
     ) -> Option<Self> {
         let title = format!("[{}]", stage.name());
         let mut section = Section::of(&title, value, mistakes)?;
         let mut axes: Vec<Axis> = Vec::new();
-        for &setting in settings_of(stage) {
-            let required = stage == Stage::Pretrain
-                && matches!(setting, Setting::Dataset | Setting::Model | Setting::Epochs);
-            let value = if required {
+        for &setting in Setting::of(stage) {
+            let value = if Setting::required(stage).contains(&setting) {
                 section.required(setting.name(), mistakes)
             } else {
                 section.get(setting.name())
@@ -126,10 +154,23 @@ impl Grid {
         if stage == Stage::Noop {
             axes.push(read_count(&mut section, mistakes)?);
         }
+        let origin = if matches!(stage, Stage::Transfer | Stage::Evaluate) {
+            let value = section.required("upstream", mistakes);
+            value.and_then(|value| upstream::read(value, stage, base, names, mistakes))
+        } else {
+            None
+        };
+        let batch_sizes = if stage == Stage::Throughput {
+            let value = section.get("batch_sizes");
+            value.map_or_else(|| BATCH_SIZES.to_vec(), |value| read_batch_sizes(value, mistakes))
+        } else {
+            Vec::new()
+        };
         let excludes = section.get("exclude");
         let written: Vec<&str> = section.entries().iter().map(|(key, ..)| *key).collect();
         section.finish(mistakes);
         axes.sort_by_key(|axis| axis.spans.first().map_or(0, |span| span.start));
+        check_weight_decay(&axes, mistakes);
         let excludes = excludes.map(|value| read_excludes(value, &axes, &written, names, mistakes));
         let points: u128 = axes
             .iter()
@@ -142,7 +183,8 @@ impl Grid {
             mistakes.add(value.span(), message, "this grid", Some(help));
             return None;
         }
-        Some(Self { stage, axes, excludes: excludes.unwrap_or_default() })
+        let excludes = excludes.unwrap_or_default();
+        Some(Self { stage, axes, excludes, origin, batch_sizes, file: 0 })
     }
 }
 
@@ -192,12 +234,32 @@ impl Exclude {
     }
 }
 
-/// The settings a stage reads as axes.
-fn settings_of(stage: Stage) -> &'static [Setting] {
-    match stage {
-        Stage::Pretrain => Setting::PRETRAIN,
-        Stage::Noop => &[Setting::Seed],
+/// Refuses a grid with both kinds of weight decay.
+fn check_weight_decay(axes: &[Axis], mistakes: &mut Mistakes) {
+    let find = |setting| axes.iter().find(|axis| axis.setting == setting);
+    let both = (find(Setting::WeightDecay), find(Setting::IndependentWeightDecay));
+    if let (Some(_), Some(independent)) = both {
+        let message = "a stage has `weight_decay` or `independent_weight_decay`, not both";
+        let help = "`independent_weight_decay` is what `weight_decay` becomes when it is multiplied by \
+                    the peak learning rate: delete one of both";
+        let at = independent.spans.first().cloned().unwrap_or_default();
+        mistakes.add(at, message, "one too many", Some(help.to_owned()));
     }
+}
+
+/// `batch_sizes = [1, 8, 64]`: one measurement tries all of them.
+fn read_batch_sizes(value: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> Vec<u32> {
+    let read = |item: &Spanned<DeValue<'_>>| {
+        reader::count(item, "batch_sizes", 1..=1 << 20, mistakes).map(|size| size as u32)
+    };
+    let mut sizes: Vec<_> = items(value).into_iter().filter_map(read).collect();
+    if sizes.is_empty() {
+        let message = "`batch_sizes` lists no size";
+        mistakes.add(value.span(), message, "empty", Some("list at least one".into()));
+    }
+    sizes.sort_unstable();
+    sizes.dedup();
+    sizes
 }
 
 /// `count = N`: an axis of N indices that nobody wants to write out.
@@ -206,129 +268,6 @@ fn read_count(section: &mut Section<'_>, mistakes: &mut Mistakes) -> Option<Axis
     let count = reader::count(value, "count", 1..=MOST_POINTS as u64, mistakes)?;
     let values = (0..count).map(AxisValue::Count).collect();
     Some(Axis { setting: Setting::Index, values, spans: vec![value.span()] })
-}
-
-/// An axis: a scalar is a list of one.
-fn read_axis(
-    setting: Setting,
-    value: &Spanned<DeValue<'_>>,
-    names: &Names<'_>,
-    mistakes: &mut Mistakes,
-) -> Option<Axis> {
-    let mut axis = Axis { setting, values: Vec::new(), spans: Vec::new() };
-    let mut seen = HashSet::new();
-    for item in items(value) {
-        let Some(read) = read_value(setting, item, names, mistakes) else { continue };
-        if seen.insert(read.to_string()) {
-            axis.values.push(read);
-            axis.spans.push(item.span());
-        } else {
-            let message = format!("`{read}` stands twice on axis `{}`", setting.name());
-            mistakes.add(item.span(), message, "again", Some("delete one".into()));
-        }
-    }
-    if matches!(value.get_ref(), DeValue::Array(items) if items.is_empty()) {
-        let help = "delete the axis to use its default, or list at least one value".to_owned();
-        let message = format!("axis `{}` has no values", setting.name());
-        mistakes.add(value.span(), message, "empty", Some(help));
-    }
-    (!axis.values.is_empty()).then_some(axis)
-}
-
-fn items<'a>(value: &'a Spanned<DeValue<'a>>) -> Vec<&'a Spanned<DeValue<'a>>> {
-    match value.get_ref() {
-        DeValue::Array(items) => items.iter().collect(),
-        _ => vec![value],
-    }
-}
-
-fn read_value(
-    setting: Setting,
-    value: &Spanned<DeValue<'_>>,
-    names: &Names<'_>,
-    mistakes: &mut Mistakes,
-) -> Option<AxisValue> {
-    let what = setting.name();
-    let number = |valid: fn(f64) -> bool, rule: &str, mistakes: &mut Mistakes| {
-        let number = reader::number(value, what, mistakes)?;
-        if !valid(number) {
-            mistakes.add(value.span(), format!("`{what}` must be {rule}"), "this value", None);
-            return None;
-        }
-        Some(AxisValue::Number(number))
-    };
-    match setting.kind() {
-        Kind::Dataset => read_name(value, what, "data set", names.datasets.clone(), mistakes),
-        Kind::Model => {
-            let mut valid: Vec<&str> = ModelSpec::names().collect();
-            valid.extend(&names.models);
-            read_name(value, what, "model", valid, mistakes)
-        }
-        Kind::Augmentation => {
-            let mut valid: Vec<&str> = Augmentation::preset_names().collect();
-            valid.extend(&names.augmentations);
-            read_name(value, what, "augmentation", valid, mistakes)
-        }
-        Kind::Words(words) => read_name(value, what, what, words.to_vec(), mistakes),
-        Kind::Regularization => read_regularization(value, mistakes).map(AxisValue::Regularization),
-        Kind::NonNegative => number(|x| x >= 0.0, "at least 0", mistakes),
-        Kind::Positive => number(|x| x > 0.0, "above 0", mistakes),
-        Kind::Probability => number(is_probability, "at least 0 and below 1", mistakes),
-        Kind::Number => number(|_| true, "", mistakes),
-        Kind::Count(least, most) => {
-            reader::count(value, what, least..=most, mistakes).map(AxisValue::Count)
-        }
-        Kind::Flag => reader::flag(value, what, mistakes).map(AxisValue::Flag),
-    }
-}
-
-fn read_name(
-    value: &Spanned<DeValue<'_>>,
-    what: &str,
-    kind: &str,
-    valid: Vec<&str>,
-    mistakes: &mut Mistakes,
-) -> Option<AxisValue> {
-    let name = reader::text(value, what, mistakes)?;
-    if !valid.contains(&name) {
-        mistakes.unknown(value.span(), kind, name, valid);
-        return None;
-    }
-    Some(AxisValue::Name(name.to_owned()))
-}
-
-fn is_probability(x: f64) -> bool {
-    (0.0..1.0).contains(&x)
-}
-
-fn read_regularization(
-    value: &Spanned<DeValue<'_>>,
-    mistakes: &mut Mistakes,
-) -> Option<Regularization> {
-    let rate = |value: &Spanned<DeValue<'_>>, what: &str, mistakes: &mut Mistakes| {
-        let rate = reader::number(value, what, mistakes)?;
-        if !is_probability(rate) {
-            let message = format!("`{what}` must be at least 0 and below 1");
-            mistakes.add(value.span(), message, "this value", None);
-            return None;
-        }
-        Some(rate)
-    };
-    if value.get_ref().is_table() {
-        let mut section = Section::of("`regularization`", value, mistakes)?;
-        let dropout = section.required("dropout", mistakes);
-        let stochastic_depth = section.required("stochastic_depth", mistakes);
-        let rescale = section.get("rescale");
-        section.finish(mistakes);
-        let dropout = rate(dropout?, "dropout", mistakes);
-        let stochastic_depth = rate(stochastic_depth?, "stochastic_depth", mistakes);
-        let rescale = rescale
-            .is_some_and(|value| reader::flag(value, "rescale", mistakes).unwrap_or_default());
-        let (dropout, stochastic_depth) = (dropout?, stochastic_depth?);
-        return Some(Regularization { dropout, rescale, stochastic_depth });
-    }
-    let both = rate(value, "regularization", mistakes)?;
-    Some(Regularization { dropout: both, rescale: false, stochastic_depth: both })
 }
 
 /// `exclude = [{ axis = value, … }, …]`

@@ -5,18 +5,27 @@
 //! the only way to one is [`Sweep::parse`], the only way on is [`Sweep::expand`].
 
 mod axis;
+mod candidates;
 mod datasets;
 mod error;
 mod expand;
+mod fits;
 mod grid;
+mod include;
+mod jobs;
 mod reader;
 mod sections;
+mod selection;
+mod settings;
 #[cfg(test)]
 mod tests;
+mod upstream;
+mod values;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use miette::NamedSource;
 use toml::Spanned;
@@ -27,19 +36,28 @@ use crate::dataset::DatasetDefinition;
 use crate::job::Stage;
 use crate::keep::Keep;
 use crate::model::ModelSpec;
+use include::Included;
 use reader::{Mistakes, Section};
+use upstream::Origin;
 
 pub use axis::{Axis, AxisValue};
 pub use error::{Mistake, SweepErrors};
 pub use expand::Expansion;
 pub use grid::Grid;
+pub use jobs::{CheckpointIdentity, Found};
+pub use selection::{Known, Pending, Selection};
 
 /// What a sweep file may refer to outside itself.
+#[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
     /// The folder relative paths start from: the sweep file's own.
     pub base: &'a Path,
     /// Looks up an environment variable for `${NAME}` in paths.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// Reads another sweep file that this one includes.
+    pub read: &'a dyn Fn(&Path) -> io::Result<String>,
+    /// How many files include each other on the way here: 0.
+    pub nested: usize,
 }
 
 /// Where jobs run. Never part of a job's identity.
@@ -66,8 +84,14 @@ pub struct Sweep {
     pub keep: Option<Keep>,
     models: BTreeMap<String, ModelSpec>,
     augmentations: BTreeMap<String, Augmentation>,
-    dataset_spans: BTreeMap<String, Range<usize>>,
-    source: NamedSource<String>,
+    /// Where a data set is defined: in which file, and at which bytes.
+    dataset_spans: BTreeMap<String, (usize, Range<usize>)>,
+    /// The folder its relative paths start from.
+    base: PathBuf,
+    /// The texts of the files it includes, by their paths.
+    included: BTreeMap<PathBuf, String>,
+    /// The file itself first, then those it includes.
+    sources: Vec<NamedSource<String>>,
 }
 
 impl Sweep {
@@ -95,27 +119,50 @@ impl Sweep {
             .get("description")
             .and_then(|value| reader::text(value, "description", &mut mistakes))
             .map(str::to_owned);
+        let include = section.get("include");
+        let Included { mut sweeps, texts } = include::read(include, around, &mut mistakes)?;
         let [dataset, model, augmentation] =
             ["dataset", "model", "augmentation"].map(|key| section.get(key));
-        let models = sections::models(model, &mut mistakes);
-        let augmentations = sections::augmentations(augmentation, &mut mistakes);
-        let definitions = datasets::datasets(dataset, around, &mut mistakes);
-        let names = grid::Names {
+        let mut defined = Defined {
+            models: sections::models(model, &mut mistakes),
+            augmentations: sections::augmentations(augmentation, &mut mistakes),
+            datasets: BTreeMap::new(),
+            spans: BTreeMap::new(),
+            grids: Vec::new(),
+            sources: vec![source],
+        };
+        for (name, read) in datasets::datasets(dataset, around, &mut mistakes) {
+            defined.spans.insert(name.clone(), (0, read.span));
+            defined.datasets.insert(name, read.definition);
+        }
+        // Also those with mistakes of their own, because one slip should be reported once.
+        let mut names = grid::Names {
             datasets: sections::defined(dataset),
             models: sections::defined(model),
             augmentations: sections::defined(augmentation),
         };
-        let pretrain = section.get("pretrain");
-        let noop = section.get("noop");
-        let tables = [(Stage::Pretrain, pretrain), (Stage::Noop, noop)];
-        let grids: Vec<Grid> = tables
-            .into_iter()
-            .flat_map(|(stage, value)| stage_tables(value).map(move |table| (stage, table)))
-            .filter_map(|(stage, table)| Grid::read(stage, table, &names, &mut mistakes))
-            .collect();
-        let (executor, keep) = sections::executor(section.get("executor"), &mut mistakes);
+        for sweep in &mut sweeps {
+            defined.take_in(sweep, include, &mut mistakes);
+        }
+        for sweep in &sweeps {
+            names.datasets.extend(sweep.datasets.keys().map(String::as_str));
+            names.models.extend(sweep.models.keys().map(String::as_str));
+            names.augmentations.extend(sweep.augmentations.keys().map(String::as_str));
+        }
+        let tables = Stage::ALL.map(|stage| (stage, section.get(stage.name())));
+        for (stage, value) in tables {
+            for table in stage_tables(value) {
+                let grid = Grid::read(stage, table, around.base, &names, &mut mistakes);
+                defined.grids.extend(grid);
+            }
+        }
+        defined.grids.sort_by_key(Grid::stage);
+        let executor_section = section.get("executor");
+        let (executor, keep) = sections::executor(executor_section, &mut mistakes);
         section.finish(&mut mistakes);
-        if pretrain.is_none() && noop.is_none() && mistakes.is_empty() {
+        let at = executor_section.map(Spanned::span).unwrap_or_default();
+        check_kept(&defined.grids, keep, at, &mut mistakes);
+        if defined.grids.is_empty() && mistakes.is_empty() {
             let end = text.len().saturating_sub(1);
             mistakes.add(
                 end..end,
@@ -126,12 +173,11 @@ impl Sweep {
         }
         match (name, mistakes.is_empty()) {
             (Some(name), true) => {
+                let Defined { models, augmentations, mut datasets, mut spans, grids, sources } =
+                    defined;
                 let used: Vec<&str> = grids.iter().flat_map(Grid::datasets).collect();
-                let (datasets, dataset_spans) = definitions
-                    .into_iter()
-                    .filter(|(name, _)| used.contains(&name.as_str()))
-                    .map(|(name, read)| ((name.clone(), read.definition), (name, read.span)))
-                    .unzip();
+                datasets.retain(|name, _| used.contains(&name.as_str()));
+                spans.retain(|name, _| used.contains(&name.as_str()));
                 Ok(Self {
                     name,
                     description,
@@ -141,18 +187,47 @@ impl Sweep {
                     keep,
                     models,
                     augmentations,
-                    dataset_spans,
-                    source,
+                    dataset_spans: spans,
+                    base: around.base.to_owned(),
+                    included: texts,
+                    sources,
                 })
             }
-            _ => Err(mistakes.into_errors(source)),
+            _ => Err(mistakes.into_errors(defined.sources.swap_remove(0))),
         }
     }
 
     /// The text of the file.
     #[must_use]
     pub fn text(&self) -> &str {
-        self.source.inner()
+        self.sources[0].inner()
+    }
+
+    /// The folder its relative paths start from.
+    #[must_use]
+    pub fn base(&self) -> &Path {
+        &self.base
+    }
+
+    /// The texts of the files it includes, by their paths.
+    #[must_use]
+    pub fn included(&self) -> &BTreeMap<PathBuf, String> {
+        &self.included
+    }
+
+    /// The files of parameters that its stages start from.
+    pub fn checkpoints(&self) -> impl Iterator<Item = &Path> {
+        let files = self.grids.iter().filter_map(|grid| match &grid.origin {
+            Some(Origin::Files(files)) => Some(files),
+            _ => None,
+        });
+        files.flatten().map(|file| file.path.as_path())
+    }
+
+    /// Whether any of its stages starts from jobs of another stage.
+    #[must_use]
+    pub fn has_upstream_jobs(&self) -> bool {
+        self.grids.iter().any(|grid| matches!(grid.origin, Some(Origin::Jobs(_))))
     }
 
     /// The augmentation of this name: the sweep's own, or a preset.
@@ -162,19 +237,91 @@ impl Sweep {
     }
 
     /// Reports that data sets cannot be read, each at its place in the file: (name, what is wrong).
+    /// Those of one file at a time.
     #[must_use]
     pub fn unreadable(&self, faults: Vec<(String, String)>) -> SweepErrors {
-        let mut mistakes = Mistakes::default();
+        let mut by_file: BTreeMap<usize, Mistakes> = BTreeMap::new();
         for (name, what) in faults {
-            let at = self.dataset_spans.get(&name).cloned().unwrap_or_default();
-            mistakes.add(
-                at,
-                format!("data set `{name}` cannot be read: {what}"),
-                "named here",
-                None,
-            );
+            let (file, at) = self.dataset_spans.get(&name).cloned().unwrap_or_default();
+            let message = format!("data set `{name}` cannot be read: {what}");
+            by_file.entry(file).or_default().add(at, message, "named here", None);
         }
-        mistakes.into_errors(self.source.clone())
+        self.first_of(by_file)
+    }
+
+    /// Reports that files of parameters cannot be used: (path, what is wrong).
+    #[must_use]
+    pub fn unusable(&self, faults: Vec<(PathBuf, String)>) -> SweepErrors {
+        let mut by_file: BTreeMap<usize, Mistakes> = BTreeMap::new();
+        for (path, what) in faults {
+            let (file, at) = self.place_of(&path);
+            let message = format!("`{}` cannot be started from: {what}", path.display());
+            by_file.entry(file).or_default().add(at, message, "named here", None);
+        }
+        self.first_of(by_file)
+    }
+
+    fn place_of(&self, path: &Path) -> (usize, Range<usize>) {
+        let place = self.grids.iter().find_map(|grid| {
+            let Some(Origin::Files(files)) = &grid.origin else { return None };
+            let file = files.iter().find(|file| file.path == path)?;
+            Some((grid.file, file.span.clone()))
+        });
+        place.unwrap_or_default()
+    }
+
+    /// The mistakes of the first file that has any.
+    fn first_of(&self, by_file: BTreeMap<usize, Mistakes>) -> SweepErrors {
+        let (file, mistakes) = by_file.into_iter().next().unwrap_or_default();
+        let source = self.sources.get(file).unwrap_or(&self.sources[0]);
+        mistakes.into_errors(source.clone())
+    }
+}
+
+/// What a file and those it includes define.
+struct Defined {
+    models: BTreeMap<String, ModelSpec>,
+    augmentations: BTreeMap<String, Augmentation>,
+    datasets: BTreeMap<String, DatasetDefinition>,
+    spans: BTreeMap<String, (usize, Range<usize>)>,
+    grids: Vec<Grid>,
+    sources: Vec<NamedSource<String>>,
+}
+
+impl Defined {
+    /// Takes in what an included file defines and asks for.
+    fn take_in(
+        &mut self,
+        sweep: &mut Sweep,
+        at: Option<&Spanned<DeValue<'_>>>,
+        mistakes: &mut Mistakes,
+    ) {
+        let first = self.sources.len();
+        self.sources.append(&mut sweep.sources);
+        include::merge(&mut self.models, sweep.models.clone(), "model", at, mistakes);
+        let theirs = sweep.augmentations.clone();
+        include::merge(&mut self.augmentations, theirs, "augmentation", at, mistakes);
+        include::merge(&mut self.datasets, sweep.datasets.clone(), "data set", at, mistakes);
+        for (name, (file, span)) in std::mem::take(&mut sweep.dataset_spans) {
+            self.spans.entry(name).or_insert((first + file, span));
+        }
+        let grids = std::mem::take(&mut sweep.grids).into_iter();
+        self.grids.extend(grids.map(|mut grid| {
+            grid.file += first;
+            grid
+        }));
+    }
+}
+
+/// Refuses a sweep that would not keep the parameters that its own jobs start from.
+fn check_kept(grids: &[Grid], keep: Option<Keep>, at: Range<usize>, mistakes: &mut Mistakes) {
+    let started_from = |grid: &Grid| matches!(grid.origin, Some(Origin::Jobs(_)));
+    if let Some(keep) = keep.filter(|keep| !keep.last())
+        && grids.iter().any(started_from)
+    {
+        let message = format!("`keep = \"{keep}\"` removes what other jobs start from");
+        let help = "they start from final parameters: `final` or `best-and-final`".to_owned();
+        mistakes.add(at, message, "keeps no final parameters", Some(help));
     }
 }
 

@@ -52,6 +52,11 @@ impl Mistakes {
         self.0.is_empty()
     }
 
+    /// Adds mistakes that were found apart.
+    pub(super) fn append(&mut self, mut others: Self) {
+        self.0.append(&mut others.0);
+    }
+
     /// All mistakes as one error, in file order.
     pub(super) fn into_errors(mut self, text: NamedSource<String>) -> SweepErrors {
         self.0.sort_by_key(|mistake| mistake.at.offset());

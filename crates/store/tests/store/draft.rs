@@ -10,8 +10,14 @@ use crate::support::{Study, datasets, jobs, text};
 
 async fn create(root: &Path, jobs: Vec<Job>) -> Result<(Store, Difference), StoreError> {
     let (datasets, jobs) = (datasets("/data"), &mut jobs.into_iter());
-    let sweep =
-        NewSweep { name: "mini", text: "name = …", jobs, datasets: &datasets, priority: 0 };
+    let sweep = NewSweep {
+        name: "mini",
+        text: "name = …",
+        jobs,
+        datasets: &datasets,
+        priority: 0,
+        rules: None,
+    };
     Store::create_or_open_with(root, sweep).await
 }
 
@@ -75,7 +81,8 @@ async fn a_database_given_up_half_way_is_no_study_and_the_next_begins_anew() {
 async fn a_database_that_cannot_be_made_leaves_nothing_behind() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (jobs, none) = (&mut jobs(2000).into_iter(), []);
-    let sweep = NewSweep { name: "mini", text: "", jobs, datasets: &none, priority: 0 };
+    let sweep =
+        NewSweep { name: "mini", text: "", jobs, datasets: &none, priority: 0, rules: None };
     let refused = Store::create_or_open_with(folder.path(), sweep).await;
     assert!(matches!(refused, Err(StoreError::UnknownDataset { .. })), "{refused:?}");
     assert!(names(folder.path()).is_empty());

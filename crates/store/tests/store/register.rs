@@ -68,6 +68,7 @@ async fn a_moved_data_folder_changes_one_path_and_a_new_name_only_the_labels() {
         jobs: &mut renamed.into_iter(),
         datasets: &datasets,
         priority: 7,
+        rules: None,
     };
     let difference = study.store.register_sweep(sweep).await.expect("registers");
     assert_eq!(difference.new, 0);
@@ -86,7 +87,14 @@ async fn jobs_whose_data_set_is_missing_are_refused_and_nothing_is_registered() 
     let study = Study::new().await;
     let (jobs, datasets) = (jobs(200), []);
     let all = &mut jobs.iter().cloned();
-    let sweep = NewSweep { name: "mini", text: "", jobs: all, datasets: &datasets, priority: 0 };
+    let sweep = NewSweep {
+        name: "mini",
+        text: "",
+        jobs: all,
+        datasets: &datasets,
+        priority: 0,
+        rules: None,
+    };
     let refused = study.store.register_sweep(sweep).await;
     assert!(matches!(refused, Err(StoreError::UnknownDataset { job }) if job == jobs[0].id));
     assert_eq!(study.count("job").await + study.count("sweep").await, 0);
@@ -98,7 +106,14 @@ async fn a_registration_given_up_half_way_leaves_the_store_usable() {
     let study = Study::new().await;
     let (many, datasets) = (jobs(20_000), datasets("/data"));
     let many = &mut many.into_iter();
-    let sweep = NewSweep { name: "mini", text: "", jobs: many, datasets: &datasets, priority: 0 };
+    let sweep = NewSweep {
+        name: "mini",
+        text: "",
+        jobs: many,
+        datasets: &datasets,
+        priority: 0,
+        rules: None,
+    };
     let limit = std::time::Duration::from_millis(30);
     let given_up = tokio::time::timeout(limit, study.store.register_sweep(sweep)).await;
     assert!(given_up.is_err(), "20,000 jobs take longer than 30 ms");

@@ -44,7 +44,14 @@ impl Study {
     pub(crate) async fn register(&self, name: &str, jobs: &[Job]) -> Difference {
         let datasets = datasets("/data");
         let jobs = &mut jobs.iter().cloned();
-        let sweep = NewSweep { name, text: "name = …", jobs, datasets: &datasets, priority: 0 };
+        let sweep = NewSweep {
+            name,
+            text: "name = …",
+            jobs,
+            datasets: &datasets,
+            priority: 0,
+            rules: None,
+        };
         self.store.register_sweep(sweep).await.expect("registers")
     }
 

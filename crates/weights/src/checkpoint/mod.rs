@@ -14,4 +14,4 @@ pub use error::CheckpointError;
 pub(crate) use file::{FORMAT, SPEC, is_intact};
 pub use file::{Owner, clear_unfinished, set_aside};
 pub(crate) use state::is_of_optimizer;
-pub use state::{TrainingState, load_parameters, save_parameters};
+pub use state::{Moments, TrainingState, load_parameters, save_parameters};

@@ -3,21 +3,47 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use augreg_spec::JobId;
+use augreg_spec::{JobId, Optimizer};
 
 use super::error::CheckpointError;
 use super::file::{Named, Owner, read, write};
 use crate::layout::{TensorSpec, split};
 
-/// Prefixes of the tensors of Adam's moments.
-const MOMENTS: [&str; 2] = ["adam.first_moment.", "adam.second_moment."];
+/// What an optimizer keeps of every parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moments {
+    /// Adam's two moments of the gradient.
+    Adam,
+    /// SGD's accumulator of gradients.
+    Sgd,
+}
+
+impl Moments {
+    /// Those of this optimizer.
+    #[must_use]
+    pub fn of(optimizer: &Optimizer) -> Self {
+        match optimizer {
+            Optimizer::AdamW(_) => Self::Adam,
+            Optimizer::Sgd(_) => Self::Sgd,
+        }
+    }
+
+    /// Prefixes of their tensors' names.
+    fn prefixes(self) -> &'static [&'static str] {
+        match self {
+            Self::Adam => &["adam.first_moment.", "adam.second_moment."],
+            Self::Sgd => &["sgd.accumulator."],
+        }
+    }
+}
 
 /// Whether a tensor of a checkpoint is the optimizer's and none of the network's.
 pub(crate) fn is_of_optimizer(name: &str) -> bool {
-    MOMENTS.iter().any(|prefix| name.starts_with(prefix))
+    let all = [Moments::Adam, Moments::Sgd];
+    all.iter().flat_map(|moments| moments.prefixes()).any(|prefix| name.starts_with(prefix))
 }
 
-/// Everything a pre-training job needs to go on bit-exactly. No random state: every draw is a
+/// Everything a training job needs to go on bit-exactly. No random state: every draw is a
 /// function of seed and step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainingState {
@@ -25,8 +51,8 @@ pub struct TrainingState {
     pub step: u64,
     /// Parameters, in the order of their specs.
     pub parameters: Vec<f32>,
-    /// Adam's moments of the gradient, first and second, in the same order.
-    pub moments: [Vec<f32>; 2],
+    /// What the optimizer keeps, as [`Moments`] has it, each in the same order.
+    pub moments: Vec<Vec<f32>>,
     /// Training losses of the last steps, oldest first.
     pub recent_losses: Vec<f32>,
     /// The step of the last evaluation; 0 before the first.
@@ -54,6 +80,7 @@ impl TrainingState {
         path: &Path,
         owner: Owner<'_>,
         specs: &[TensorSpec],
+        kept: Moments,
     ) -> Result<(), CheckpointError> {
         // The shortest text of a float reads back as the same float.
         let losses: Vec<_> = self.recent_losses.iter().map(f32::to_string).collect();
@@ -72,7 +99,7 @@ impl TrainingState {
             metadata.insert("orders".to_owned(), orders.join(" "));
         }
         let mut tensors = named(specs, "", &self.parameters);
-        for (prefix, moment) in MOMENTS.iter().zip(&self.moments) {
+        for (prefix, moment) in kept.prefixes().iter().zip(&self.moments) {
             tensors.extend(named(specs, prefix, moment));
         }
         write(path, owner, metadata, &tensors)
@@ -87,12 +114,13 @@ impl TrainingState {
         path: &Path,
         job: JobId,
         specs: &[TensorSpec],
+        kept: Moments,
     ) -> Result<Option<Self>, CheckpointError> {
         if !path.exists() {
             return Ok(None);
         }
         let mut expected = shapes(specs, "");
-        for prefix in MOMENTS {
+        for prefix in kept.prefixes() {
             expected.extend(shapes(specs, prefix));
         }
         let contents = read(path, job, &expected)?;
@@ -101,7 +129,7 @@ impl TrainingState {
         let mut next = || flat.next().unwrap_or_default();
         Ok(Some(Self {
             parameters: next(),
-            moments: [next(), next()],
+            moments: kept.prefixes().iter().map(|_| next()).collect(),
             recent_losses: losses.split_whitespace().filter_map(|loss| loss.parse().ok()).collect(),
             step: contents.parse(path, "step")?,
             evaluated: contents.parse(path, "evaluated")?,
@@ -193,7 +221,7 @@ mod tests {
         let state = TrainingState {
             step: 7,
             parameters: values(0.1),
-            moments: [values(-5.0), values(1e-30)],
+            moments: vec![values(-5.0), values(1e-30)],
             recent_losses: vec![0.1, 2.0 / 3.0, 1e-8],
             evaluated: 5,
             best_val: Some(1.0 / 3.0),
@@ -210,13 +238,19 @@ mod tests {
         let path = folder.path().join("checkpoint/latest.safetensors");
         let job = JobId::of("a");
         let (specs, mut state) = state();
-        assert_eq!(TrainingState::load(&path, job, &specs).expect("no file is fine"), None);
-        state.save(&path, owner(job), &specs).expect("saves");
+        assert_eq!(
+            TrainingState::load(&path, job, &specs, Moments::Adam).expect("no file is fine"),
+            None
+        );
+        state.save(&path, owner(job), &specs, Moments::Adam).expect("saves");
         state.step = 8;
         state.best_val = None;
         state.orders = None;
-        state.save(&path, owner(job), &specs).expect("saves");
-        assert_eq!(TrainingState::load(&path, job, &specs).expect("loads"), Some(state));
+        state.save(&path, owner(job), &specs, Moments::Adam).expect("saves");
+        assert_eq!(
+            TrainingState::load(&path, job, &specs, Moments::Adam).expect("loads"),
+            Some(state)
+        );
         assert_eq!(fs::read_dir(path.parent().expect("a folder")).expect("lists").count(), 1);
     }
 
@@ -226,12 +260,12 @@ mod tests {
         let path = folder.path().join("latest.safetensors");
         let job = JobId::of("a");
         let (specs, state) = state();
-        state.save(&path, owner(job), &specs).expect("saves");
+        state.save(&path, owner(job), &specs, Moments::Adam).expect("saves");
         let whole = fs::read(&path).expect("reads");
         let header = 8 + u64::from_le_bytes(whole[..8].try_into().expect("eight bytes")) as usize;
         let damage = |bytes: &[u8]| {
             fs::write(&path, bytes).expect("writes");
-            match TrainingState::load(&path, job, &specs) {
+            match TrainingState::load(&path, job, &specs, Moments::Adam) {
                 Err(error @ CheckpointError::Damaged { .. }) => {
                     assert!(error.to_string().contains("latest.safetensors"));
                 }
@@ -278,10 +312,14 @@ mod tests {
         let path = folder.path().join("latest.safetensors");
         let job = JobId::of("a");
         let (specs, state) = state();
-        state.save(&path, owner(job), &specs).expect("saves");
+        state.save(&path, owner(job), &specs, Moments::Adam).expect("saves");
         fs::create_dir(folder.path().join("latest.new")).expect("stands in the way");
-        let error = state.save(&path, owner(job), &specs).expect_err("cannot be written");
+        let error =
+            state.save(&path, owner(job), &specs, Moments::Adam).expect_err("cannot be written");
         assert!(matches!(error, CheckpointError::Io { action: "write", .. }), "{error}");
-        assert_eq!(TrainingState::load(&path, job, &specs).expect("loads"), Some(state));
+        assert_eq!(
+            TrainingState::load(&path, job, &specs, Moments::Adam).expect("loads"),
+            Some(state)
+        );
     }
 }

@@ -81,8 +81,7 @@ fn note(metadata: &HashMap<String, String>) -> Option<Note> {
         return serde_json::from_str(note).ok();
     }
     let job = metadata.get("job").cloned();
-    match serde_json::from_str(metadata.get(checkpoint::SPEC)?) {
-        Ok(JobSpec::Pretrain(spec)) => Some(Note { model: spec.model, gelu: spec.gelu, job }),
-        _ => None,
-    }
+    let spec: JobSpec = serde_json::from_str(metadata.get(checkpoint::SPEC)?).ok()?;
+    let training = spec.training()?;
+    Some(Note { model: training.model, gelu: training.gelu, job })
 }

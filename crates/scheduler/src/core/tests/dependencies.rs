@@ -33,6 +33,30 @@ fn a_job_is_released_the_moment_its_parent_succeeds() {
 }
 
 #[test]
+fn a_run_is_not_over_as_long_as_more_jobs_are_expected() {
+    let mut bench = Bench::new(1);
+    bench.send(Event::Expect { more: true });
+    bench.send(Event::JobsAdded(vec![job("a")]));
+    bench.send(Event::WorkerReady { slot: SLOT });
+    bench.end(key("a", 1), AttemptEnd::Succeeded);
+    assert_eq!(bench.send(Event::WorkerFree { slot: SLOT }), [], "the worker is kept");
+    bench.send(Event::Expect { more: false });
+    let actions = bench.send(Event::JobsAdded(vec![job("b")]));
+    assert_eq!(actions, [Action::Assign { slot: SLOT, attempt: key("b", 1) }]);
+    bench.end(key("b", 1), AttemptEnd::Succeeded);
+    assert_eq!(bench.send(gone(SLOT)), [Action::Finish(Finish::Done)]);
+}
+
+#[test]
+fn a_run_that_expects_more_leaves_jobs_that_cannot_be_run_all_the_same() {
+    let mut bench = family();
+    bench.send(Event::Expect { more: true });
+    bench.end(key("a", 1), failed(FailureKind::Diverged));
+    let finish = Finish::Left { unfit: 0, waiting: 2 };
+    assert_eq!(bench.send(gone(SLOT)), [Action::Finish(finish)]);
+}
+
+#[test]
 fn jobs_whose_parent_failed_go_on_waiting_and_the_run_ends() {
     let mut bench = family();
     let end = failed(FailureKind::Diverged);

@@ -95,7 +95,8 @@ async fn register(store: &Store, name: &str, seeds: Range<u64>) -> Vec<JobId> {
     });
     let datasets = Vec::from_iter(datasets);
     let all = &mut jobs.iter().cloned();
-    let sweep = NewSweep { name, text: "", jobs: all, datasets: &datasets, priority: 0 };
+    let sweep =
+        NewSweep { name, text: "", jobs: all, datasets: &datasets, priority: 0, rules: None };
     store.register_sweep(sweep).await.expect("registers");
     jobs.iter().map(|job| job.id).collect()
 }

@@ -1,13 +1,19 @@
 //! Sweep files as people write them, rightly and wrongly.
 
+mod stages;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Surroundings, Sweep, SweepErrors};
+use super::{Found, Known, Surroundings, Sweep, SweepErrors};
 use crate::dataset::{DatasetIdentity, Format, Reading, SplitIdentity, SplitName};
 use crate::job::{Job, JobSpec};
 use crate::split::SourceRange;
 use crate::subset::{Subset, SubsetSize};
+
+/// Sweep files that others include, by their paths.
+const FILES: [(&str, &str); 2] =
+    [("/sweeps/upstream.toml", GOOD), ("/sweeps/bad.toml", "name = 3")];
 
 const GOOD: &str = r#"
 name = "mini"
@@ -45,13 +51,18 @@ exclude = [{ dataset = "fashion", epochs = 30 }]
 
 fn parse(text: &str) -> Result<Sweep, SweepErrors> {
     let variable = |name: &str| (name == "DATA").then(|| "/data".to_owned());
-    let around = Surroundings { base: Path::new("/sweeps"), variable: &variable };
+    let read = |path: &Path| {
+        let found = FILES.iter().find(|file| Path::new(file.0) == path);
+        found.map(|file| file.1.to_owned()).ok_or_else(|| std::io::ErrorKind::NotFound.into())
+    };
+    let base = Path::new("/sweeps");
+    let around = Surroundings { base, variable: &variable, read: &read, nested: 0 };
     Sweep::parse("s.toml", text, &around)
 }
 
 /// What is wrong with `text`: line, message, help.
 fn mistakes(text: &str) -> Vec<(usize, String, Option<String>)> {
-    let errors = parse(text).map(|sweep| sweep.expand(&identities(&sweep)).map(|_| ()));
+    let errors = parse(text).map(|sweep| sweep.expand(&found(&sweep), &Known::default()).map(drop));
     let errors = match errors {
         Ok(Ok(())) => return Vec::new(),
         Ok(Err(errors)) | Err(errors) => errors,
@@ -64,43 +75,47 @@ fn mistakes(text: &str) -> Vec<(usize, String, Option<String>)> {
         .collect()
 }
 
-fn identities(sweep: &Sweep) -> BTreeMap<String, DatasetIdentity> {
+/// Data sets in whose names stands what they are.
+fn found(sweep: &Sweep) -> Found {
     let ranges = |source: &str, to| vec![SourceRange { source: source.to_owned(), from: 0, to }];
-    sweep
-        .datasets
-        .keys()
-        .map(|name| {
-            let examples = if name.ends_with("10pct") { 6000 } else { 55_000 };
-            let split = |source, examples| SplitIdentity {
-                examples,
-                ranges: ranges(source, examples),
-                subset: None,
-            };
-            let identity = DatasetIdentity {
-                format: Format::Idx,
-                content: BTreeMap::from([("train".into(), "00".into())]),
-                classes: 10,
-                channels: 1,
-                splits: BTreeMap::from([
-                    (SplitName::Train, split("train", examples)),
-                    (SplitName::Val, split("train", 5000)),
-                ]),
-            };
-            (name.clone(), identity)
-        })
-        .collect()
+    let identity = |name: &String| {
+        let examples = if name.ends_with("10pct") { 6000 } else { 55_000 };
+        let split = |source, examples| SplitIdentity {
+            examples,
+            ranges: ranges(source, examples),
+            subset: None,
+        };
+        let content = if name.starts_with("fashion") { "00" } else { name.as_str() };
+        let mut splits = BTreeMap::from([
+            (SplitName::Train, split("train", examples)),
+            (SplitName::Val, split("train", 5000)),
+        ]);
+        if name.ends_with("without-val") {
+            splits.remove(&SplitName::Val);
+        }
+        let identity = DatasetIdentity {
+            format: Format::Idx,
+            content: BTreeMap::from([("train".into(), content.into())]),
+            classes: if name.ends_with("of-20") { 20 } else { 10 },
+            channels: if name.ends_with("in-colour") { 3 } else { 1 },
+            splits,
+        };
+        (name.clone(), identity)
+    };
+    let datasets = sweep.datasets.keys().map(identity).collect();
+    Found { datasets, ..Found::default() }
 }
 
 fn expand(text: &str) -> Vec<Job> {
     let sweep = parse(text).expect("valid");
-    sweep.expand(&identities(&sweep)).expect("fits").collect()
+    sweep.expand(&found(&sweep), &Known::default()).expect("fits").collect()
 }
 
 /// How many points of `text` become jobs, are excluded, and are the same as others.
 fn points(text: &str) -> (usize, u64, u64) {
     let sweep = parse(text).expect("valid");
-    let identities = identities(&sweep);
-    let mut expansion = sweep.expand(&identities).expect("fits");
+    let (found, known) = (found(&sweep), Known::default());
+    let mut expansion = sweep.expand(&found, &known).expect("fits");
     let jobs = expansion.by_ref().count();
     (jobs, expansion.excluded(), expansion.merged())
 }

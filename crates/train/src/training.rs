@@ -1,4 +1,5 @@
-//! Pre-training: steps, evaluations, checkpoints and the result, in that order, resumable at any.
+//! Training, of whichever stage: steps, evaluations, checkpoints and the result, in that order, resumable
+//! at any.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -10,9 +11,13 @@ use augreg_data::{BadExamples, Dataset, EvalLoader, Supply, Timings, TrainLoader
 use augreg_protocol::{
     Assignment, Beat, FailureKind, JournalEvent, Outcome, RunFolder, with_causes,
 };
-use augreg_spec::{PretrainSpec, SplitName};
-use augreg_vit::checkpoint::{Owner, TrainingState, clear_unfinished, save_parameters, set_aside};
+use augreg_spec::{SplitName, Training};
+use augreg_vit::checkpoint::{
+    Moments, Owner, TrainingState, clear_unfinished, save_parameters, set_aside,
+};
+use augreg_vit::foreign::Head;
 use augreg_vit::{Architecture, CheckpointError};
+use tch::Tensor;
 use tracing::{info, warn};
 
 use crate::cache::DatasetCache;
@@ -25,6 +30,7 @@ use crate::meter::{Every, Throughput};
 use crate::micro_batch;
 use crate::page_lock::page_lock;
 use crate::trainer::Trainer;
+use crate::upstream;
 
 /// Batches prepared ahead of the device.
 const PREFETCH: usize = 2;
@@ -38,10 +44,10 @@ const SERIES: usize = 1024;
 /// Seconds after which losses are journalled even if they are few.
 const SERIES_SECONDS: f64 = 5.0;
 
-/// Runs an attempt at a pre-training job. `progress` follows the steps done.
+/// Runs an attempt at a training job. `progress` follows the steps done.
 pub(crate) fn run(
     assignment: &Assignment,
-    spec: &PretrainSpec,
+    spec: &Training,
     host: &mut dyn Host,
     datasets: &mut DatasetCache,
     progress: &Cell<u64>,
@@ -78,6 +84,13 @@ pub(crate) fn run(
         bad: BadExamples::new(source.reading.max_bad_examples),
         lock: page_lock(device),
     };
+    let begun_from = match &spec.upstream {
+        Some(upstream) if resumed.is_none() => {
+            let (root, head) = (&assignment.root, Head::Zeros);
+            Some(upstream::parameters(upstream, root, &architecture, head)?)
+        }
+        _ => None,
+    };
     let recorded = resumed.as_ref().map(|state| state.micro_batch).filter(|size| *size > 0);
     let asked = assignment.micro_batch.map(|size| size.get().min(spec.batch_size));
     let fits = || micro_batch::size(spec, assignment.device, assignment.threads);
@@ -90,7 +103,7 @@ pub(crate) fn run(
         host.journal(JournalEvent::Note { text })?;
     }
     journal_micro_batch(host, micro_batch)?;
-    info!(step, steps = spec.steps(), "training");
+    info!(step, steps = spec.steps, "training");
     Job {
         assignment,
         spec,
@@ -101,7 +114,14 @@ pub(crate) fn run(
         supply,
         timed: Timings::default(),
         device,
-        trainer: Trainer::new(spec, architecture, device, micro_batch, resumed.as_ref()),
+        trainer: Trainer::new(
+            spec,
+            architecture,
+            device,
+            micro_batch,
+            begun_from.as_deref(),
+            resumed.as_ref(),
+        ),
         evaluated: resumed.as_ref().map_or(0, |state| state.evaluated),
         best_val: resumed.as_ref().and_then(|state| state.best_val),
         final_val: None,
@@ -128,13 +148,14 @@ fn resume(
     assignment: &Assignment,
     folder: &RunFolder,
     architecture: &Architecture,
-    spec: &PretrainSpec,
+    spec: &Training,
 ) -> Result<(Option<TrainingState>, Option<String>), Failure> {
     let path = folder.latest();
     let tensors = architecture.tensors(spec.head_bias);
-    match TrainingState::load(&path, assignment.attempt.job, &tensors) {
-        Ok(Some(state)) if state.step > spec.steps() => {
-            let text = format!("its step {} lies beyond the last, {}", state.step, spec.steps());
+    let kept = Moments::of(&spec.optimizer);
+    match TrainingState::load(&path, assignment.attempt.job, &tensors, kept) {
+        Ok(Some(state)) if state.step > spec.steps => {
+            let text = format!("its step {} lies beyond the last, {}", state.step, spec.steps);
             Err(CheckpointError::Damaged { path, reason: text }.into())
         }
         Ok(state) => Ok((state, None)),
@@ -163,7 +184,7 @@ struct Pace {
 /// An attempt in progress.
 struct Job<'a> {
     assignment: &'a Assignment,
-    spec: &'a PretrainSpec,
+    spec: &'a Training,
     host: &'a mut dyn Host,
     progress: &'a Cell<u64>,
     folder: RunFolder,
@@ -199,7 +220,7 @@ impl<'a> Job<'a> {
     }
 
     fn train(&mut self) -> Result<End, Failure> {
-        let steps = self.spec.steps();
+        let steps = self.spec.steps;
         let evaluations = self.spec.evaluation_steps();
         let mut checkpoints = Every::seconds(self.assignment.checkpoint_seconds);
         let mut batches = self.batches()?;
@@ -256,7 +277,7 @@ impl<'a> Job<'a> {
             spec.resolution,
             spec.batch_size,
             spec.seed,
-            self.trainer.step..spec.steps(),
+            self.trainer.step..spec.steps,
             &self.supply,
         ))
     }
@@ -264,7 +285,7 @@ impl<'a> Job<'a> {
     /// Journals what is due of the metrics, and beats once a second.
     fn report(&mut self, timings: Timings) -> Result<(), Failure> {
         let step = self.trainer.step;
-        let interval = (self.spec.steps() / CURVE_POINTS).max(1);
+        let interval = (self.spec.steps / CURVE_POINTS).max(1);
         if step.is_multiple_of(interval) {
             let rate = self.trainer.learning_rate(step - 1);
             let since = timings.since(std::mem::replace(&mut self.timed, timings));
@@ -291,7 +312,7 @@ impl<'a> Job<'a> {
     }
 
     fn beat(&mut self, loss: Option<f64>, images_per_second: f64) {
-        let (attempt, steps) = (self.assignment.attempt, self.spec.steps());
+        let (attempt, steps) = (self.assignment.attempt, self.spec.steps);
         let step = self.trainer.step;
         self.host.beat(Beat { attempt, step, steps, loss, images_per_second });
     }
@@ -330,7 +351,7 @@ impl<'a> Job<'a> {
             // What fits with all that a backward pass keeps fits without.
             EvalLoader::new(split, self.spec.resolution, self.trainer.micro_batch, &self.supply)
         };
-        let (attempt, steps) = (self.assignment.attempt, self.spec.steps());
+        let (attempt, steps) = (self.assignment.attempt, self.spec.steps);
         let (step, host, beats) = (self.trainer.step, &mut *self.host, &mut self.beats);
         let interrupted = || {
             if beats.is_due() {
@@ -338,7 +359,9 @@ impl<'a> Job<'a> {
             }
             host.stop_requested()
         };
-        evaluate(&self.trainer.vit, self.spec, self.device, batches, interrupted)
+        let (vit, loss) = (&self.trainer.vit, self.spec.loss);
+        let logits = |images: &Tensor| vit.forward(images, None);
+        evaluate(logits, vit.architecture(), loss, self.device, batches, interrupted)
     }
 
     /// Evaluates on the validation split and keeps the best parameters; false if told to stop.
@@ -349,8 +372,8 @@ impl<'a> Job<'a> {
             return Ok(false);
         }
         self.evaluated = step;
-        let Verdict::Found(Evaluation { accuracy, loss }) = verdict else { return Ok(true) };
-        if step == self.spec.steps() {
+        let Verdict::Found(Evaluation { accuracy, loss, .. }) = verdict else { return Ok(true) };
+        if step == self.spec.steps {
             self.final_val = Some(accuracy);
         }
         let images = step as f64 * f64::from(self.spec.batch_size);
@@ -391,7 +414,8 @@ impl<'a> Job<'a> {
         };
         let specs = self.trainer.parameters.specs();
         let (path, owner) = (self.folder.latest(), self.owner());
-        patiently(self.host, || state.save(&path, owner, specs))?;
+        let kept = self.trainer.kept();
+        patiently(self.host, || state.save(&path, owner, specs, kept))?;
         self.host.journal(JournalEvent::Checkpoint { step: state.step })?;
         Ok(())
     }
@@ -419,7 +443,7 @@ impl<'a> Job<'a> {
         if test == Verdict::Interrupted {
             return self.stop();
         }
-        if let Verdict::Found(Evaluation { accuracy, loss }) = test {
+        if let Verdict::Found(Evaluation { accuracy, loss, .. }) = test {
             let values = [("test_accuracy", Some(accuracy)), ("test_loss", Some(loss))];
             self.journal_metrics(self.trainer.step, &values)?;
         }
