@@ -48,7 +48,7 @@ fn ray_8647_a_sweep_trains_once_and_growing_it_runs_only_what_is_new() {
     let page = std::fs::read_to_string(out.join("index.html")).expect("the page is there");
     assert!(page.contains("<svg") && page.contains("medium1"));
     let unknown = study.expect(2, &["report", "--with", "augreg-2021"]);
-    assert!(unknown.stderr.contains("no table was imported"), "{}", unknown.stderr);
+    assert!(unknown.stderr.contains("nothing was imported as `augreg-2021`"), "{}", unknown.stderr);
     study.expect(0, &["report", "--overlay", "paper", "--out", &out.to_string_lossy()]);
     let page = std::fs::read_to_string(out.join("index.html")).expect("the page is there");
     assert!(page.contains("paper, Table 3") && page.contains("id=\"index\""));

@@ -160,6 +160,9 @@ impl From<StoreError> for Failure {
             StoreError::UnknownSweep { .. } => {
                 Some("`augreg status` lists the sweeps of the study")
             }
+            StoreError::UnknownSource { .. } => {
+                Some("`augreg import TABLE.csv` takes somebody's results into the study")
+            }
             StoreError::UnknownJob { .. } => Some("`augreg query` lists the jobs of the study"),
             StoreError::AmbiguousJob { .. } => Some("give more characters of the id"),
             StoreError::Unreadable { source, .. }

@@ -58,6 +58,17 @@ pub(crate) async fn beside(root: &Path) -> Result<Store, Failure> {
     }
 }
 
+/// [`beside`], or a new study where there is none.
+pub(crate) async fn beside_or_new(root: &Path) -> Result<Store, Failure> {
+    if !matches!(look(root).await, Err(StoreError::NoStudy { .. })) {
+        return beside(root).await;
+    }
+    std::fs::create_dir_all(root)
+        .map_err(|source| StoreError::CreateFolder { path: root.to_owned(), source })?;
+    let _lock = lock(root)?;
+    Ok(Store::create_or_open(root).await?)
+}
+
 /// Takes the lock of a study in which all can be written that a run writes.
 fn lock(root: &Path) -> Result<StudyLock, Failure> {
     writable(root)?;

@@ -16,6 +16,7 @@ mod figures;
 mod grid_svg;
 mod group;
 mod heat_map;
+pub mod index;
 mod job;
 mod label;
 mod load;

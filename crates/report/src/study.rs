@@ -10,15 +10,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use augreg_spec::ModelSpec;
+pub(crate) use augreg_store::OWN;
 use augreg_store::Run;
 
 use crate::JobRow;
 pub(crate) use crate::group::{Group, Settings, Upstream};
 use crate::label::{count, printable};
 use crate::order::Order;
-
-/// The source of a study's own runs.
-pub(crate) const OWN: &str = "own";
 
 /// Something that a figure cannot show for want of runs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

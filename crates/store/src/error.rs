@@ -137,6 +137,14 @@ pub enum StoreError {
         /// The nearest name there is.
         nearest: Option<String>,
     },
+    /// Nothing was imported under this name.
+    #[error("nothing was imported as `{name}`{}", sources(known))]
+    UnknownSource {
+        /// The name asked for.
+        name: String,
+        /// What was imported.
+        known: Vec<String>,
+    },
     /// No job's id begins so.
     #[error("the study has no job whose id begins with `{prefix}`")]
     UnknownJob {
@@ -320,4 +328,8 @@ pub enum QueryError {
 
 fn hint(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |name| format!(", did you mean `{name}`?"))
+}
+
+fn sources(known: &[String]) -> String {
+    if known.is_empty() { String::new() } else { format!("; there is `{}`", known.join("`, `")) }
 }

@@ -5,6 +5,9 @@ use crate::error::database;
 use crate::query::collect;
 use crate::{QueryError, Rows, Store, StoreError};
 
+/// What [`V_RUNS`](crate::V_RUNS) calls the source of this study's own runs.
+pub const OWN: &str = "own";
+
 /// A finished upstream run with one of its adaptations, if it has any: a row of
 /// [`V_RUNS`](crate::V_RUNS). Accuracies lie in [0, 1].
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -73,8 +76,15 @@ impl Store {
     ///
     /// # Errors
     ///
+    /// [`StoreError::UnknownSource`] if nothing was imported under one of the names;
     /// [`StoreError::Database`] if the database cannot be read.
     pub async fn runs(&self, sources: &[String]) -> Result<Vec<Run>, StoreError> {
+        if !sources.is_empty() {
+            let known = self.sources().await?;
+            if let Some(name) = sources.iter().find(|name| !known.contains(name)) {
+                return Err(StoreError::UnknownSource { name: name.clone(), known });
+            }
+        }
         let wanted = serde_json::json!(sources).to_string();
         let mut reader = self.readers().acquire().await.map_err(database("begin reading"))?;
         sqlx::query_as!(
@@ -124,11 +134,7 @@ impl Store {
     }
 
     /// The names of the imported tables, in alphabetical order.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Database`] if the database cannot be read.
-    pub async fn sources(&self) -> Result<Vec<String>, StoreError> {
+    async fn sources(&self) -> Result<Vec<String>, StoreError> {
         let mut reader = self.readers().acquire().await.map_err(database("begin reading"))?;
         sqlx::query_scalar!(r#"SELECT DISTINCT source FROM reference ORDER BY source"#)
             .fetch_all(&mut *reader)

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use augreg_report::{LoadError, Report, heat_map_text, paper_runs};
-use augreg_spec::nearest;
 use augreg_store::Store;
 use clap::{Args, ValueEnum};
 
@@ -36,7 +35,6 @@ enum Overlay {
 
 pub(crate) async fn run(global: &Global, args: &ReportArgs) -> Result<Ending, Failure> {
     let store = Store::open_read_only(&global.root).await?;
-    check_sources(&store, &args.with).await?;
     let sweep = args.sweep.as_deref();
     let jobs = augreg_report::load(&store, sweep).await.map_err(failure)?;
     let mut runs = store.runs(&args.with).await?;
@@ -54,25 +52,6 @@ pub(crate) async fn run(global: &Global, args: &ReportArgs) -> Result<Ending, Fa
     output::print(&heat_map_text(&report, output::coloured(), output::width()))?;
     output::say(&format!("wrote {} files: open {}", written.files.len(), written.page.display()));
     Ok(Ending::Good)
-}
-
-/// Refuses a name that nothing was imported under.
-async fn check_sources(store: &Store, wanted: &[String]) -> Result<(), Failure> {
-    if wanted.is_empty() {
-        return Ok(());
-    }
-    let known = store.sources().await?;
-    let Some(unknown) = wanted.iter().find(|name| !known.contains(name)) else { return Ok(()) };
-    let help = match nearest(unknown, known.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if known.is_empty() => {
-            "nothing has been imported into this study yet: `augreg import` \
-                                     takes a table in"
-                .to_owned()
-        }
-        None => format!("imported are: {}", known.join(", ")),
-    };
-    Err(Failure::request(format!("no table was imported under the name `{unknown}`"), help))
 }
 
 fn nothing_finished(sweep: Option<&str>, jobs: usize) -> Failure {

@@ -1,7 +1,7 @@
 //! The finished runs that figures are drawn from.
 
 use augreg_protocol::FailureKind;
-use augreg_store::AUGREG_INDEX;
+use augreg_store::{AUGREG_INDEX, StoreError};
 use sqlx::{ConnectOptions, Executor};
 
 use crate::support::{Study, jobs};
@@ -36,7 +36,9 @@ async fn own_runs_come_with_the_size_of_their_data_and_imported_ones_where_they_
     assert_eq!(with[1].infer_images_per_second, Some(138.0));
     assert_eq!((with[1].job_id.as_ref(), with[1].train_examples), (None, None));
 
-    assert_eq!(study.store.sources().await.expect("reads"), ["other", "paper"]);
+    let error = study.store.runs(&["papers".to_owned()]).await.expect_err("nobody's");
+    let StoreError::UnknownSource { name, known } = error else { panic!("{error}") };
+    assert_eq!((name.as_str(), known), ("papers", vec!["other".to_owned(), "paper".to_owned()]));
     let index = study.store.index().await.expect("reads");
     let names: Vec<_> = AUGREG_INDEX.columns.iter().map(|column| column.name).collect();
     assert_eq!(

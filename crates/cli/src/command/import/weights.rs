@@ -1,6 +1,6 @@
-//! `augreg import`
+//! Files of weights.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use augreg_spec::{ModelSpec, nearest};
 use augreg_store::{Rows, Value};
@@ -8,21 +8,13 @@ use augreg_weights::foreign::{Head, Weights};
 use augreg_weights::{Architecture, sha256};
 use clap::Args;
 
-use super::export::Target;
-use crate::args::Global;
+use crate::command::export::Target;
 use crate::failure::{Ending, Failure};
 use crate::output;
 use crate::table::{self, Format};
 
-/// Check a file of weights, and write it anew: for timm or AugReg's code, another size, another head
-///
-/// FILE is an npz of AugReg's (old prefixes and big_vision's names too), safetensors of timm's, or a
-/// checkpoint of a job. What network it holds is read off it. Every tensor must be there with the
-/// right shape, and nothing else. No study is needed.
 #[derive(Debug, Args)]
-pub(crate) struct ImportArgs {
-    /// The file
-    file: PathBuf,
+pub(super) struct WeightsArgs {
     /// The model it must hold, by its name in the study
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
@@ -38,18 +30,33 @@ pub(crate) struct ImportArgs {
     /// Write what comes of it to this file; one that is there is replaced
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Who is to read that file
-    #[arg(long, default_value = "timm", value_name = "WHOM")]
-    to: Target,
-    /// How the description comes out
-    #[arg(long, default_value = "table")]
-    format: Format,
+    /// Who is to read that file [default: timm]
+    #[arg(long, value_name = "WHOM")]
+    to: Option<Target>,
 }
 
-#[expect(clippy::unused_async, reason = "every command is called alike")]
-pub(crate) async fn run(_: &Global, args: &ImportArgs) -> Result<Ending, Failure> {
+impl WeightsArgs {
+    /// Nothing that is about weights may be asked of a table.
+    pub(super) fn refuse_for_a_table(&self, file: &Path) -> Result<(), Failure> {
+        let asked = [
+            ("--model", self.model.is_some()),
+            ("--heads", self.heads.is_some()),
+            ("--resolution", self.resolution.is_some()),
+            ("--classes", self.classes.is_some()),
+            ("--out", self.out.is_some()),
+            ("--to", self.to.is_some()),
+        ];
+        let Some((flag, _)) = asked.into_iter().find(|(_, asked)| *asked) else { return Ok(()) };
+        Err(Failure::request(
+            format!("`{flag}` is for files of weights, and `{}` is a table", file.display()),
+            "leave it out, or name an npz or safetensors file",
+        ))
+    }
+}
+
+pub(super) fn run(file: &Path, args: &WeightsArgs, format: Format) -> Result<Ending, Failure> {
     let asked = args.model.as_deref().map(named).transpose()?;
-    let weights = Weights::read(&args.file)?;
+    let weights = Weights::read(file)?;
     let asked = asked.or(args.heads.map(|heads| weights.described().with_heads(heads)));
     let architecture = weights.architecture(asked, args.resolution, args.classes)?;
     let head = if args.classes.is_some() { Head::Zeros } else { Head::Kept };
@@ -57,10 +64,10 @@ pub(crate) async fn run(_: &Global, args: &ImportArgs) -> Result<Ending, Failure
     if weights.has_hidden_layer() {
         output::say("the hidden layer before the head (`pre_logits`) is left out, with the head");
     }
-    table::write(&description(args, &weights, &architecture, &parameters), args.format)?;
+    table::write(&description(file, &weights, &architecture, &parameters), format)?;
     if let Some(out) = &args.out {
         let job = weights.job().map(str::to_owned);
-        args.to.write(out, &architecture, &parameters, job)?;
+        args.to.unwrap_or(Target::Timm).write(out, &architecture, &parameters, job)?;
         output::say(&format!("wrote `{}`", out.display()));
     }
     Ok(Ending::Good)
@@ -82,7 +89,7 @@ fn named(name: &str) -> Result<ModelSpec, Failure> {
 
 /// What came of the file, in one row.
 fn description(
-    args: &ImportArgs,
+    file: &Path,
     weights: &Weights,
     architecture: &Architecture,
     parameters: &[f32],
@@ -91,7 +98,7 @@ fn description(
     let name = model.name().map_or_else(|| model.to_string(), str::to_owned);
     let hash = sha256(&architecture.tensors(0.0), &[parameters]);
     let columns: [(&str, Value); 8] = [
-        ("file", args.file.display().to_string().into()),
+        ("file", file.display().to_string().into()),
         ("format", weights.format().to_string().into()),
         ("model", name.into()),
         ("channels", architecture.channels().into()),
