@@ -7,6 +7,9 @@ use crate::label::{self, printable};
 use crate::order::Order;
 use crate::study::OWN;
 
+/// Training images of the published upstream sets (paper, axis of Figure 1).
+const PUBLISHED_SETS: [(&str, f64); 3] = [("i1k", 1.28e6), ("i21k", 13e6), ("jft300m", 300e6)];
+
 /// A checkpoint and its adaptations.
 #[derive(Debug, Clone)]
 pub(crate) struct Upstream<'a> {
@@ -51,11 +54,11 @@ impl<'a> Settings<'a> {
     pub(crate) fn of_job(job: &'a JobRow) -> Self {
         Self { augmentation: Some(&job.augmentation), regularized: Some(job.is_regularized()) }
     }
+}
 
-    /// Without augmentation and without regularization.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.augmentation == Some("none") && self.regularized == Some(false)
-    }
+/// Without augmentation and without regularization.
+pub(crate) fn is_plain(settings: &Settings<'_>) -> bool {
+    settings.augmentation == Some("none") && settings.regularized == Some(false)
 }
 
 impl<'a> Group<'a> {
@@ -64,22 +67,30 @@ impl<'a> Group<'a> {
     }
 
     pub(crate) fn add(&mut self, run: &'a Run) {
-        let known = self.upstreams.iter_mut().rev().find(|known| same_upstream(known.run, run));
-        let upstream = match known {
-            Some(upstream) => upstream,
-            None => {
-                let new = Upstream { run, val: None, test: None, adapted: Vec::new() };
-                self.upstreams.push(new);
-                let last = self.upstreams.len() - 1;
-                &mut self.upstreams[last]
-            }
-        };
+        let known = self.upstreams.iter().rposition(|known| same_upstream(known.run, run));
+        let at = known.unwrap_or_else(|| {
+            self.upstreams.push(Upstream { run, val: None, test: None, adapted: Vec::new() });
+            self.upstreams.len() - 1
+        });
+        let upstream = &mut self.upstreams[at];
         let number = |value: Option<f64>| value.filter(|value| value.is_finite());
         upstream.val = upstream.val.or(number(run.final_val));
         upstream.test = upstream.test.or(number(run.final_test));
         if run.adapt_dataset.is_some() {
             upstream.adapted.push(run);
         }
+    }
+
+    /// Training images of its upstream set, where known.
+    pub(crate) fn images(&self) -> Option<f64> {
+        let of_own = self.upstreams.iter().find_map(|upstream| upstream.run.train_examples);
+        let published = || PUBLISHED_SETS.iter().find(|set| set.0 == self.dataset);
+        of_own.map(|images| images as f64).or_else(|| published().map(|set| set.1))
+    }
+
+    /// Training images times epochs, where known.
+    pub(crate) fn images_seen(&self) -> Option<f64> {
+        self.images().map(|images| images * self.epochs)
     }
 
     pub(crate) fn adapted(&self) -> impl Iterator<Item = &'a Run> + use<'_, 'a> {

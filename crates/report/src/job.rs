@@ -136,10 +136,8 @@ impl JobRow {
     /// Whether it ended well, with all that a job of its stage measures.
     #[must_use]
     pub fn has_result(&self) -> bool {
-        let accuracy = self.final_val.or(self.final_test).is_some_and(f64::is_finite);
         match self.stage.as_str() {
             "pretrain" | "transfer" => self.validation().is_some(),
-            "evaluate" => self.state == JobState::Succeeded && accuracy,
             _ => self.state == JobState::Succeeded,
         }
     }

@@ -14,7 +14,7 @@ pub(crate) use augreg_store::OWN;
 use augreg_store::Run;
 
 use crate::JobRow;
-pub(crate) use crate::group::{Group, Settings, Upstream};
+pub(crate) use crate::group::{Group, Settings, Upstream, is_plain};
 use crate::label::{count, printable};
 use crate::order::Order;
 
@@ -60,9 +60,6 @@ pub(crate) struct Study<'a> {
     pub(crate) judged: BTreeMap<(&'a str, &'a str), f64>,
 }
 
-/// Training images of the published upstream sets (paper, axis of Figure 1).
-const PUBLISHED_SETS: [(&str, f64); 3] = [("i1k", 1.28e6), ("i21k", 13e6), ("jft300m", 300e6)];
-
 impl<'a> Study<'a> {
     /// Sorts `runs`, of which those without a result are among `jobs`.
     pub(crate) fn of(jobs: &'a [JobRow], runs: &'a [Run]) -> Self {
@@ -107,7 +104,7 @@ impl<'a> Study<'a> {
         let mut study = Self { jobs, groups, waiting, speeds, sizes, judged };
         let mut groups = std::mem::take(&mut study.groups);
         groups.sort_by_cached_key(|group| {
-            let seen = study.images_seen(group).map(Order);
+            let seen = group.images_seen().map(Order);
             let budget = (seen, group.dataset, Order(group.epochs));
             (group.source != OWN, group.source, budget, study.size(group.model), group.model)
         });
@@ -129,18 +126,6 @@ impl<'a> Study<'a> {
         let mut models: Vec<_> = models.into_iter().collect();
         models.sort_by_key(|model| self.size(model));
         models
-    }
-
-    /// Training images of a group's upstream set, where known.
-    pub(crate) fn images(&self, group: &Group<'_>) -> Option<f64> {
-        let of_own = group.upstreams.iter().find_map(|upstream| upstream.run.train_examples);
-        let published = || PUBLISHED_SETS.iter().find(|set| set.0 == group.dataset);
-        of_own.map(|images| images as f64).or_else(|| published().map(|set| set.1))
-    }
-
-    /// Training images times epochs, where known.
-    pub(crate) fn images_seen(&self, group: &Group<'_>) -> Option<f64> {
-        self.images(group).map(|images| images * group.epochs)
     }
 
     /// Images a second of inference: own measurements for own runs, imported ones for others.

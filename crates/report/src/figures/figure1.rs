@@ -13,7 +13,7 @@ use crate::Missing;
 use crate::exhibit::{Axis, AxisKind, Body, Chart, Exhibit, Panel, Point, Series, Style};
 use crate::label::{self, printable};
 use crate::order::Order;
-use crate::study::{Group, OWN, Pick, Study};
+use crate::study::{Group, OWN, Pick, Study, is_plain};
 
 /// What one model reaches on one data set from one upstream budget.
 #[derive(Debug, Clone)]
@@ -37,7 +37,7 @@ pub(crate) fn sizes<'a>(study: &Study<'a>) -> (Vec<Size<'a>>, Vec<Missing>) {
     for target in targets(study) {
         for group in study.groups.iter().filter(|group| study.concerns(group, target)) {
             let plain = says_augmentations(group).then(|| {
-                let best = Study::best_where(group, |settings| settings.is_plain());
+                let best = Study::best_where(group, is_plain);
                 best.and_then(|best| study.adaptation(group, best, target, None))
                     .map_err(|what| Missing { what: format!("{} (plain)", what.what), ..what })
             });
@@ -46,8 +46,8 @@ pub(crate) fn sizes<'a>(study: &Study<'a>) -> (Vec<Size<'a>>, Vec<Missing>) {
                 model: group.model,
                 target,
                 budget: group.budget(),
-                images: study.images(group),
-                seen: study.images_seen(group),
+                images: group.images(),
+                seen: group.images_seen(),
                 plain: plain.and_then(|plain| keep(plain, &mut missing)),
                 best: keep(study.pick(group, target, None), &mut missing),
             });
@@ -108,14 +108,13 @@ fn places(study: &Study<'_>, sizes: &[Size<'_>]) -> Vec<(String, String)> {
     let shown = |group: &&Group<'_>| sizes.iter().any(|size| size.budget == group.budget());
     let mut places: Vec<(String, String)> = Vec::new();
     let mut groups: Vec<_> = study.groups.iter().filter(shown).collect();
-    groups.sort_by_key(|group| {
-        (group.source != OWN, study.images(group).map(Order), Order(group.epochs))
-    });
+    groups
+        .sort_by_key(|group| (group.source != OWN, group.images().map(Order), Order(group.epochs)));
     for group in groups {
         if places.iter().any(|place| place.0 == group.budget()) {
             continue;
         }
-        let images = study.images(group).map_or_else(|| "? images".to_owned(), images);
+        let images = group.images().map_or_else(|| "? images".to_owned(), images);
         let name = group.sourced(&printable(group.dataset));
         places.push((group.budget(), format!("{name}\n{images}\n{}", label::epochs(group.epochs))));
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::search::{Trial, random_search};
 use crate::exhibit::{Axis, AxisKind, Body, Chart, Exhibit, Panel, Point, Series, Style};
 use crate::label::{self, count, printable};
-use crate::study::{Group, Study, Upstream};
+use crate::study::{Group, Settings, Study, Upstream, is_plain};
 use crate::{JobRow, Missing};
 
 /// How a model was brought to a data set.
@@ -66,7 +66,7 @@ fn runs<'a>(study: &Study<'a>, target: &str) -> Vec<Run<'a>> {
             }
             let here = upstream.adapted.iter().copied();
             for run in here.filter(|run| run.adapt_dataset.as_deref() == Some(target)) {
-                let plain = crate::study::Settings::of_run(upstream.run).is_plain();
+                let plain = is_plain(&Settings::of_run(upstream.run));
                 all.extend(transfer(group, run, plain, recommended));
             }
         }

@@ -25,7 +25,7 @@ fn spots<'a>(study: &Study<'a>, missing: &mut Vec<Missing>) -> Vec<Spot<'a>> {
     let mut all = Vec::new();
     for target in super::figure1::targets(study) {
         for resolution in study.resolutions(target) {
-            for group in study.groups.iter() {
+            for group in &study.groups {
                 if !study.concerns_at(group, target, resolution) {
                     continue;
                 }

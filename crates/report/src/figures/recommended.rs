@@ -23,11 +23,7 @@ pub(super) fn recommended(study: &Study<'_>) -> Option<Exhibit> {
     };
     for group in study.groups.iter().filter(is_upstream).filter(known) {
         let budget = |group: &Group<'_>| {
-            (
-                study.images_seen(group).map(Order),
-                study.images(group).map(Order),
-                Order(group.epochs),
-            )
+            (group.images_seen().map(Order), group.images().map(Order), Order(group.epochs))
         };
         let known = largest.entry((group.source, group.model)).or_insert(group);
         if budget(group) > budget(known) {

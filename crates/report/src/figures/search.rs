@@ -40,7 +40,7 @@ pub fn random_search(name: &str, trials: &[Trial]) -> Vec<Point> {
         }
         least * (total / least).powf(step as f64 / BUDGETS as f64)
     };
-    let mut reached = vec![Vec::with_capacity(SAMPLES); BUDGETS + 1];
+    let mut reached = vec![Vec::new(); BUDGETS + 1];
     let mut draws = named_stream(0, Purpose::Search, name);
     let mut order: Vec<usize> = (0..trials.len()).collect();
     for _ in 0..SAMPLES {
