@@ -65,4 +65,5 @@ pub(crate) enum Command {
     Report(command::report::ReportArgs),
     Export(command::export::ExportArgs),
     Import(command::import::ImportArgs),
+    Paper(command::paper::PaperArgs),
 }

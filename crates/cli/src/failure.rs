@@ -161,7 +161,7 @@ impl From<StoreError> for Failure {
                 Some("`augreg status` lists the sweeps of the study")
             }
             StoreError::UnknownSource { .. } => {
-                Some("`augreg import TABLE.csv` takes somebody's results into the study")
+                Some("`augreg import FILE --source NAME` takes a table in")
             }
             StoreError::UnknownJob { .. } => Some("`augreg query` lists the jobs of the study"),
             StoreError::AmbiguousJob { .. } => Some("give more characters of the id"),

@@ -55,5 +55,6 @@ async fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         Command::Report(args) => command::report::run(global, args).await,
         Command::Export(args) => command::export::run(global, args).await,
         Command::Import(args) => command::import::run(global, args).await,
+        Command::Paper(args) => command::paper::run(global, args).await,
     }
 }

@@ -69,7 +69,9 @@ fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::Integer(value) => value.to_string(),
-        Value::Real(value) => value.to_string(),
+        // With a point or an exponent, so that a reader takes 0.0 for a float too. The shortest text
+        // that reads back as the same number.
+        Value::Real(value) => format!("{value:?}"),
         Value::Text(value) => value.clone(),
     }
 }

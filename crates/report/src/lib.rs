@@ -7,6 +7,7 @@
 //! the same rows give the same bytes. No SQL, no clock and no network here.
 
 mod answers;
+pub mod beside;
 mod canvas;
 mod chart_svg;
 mod colour;

@@ -7,6 +7,7 @@ pub(crate) mod import;
 pub(crate) mod launch;
 pub(crate) mod ledger;
 pub(crate) mod logs;
+pub(crate) mod paper;
 pub(crate) mod pause;
 pub(crate) mod plan;
 pub(crate) mod query;

@@ -1,7 +1,7 @@
 //! The columns of the published table, and where a file has them.
 
 use augreg_spec::nearest;
-use csv::StringRecord;
+use csv::{Position, StringRecord};
 
 use super::Mistake;
 
@@ -70,6 +70,9 @@ pub(super) struct Header {
     names: Vec<String>,
     /// Those of them that are none of ours.
     pub(super) ignored: Vec<String>,
+    /// How many lines the reader is behind: one, where lines end with CR and LF, because it counts a
+    /// line when it comes to its LF.
+    pub(super) behind: u64,
 }
 
 impl Header {
@@ -89,13 +92,18 @@ impl Header {
             }
         }
         if missing.is_empty() {
-            return Ok(Self { places, names, ignored });
+            return Ok(Self { places, names, ignored, behind: 0 });
         }
         Err(lacking(&missing, &names, &ignored))
     }
 
     pub(super) fn place(&self, column: Column) -> usize {
         self.places[column as usize]
+    }
+
+    /// The line, from 1, that a record begins at.
+    pub(super) fn line(&self, position: Option<&Position>) -> u64 {
+        position.map_or(0, |position| position.line() + self.behind)
     }
 
     /// A mistake in the value at this place of a line.
@@ -121,5 +129,5 @@ fn lacking(missing: &[&str], names: &[String], ignored: &[String]) -> String {
         })
         .collect();
     let word = if missing.len() == 1 { "column" } else { "columns" };
-    format!("there is no {word} {}", columns.join(", "))
+    format!("missing {word} {}", columns.join(", "))
 }

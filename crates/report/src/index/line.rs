@@ -89,7 +89,7 @@ impl<'a> Line<'a> {
     }
 
     fn number(&self) -> u64 {
-        self.record.position().map_or(0, csv::Position::line)
+        self.header.line(self.record.position())
     }
 
     fn mistake(&mut self, column: Column, problem: String) {

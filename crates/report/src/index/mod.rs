@@ -12,6 +12,7 @@ mod line;
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use augreg_store::Reference;
@@ -43,12 +44,13 @@ pub fn read(path: &Path) -> Result<Index, IndexError> {
     let io = |source| IndexError::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(io)?;
     let mut reader = csv::Reader::from_reader(file);
-    let header = match reader.headers() {
+    let mut header = match reader.headers() {
         Ok(header) if header.is_empty() => return Err(IndexError::Empty { path: path.to_owned() }),
         Ok(header) => Header::of(header)
             .map_err(|problem| IndexError::Header { path: path.to_owned(), problem })?,
         Err(error) => return Err(broken_header(path, error)),
     };
+    header.behind = u64::from(reader.position().line() == 1);
     let mut mistakes = Mistakes::default();
     let mut rows = Vec::new();
     let mut record = StringRecord::new();
@@ -57,11 +59,16 @@ pub fn read(path: &Path) -> Result<Index, IndexError> {
             Ok(false) => break,
             Ok(true) => rows.push(Line::new(&record, &header, &mut mistakes).reference()),
             Err(error) => {
-                // The end is seen only by a line that has no end of its own.
-                let is_cut_off = reader.is_done();
+                let is_cut_off = ends_there(path, reader.position().byte()).map_err(io)?;
                 mistakes.push(unreadable(error, &header, is_cut_off).map_err(io)?);
             }
         }
+    }
+    let is_open = ends_there(path, reader.position().byte()).map_err(io)?;
+    if is_open && mistakes.is_empty() && is_name_cut_off(&rows) {
+        let line = rows.last().map_or(0, |row| row.line as u64);
+        let problem = "the file ends within `adapt_filename`: it is cut off, get it again";
+        mistakes.push(Mistake::of_line(line, problem.to_owned()));
     }
     if mistakes.is_empty() && rows.is_empty() {
         return Err(IndexError::NoRows { path: path.to_owned() });
@@ -84,7 +91,7 @@ fn unreadable(error: csv::Error, header: &Header, is_cut_off: bool) -> std::io::
     match error.into_kind() {
         ErrorKind::Io(source) => Err(source),
         ErrorKind::UnequalLengths { pos, expected_len, len } => {
-            let line = pos.map_or(0, |pos| pos.line());
+            let line = header.line(pos.as_ref());
             let problem = if is_cut_off {
                 format!(
                     "the file ends here, after {len} of {expected_len} values: it is cut off, get it again"
@@ -98,12 +105,36 @@ fn unreadable(error: csv::Error, header: &Header, is_cut_off: bool) -> std::io::
             Ok(Mistake::of_line(line, problem))
         }
         ErrorKind::Utf8 { pos, err } => {
-            let line = pos.map_or(0, |pos| pos.line());
+            let line = header.line(pos.as_ref());
             let problem = "it is not UTF-8: save the file in that encoding".to_owned();
             Ok(header.mistake_at(err.field(), line, problem))
         }
         other => Ok(Mistake::of_line(0, format!("it cannot be read: {other:?}"))),
     }
+}
+
+/// Whether a file ends at this byte, and not with the end of a line.
+fn ends_there(path: &Path, at: u64) -> std::io::Result<bool> {
+    let mut file = File::open(path)?;
+    if at == 0 || file.metadata()?.len() != at {
+        return Ok(false);
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
+}
+
+/// Whether the file name of the last row lacks the end that the others have.
+fn is_name_cut_off(rows: &[Reference]) -> bool {
+    let is_whole = |row: &Reference| {
+        let (Some(name), Some(resolution)) = (&row.adapt_filename, row.adapt_resolution) else {
+            return row.adapt_resolution.is_none();
+        };
+        name.ends_with(&format!("-res_{resolution}"))
+    };
+    let Some((last, others)) = rows.split_last() else { return false };
+    !is_whole(last) && !others.is_empty() && others.iter().all(is_whole)
 }
 
 /// Names rows that are the same in all they say, and counts those that are in their settings alone.
@@ -164,3 +195,6 @@ fn results_of(row: &Reference) -> ([Option<u64>; 6], Option<i64>, [Option<&str>;
         [row.filename.as_deref(), row.adapt_filename.as_deref()],
     )
 }
+
+#[cfg(test)]
+mod tests;
