@@ -107,7 +107,7 @@ fn fifty_thousand_published_rows_stand_beside_own_runs_in_one_query() {
     assert_eq!(counts, [("i1k", "17136"), ("i21k", "17136"), ("i21k", "17135")]);
 
     // Another table under the name replaces the first, and says so.
-    let shorter: String = published().lines().take(11).map(|line| format!("{line}\n")).collect();
+    let shorter: String = published().split_inclusive('\n').take(11).collect();
     study.write("index.csv", &shorter);
     let ran = study.expect(0, &["import", "index.csv", "--source", "augreg", "--format", "csv"]);
     assert!(ran.stderr.contains("10 rows as `augreg`, in place of 51,407"), "{}", ran.stderr);
@@ -120,7 +120,7 @@ fn fifty_thousand_published_rows_stand_beside_own_runs_in_one_query() {
 #[test]
 fn a_table_with_mistakes_changes_nothing_and_makes_no_study() {
     let study = Study::new();
-    let table: String = published().lines().take(3).map(|line| format!("{line}\n")).collect();
+    let table: String = published().split_inclusive('\n').take(3).collect();
     let refused = |text: &[u8], said: &[&str]| {
         std::fs::write(study.path("bad.csv"), text).expect("writes");
         let ran = study.expect(2, &["import", "bad.csv"]);

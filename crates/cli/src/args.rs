@@ -54,6 +54,7 @@ pub(crate) enum Command {
     Resume(command::resume::ResumeArgs),
     Status(command::status::StatusArgs),
     Query(command::query::QueryArgs),
+    Compare(command::compare::CompareArgs),
     Show(command::show::ShowArgs),
     Logs(command::logs::LogsArgs),
     Cancel(command::cancel::CancelArgs),

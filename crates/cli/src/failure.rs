@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use augreg_data::DataError;
 use augreg_protocol::with_causes;
 use augreg_scheduler::runtime::LockError;
-use augreg_spec::{ModelError, SweepErrors};
+use augreg_spec::{ModelError, OverBudget, SweepErrors};
 use augreg_store::{QueryError, StoreError};
 use augreg_weights::foreign::WeightsError;
 use miette::{Diagnostic, Report};
@@ -68,6 +68,11 @@ impl Failure {
         help: &str,
     ) -> Self {
         Self::Request(advised(error, Some(help)))
+    }
+
+    /// A sweep that would take more than its file allows.
+    pub(crate) fn over_budget(error: OverBudget) -> Self {
+        Self::Request(Report::new(error))
     }
 
     /// Something broke, and what to do.

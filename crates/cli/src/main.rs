@@ -1,11 +1,14 @@
 //! The `augreg` binary: parses the command line, runs one command, turns its end into an exit code.
 
 mod args;
+mod budget;
 mod checkpoint;
 mod command;
+mod estimate;
 mod failure;
 mod killer;
 mod output;
+mod prices;
 mod progress;
 mod space;
 mod study;
@@ -44,6 +47,7 @@ async fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         Command::Resume(args) => command::resume::run(global, args).await,
         Command::Status(args) => command::status::run(global, args).await,
         Command::Query(args) => command::query::run(global, args).await,
+        Command::Compare(args) => command::compare::run(global, args).await,
         Command::Show(args) => command::show::run(global, args).await,
         Command::Logs(args) => command::logs::run(global, args).await,
         Command::Cancel(args) => command::cancel::run(global, args).await,

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use augreg_scheduler::runtime::{default_reserve, free_space};
-use augreg_spec::{JobSpec, Keep, parameter_bytes, parameters, record_bytes, state_bytes};
+use augreg_spec::{JobSpec, Kept, Stage, parameter_bytes, parameters, record_bytes, state_bytes};
 
 use crate::failure::Failure;
 use crate::words::quantity;
@@ -25,6 +25,7 @@ pub(crate) struct Need {
 /// What counts of a job.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Size {
+    stage: Stage,
     parameters: u64,
     /// Bytes of its journal and of its rows.
     records: u64,
@@ -32,7 +33,7 @@ pub(crate) struct Size {
 
 impl Size {
     pub(crate) fn of(spec: &JobSpec) -> Self {
-        Self { parameters: parameters(spec), records: record_bytes(spec) }
+        Self { stage: spec.stage(), parameters: parameters(spec), records: record_bytes(spec) }
     }
 }
 
@@ -40,12 +41,12 @@ impl Need {
     pub(crate) fn of(
         jobs: impl Iterator<Item = Size>,
         slots: usize,
-        keep: Keep,
+        keep: Kept,
         reserve: Option<u64>,
     ) -> Self {
         let (mut kept, mut records, mut largest, mut count) = (0, 0, 0, 0);
         for size in jobs {
-            kept += keep.files() * parameter_bytes(size.parameters);
+            kept += keep.of(size.stage).files() * parameter_bytes(size.parameters);
             records += size.records;
             largest = largest.max(size.parameters);
             count += 1;

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use augreg_protocol::{AttemptKey, Beat, ToWorker, is_disk_full};
+use augreg_protocol::{AttemptKey, Beat, ENERGY_OF, ToWorker, is_disk_full};
 use thiserror::Error;
 use tokio::process::Command;
 use tokio::sync::mpsc;
@@ -155,6 +155,11 @@ impl Local {
         let log = Log::open(self.options.root.join(format!("worker-{}.log", id.0)))?;
         let (path, from) = (log.path, log.length);
         let mut command = command(&self.options.program, &self.options.root, slot, log.file);
+        // What a GPU takes cannot be told apart by who made it.
+        match slot.gpu.as_ref().filter(|_| is_alone(slot, &self.options.slots)) {
+            Some(uuid) => command.env(ENERGY_OF, uuid),
+            None => command.env_remove(ENERGY_OF),
+        };
         let child = command.spawn().map_err(|source| StartError::Spawn {
             program: self.options.program.clone(),
             source,
@@ -184,6 +189,11 @@ impl Local {
             worker.kill();
         }
     }
+}
+
+/// Whether no other slot is on the same GPU.
+fn is_alone(slot: &Slot, slots: &[Slot]) -> bool {
+    slots.iter().filter(|other| other.gpu == slot.gpu).count() == 1
 }
 
 /// The file for a worker's standard error, and how much others wrote to it before.
@@ -228,4 +238,23 @@ fn command(program: &Path, root: &Path, slot: &Slot, log: File) -> Command {
         command.env("CUDA_VISIBLE_DEVICES", uuid);
     }
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use augreg_protocol::Device;
+
+    use super::*;
+
+    #[test]
+    fn a_gpu_is_a_workers_alone_if_no_other_slot_has_it() {
+        let slot = |id, uuid: &str| Slot {
+            id: SlotId(id),
+            device: Device::Cuda(0),
+            gpu: Some(uuid.to_owned()),
+            threads: 1,
+        };
+        let slots = [slot(0, "GPU-a"), slot(1, "GPU-b"), slot(2, "GPU-a")];
+        assert_eq!(slots.each_ref().map(|slot| is_alone(slot, &slots)), [false, true, false]);
+    }
 }

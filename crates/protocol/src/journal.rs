@@ -153,6 +153,12 @@ pub enum JournalEvent {
         /// How many; the whole batch if it fits.
         images: NonZeroU32,
     },
+    /// What the attempt's device has taken since the attempt began, written before checkpoints and ends
+    /// where the device counts it. The last one stands.
+    Energy {
+        /// Joules of the whole device.
+        joules: f64,
+    },
     /// Something a person should know that changes no state, such as a damaged checkpoint.
     Note {
         /// What it is.

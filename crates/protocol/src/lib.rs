@@ -21,3 +21,7 @@ pub use journal::{
 };
 pub use message::{Assignment, AttemptKey, Beat, Device, FromWorker, ToWorker, WhenAbandoned};
 pub use state::{AttemptState, JobState};
+
+/// The environment variable by which an executor tells a worker the UUID of the GPU that is its alone,
+/// so that the GPU's count of energy is the worker's.
+pub const ENERGY_OF: &str = "AUGREG_ENERGY_OF";

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::job::Stage;
+
 /// Which parameters of a finished job stay. What it needs to go on from does not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -57,6 +59,35 @@ impl Keep {
             (false, false) => Self::None,
         }
     }
+}
+
+/// Which parameters stay, of every job, or fewer of transfers: there may be thousands of these for each
+/// upstream job, and often only their results are wanted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Of every job.
+    pub jobs: Keep,
+    /// Of transfers, if that is something else.
+    pub transfers: Option<Keep>,
+}
+
+impl Kept {
+    /// What stays of a job of this stage.
+    #[must_use]
+    pub fn of(self, stage: Stage) -> Keep {
+        match self.transfers {
+            Some(keep) if stage == Stage::Transfer => keep,
+            _ => self.jobs,
+        }
+    }
+
+    /// Whatever either of two keeps.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let transfers = self.of(Stage::Transfer).and(other.of(Stage::Transfer));
+        let jobs = self.jobs.and(other.jobs);
+        Self { jobs, transfers: (transfers != jobs).then_some(transfers) }
+    }
 
     /// What a sweep file asks for that was found right before.
     #[must_use]
@@ -70,8 +101,10 @@ impl Keep {
         #[serde(default)]
         struct Executor {
             keep: Keep,
+            keep_transfers: Option<Keep>,
         }
-        toml::from_str(text).map_or_else(|_| Self::default(), |file: File| file.executor.keep)
+        let file: File = toml::from_str(text).unwrap_or_default();
+        Self { jobs: file.executor.keep, transfers: file.executor.keep_transfers }
     }
 }
 
@@ -114,8 +147,15 @@ mod tests {
     fn a_registered_sweep_file_tells_what_it_asked_for() {
         let file =
             "name = \"a\"\n[executor]\nkind = \"local\"\nkeep = \"final\"\n[noop]\ncount = 1\n";
-        assert_eq!(Keep::asked_for_in(file), Keep::Final);
-        assert_eq!(Keep::asked_for_in("name = \"a\""), Keep::BestAndFinal);
-        assert_eq!(Keep::asked_for_in(""), Keep::BestAndFinal);
+        let all = |jobs| Kept { jobs, transfers: None };
+        assert_eq!(Kept::asked_for_in(file), all(Keep::Final));
+        assert_eq!(Kept::asked_for_in("name = \"a\""), all(Keep::BestAndFinal));
+        assert_eq!(Kept::asked_for_in(""), all(Keep::BestAndFinal));
+        let less = file.replace("keep =", "keep_transfers = \"none\"\nkeep =");
+        let kept = Kept::asked_for_in(&less);
+        assert_eq!((kept.of(Stage::Pretrain), kept.of(Stage::Transfer)), (Keep::Final, Keep::None));
+        let both = kept.and(all(Keep::Best));
+        assert_eq!(both.of(Stage::Pretrain), Keep::BestAndFinal);
+        assert_eq!(both.of(Stage::Transfer), Keep::Best);
     }
 }

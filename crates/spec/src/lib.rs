@@ -31,14 +31,14 @@ pub use job::{
     PretrainSpec, Probe, RECIPE_VERSION, Regularization, Sgd, Stage, ThroughputSpec, Training,
     TransferSpec, Upstream,
 };
-pub use keep::Keep;
+pub use keep::{Keep, Kept};
 pub use model::{ModelError, ModelSpec};
 pub use resnet::{Resnet, Unit};
 pub use split::{SourceRange, SplitError, SplitExpr};
 pub use subset::{Subset, SubsetIdentity, SubsetSize};
 pub use suggest::nearest;
 pub use sweep::{
-    Axis, AxisValue, CheckpointIdentity, ExecutorKind, Expansion, Found, Grid, Known, Mistake,
-    Pending, Selection, Surroundings, Sweep, SweepErrors,
+    Axis, AxisValue, Budget, CheckpointIdentity, ExecutorKind, Expansion, Found, Grid, Known,
+    Limit, Mistake, OverBudget, Pending, Resource, Selection, Surroundings, Sweep, SweepErrors,
 };
 pub use vtab::{VTAB, VtabGroup, VtabTask, vtab_task};

@@ -38,6 +38,7 @@ pub(crate) fn plan(part: &JournalPart, new: &[Entry], first: u64, batch: &mut Ba
             }
             start @ JournalEvent::Started { .. } => learned.start = Some(start),
             JournalEvent::MicroBatch { images } => learned.micro_batch = Some(images.get()),
+            JournalEvent::Energy { joules } => learned.energy = Some(*joules),
             event if event.is_terminal() => learned.end = Some(entry),
             _ => {}
         }
@@ -57,6 +58,7 @@ const RUN: usize = 1024;
 struct Learned<'a> {
     start: Option<&'a JournalEvent>,
     micro_batch: Option<u32>,
+    energy: Option<f64>,
     end: Option<&'a Entry>,
 }
 
@@ -84,7 +86,8 @@ impl Learned<'_> {
         });
         let AttemptKey { job, number } = part.attempt;
         let seen = part.entries.last().map_or(0, |entry| entry.at);
-        let row = (job, number, next, part.offset, seen, start, end, self.micro_batch);
+        let (images, energy) = (self.micro_batch, self.energy);
+        let row = (job, number, next, part.offset, seen, start, end, images, energy);
         batch.add(job, Kind::Learn, &row);
     }
 }

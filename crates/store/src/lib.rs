@@ -14,6 +14,7 @@ mod batch;
 mod change;
 mod checked;
 mod clock;
+mod compute;
 mod control;
 mod details;
 mod difference;
@@ -21,6 +22,7 @@ mod draft;
 mod entries;
 mod error;
 mod filter;
+mod forecast;
 mod ingest;
 mod insertion;
 mod late;
@@ -46,10 +48,12 @@ mod work;
 mod writer;
 
 pub use change::Change;
+pub use compute::{Course, Leg, Spent};
 pub use details::{AttemptDetails, CheckpointDetails, EventDetails, JobDetails};
 pub use difference::Difference;
 pub use error::{QueryError, StoreError};
 pub use filter::{Filter, Sort};
+pub use forecast::{Forecast, Interval, NewForecast};
 pub use ingest::{Ingested, JournalPart};
 pub use late::GivenUp;
 pub use ledger::Boundary;
@@ -60,12 +64,12 @@ pub use reference::{Imported, Reference};
 pub use register::{NewDataset, NewSweep};
 pub use rules::{RuledSweep, Rules};
 pub use runs::{OWN, Run};
-pub use status::{Counts, FailedJob, MeasuredSpeed, RunningAttempt, SweepSummary};
+pub use status::{Counts, FailedJob, MeasuredSpeed, RunningAttempt, SweepSummary, WorkLeft};
 pub use store::Store;
 pub use value::{Rows, Value};
 pub use views::{
     AUGREG_INDEX, Column, DEFAULT_COLUMNS, Kind, METRIC, SWEEP_JOB, V_ATTEMPTS, V_BOUNDARIES,
-    V_CURVES, V_DEVICE_TIME, V_EPOCHS, V_JOBS, V_LEDGER, V_METRICS, V_RUNS, V_SELECTIONS, VIEWS,
-    View,
+    V_COMPUTE, V_CURVES, V_DEVICE_TIME, V_EPOCHS, V_FORECASTS, V_JOBS, V_LEDGER, V_METRICS, V_RUNS,
+    V_SELECTIONS, VIEWS, View,
 };
 pub use work::Work;

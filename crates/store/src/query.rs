@@ -196,7 +196,7 @@ async fn explain(connection: &mut SqliteConnection, error: QueryError) -> QueryE
     };
     let message = refusal.message().to_owned();
     let nearest = match unknown_name(&message) {
-        Some(name) => names(connection)
+        Some((name, is_table)) => names(connection, is_table)
             .await
             .ok()
             .and_then(|names| nearest(name, names.iter().map(String::as_str)).map(str::to_owned)),
@@ -205,21 +205,26 @@ async fn explain(connection: &mut SqliteConnection, error: QueryError) -> QueryE
     QueryError::Sql { message, nearest }
 }
 
-/// The name in `no such column: x` or `no such table: x`, without what qualifies it.
-fn unknown_name(message: &str) -> Option<&str> {
-    let name = ["no such column: ", "no such table: "]
-        .iter()
-        .find_map(|prefix| message.strip_prefix(prefix))?;
-    name.rsplit('.').next()
+/// The name in `no such column: x` or `no such table: x`, without what qualifies it, and whether it was
+/// to be a table's.
+fn unknown_name(message: &str) -> Option<(&str, bool)> {
+    let (name, is_table) = [("no such column: ", false), ("no such table: ", true)]
+        .into_iter()
+        .find_map(|(prefix, is_table)| Some((message.strip_prefix(prefix)?, is_table)))?;
+    Some((name.rsplit('.').next()?, is_table))
 }
 
-/// The names of all tables, views and columns.
-async fn names(connection: &mut SqliteConnection) -> Result<Vec<String>, sqlx::Error> {
+/// The names of all tables and views, and of columns unless only tables are sought.
+async fn names(
+    connection: &mut SqliteConnection,
+    only_tables: bool,
+) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar!(
         r#"SELECT name AS "name!: String" FROM sqlite_schema WHERE type IN ('table', 'view')
            UNION SELECT info.name
            FROM sqlite_schema AS object, pragma_table_xinfo(object.name) AS info
-           WHERE object.type IN ('table', 'view')"#
+           WHERE object.type IN ('table', 'view') AND NOT ?"#,
+        only_tables
     )
     .fetch_all(connection)
     .await

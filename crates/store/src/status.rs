@@ -83,17 +83,34 @@ pub struct FailedJob {
     pub attempts: u32,
 }
 
-/// How fast finished jobs went on one kind of device.
+/// How fast a finished job went.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MeasuredSpeed {
-    /// The device.
+    /// Its stage.
+    pub stage: String,
+    /// What its model is called.
+    pub model: String,
+    /// Its arithmetic; none where nothing is computed.
+    pub precision: Option<String>,
+    /// The device that finished it.
     pub device: String,
-    /// Finished jobs.
-    pub jobs: u64,
-    /// Their floating-point operations.
+    /// Its floating-point operations; more than 0.
     pub flops: f64,
-    /// The seconds they took.
+    /// The device-seconds it took, all attempts together.
     pub seconds: f64,
+}
+
+/// A job that has not ended, as far as its cost goes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkLeft {
+    /// Its stage.
+    pub stage: String,
+    /// What its model is called.
+    pub model: String,
+    /// Its arithmetic; none where nothing is computed.
+    pub precision: Option<String>,
+    /// Its floating-point operations.
+    pub flops: f64,
 }
 
 /// Stands for all sweeps in `tally`.
@@ -150,7 +167,7 @@ impl Store {
         &self,
         sweep: Option<&str>,
         each: u64,
-    ) -> Result<(f64, Vec<f64>), StoreError> {
+    ) -> Result<(f64, Vec<WorkLeft>), StoreError> {
         let few = self.counts(None).await?.unfinished() <= each;
         let id = self.find(sweep).await?;
         let tally = id.unwrap_or(WHOLE_STUDY);
@@ -165,12 +182,14 @@ impl Store {
         if !few {
             return Ok((all, Vec::new()));
         }
-        let each = sqlx::query_scalar!(
-            "SELECT flops FROM job
-             WHERE state IN ('waiting', 'queued', 'running') AND (?1 IS NULL OR EXISTS (
-                 SELECT 1 FROM member
-                 WHERE sweep_id = ?1 AND member.ordinal = job.ordinal AND NOT orphaned
-             ))",
+        let each = sqlx::query_as!(
+            WorkLeft,
+            r#"SELECT stage, model AS "model!: String", precision AS "precision?: String", flops
+               FROM job
+               WHERE state IN ('waiting', 'queued', 'running') AND (?1 IS NULL OR EXISTS (
+                   SELECT 1 FROM member
+                   WHERE sweep_id = ?1 AND member.ordinal = job.ordinal AND NOT orphaned
+               ))"#,
             id
         )
         .fetch_all(self.readers())
@@ -251,24 +270,30 @@ impl Store {
         rows.into_iter().map(FailedRow::decode).collect()
     }
 
-    /// How fast finished jobs went, by device: the ground of every estimate. Of very many, a
-    /// thousand are looked at: those of the least ids, which is as good as drawn by lot.
+    /// How fast finished jobs went: the ground of every estimate. Of very many, a thousand are looked
+    /// at: those of the least ids, which is as good as drawn by lot.
     ///
     /// # Errors
     ///
     /// [`StoreError::Database`].
     pub async fn speeds(&self) -> Result<Vec<MeasuredSpeed>, StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT device, count(*) AS "jobs!: i64", sum(job.flops) AS "flops!: f64",
-                      sum(some.seconds) AS "seconds!: f64"
-               FROM (SELECT job_id, attempt, seconds FROM result ORDER BY job_id LIMIT 1000) AS some
+            r#"SELECT stage, model AS "model!: String", precision AS "precision?: String", device,
+                      flops, (
+                          SELECT sum(v_device_time.seconds) FROM v_device_time
+                          WHERE v_device_time.job_id = job.id
+                      ) AS "seconds!: f64"
+               FROM (SELECT job_id, attempt FROM result ORDER BY job_id LIMIT 1000) AS some
                JOIN job ON job.id = some.job_id
                JOIN attempt ON attempt.job_id = some.job_id AND attempt.number = some.attempt
-               GROUP BY device ORDER BY device"#
+               WHERE flops > 0.0
+               ORDER BY job.ordinal"#
         )
         .map(|row| MeasuredSpeed {
+            stage: row.stage,
+            model: row.model,
+            precision: row.precision,
             device: row.device,
-            jobs: as_u64(row.jobs),
             flops: row.flops,
             seconds: row.seconds,
         });

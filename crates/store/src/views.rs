@@ -54,12 +54,14 @@ pub const DEFAULT_COLUMNS: [&str; 15] = [
 ];
 
 /// Every documented view.
-pub const VIEWS: [View; 13] = [
+pub const VIEWS: [View; 15] = [
     V_JOBS,
     V_ATTEMPTS,
     V_BOUNDARIES,
     V_DEVICE_TIME,
+    V_COMPUTE,
     V_LEDGER,
+    V_FORECASTS,
     SWEEP_JOB,
     METRIC,
     V_CURVES,
@@ -193,6 +195,68 @@ pub const V_DEVICE_TIME: View = View {
         real("seconds", "device time, up to its last sign of life where nobody saw its end"),
         real("wasted_seconds", "of it, what a later attempt had to repeat"),
         integer("ran_again", "1 if its job had a result already or got another, else 0"),
+    ],
+};
+
+/// The view of what jobs cost.
+pub const V_COMPUTE: View = View {
+    name: "v_compute",
+    row: "a job, with what it cost in all of its attempts",
+    columns: &[
+        text("job_id", "the job"),
+        text("stage", "its kind of work"),
+        text("dataset", "its data set"),
+        text("model", "its model"),
+        text("state", "its state"),
+        text(
+            "compute",
+            "`flops_with_upstream` to two digits, to group jobs of about equal cost by: `1.3 PFLOP`",
+        ),
+        real(
+            "flops_with_upstream",
+            "floating-point operations of the job and, for a transfer, of all upstream of it, as \
+             estimated; null: it starts from an imported file",
+        ),
+        real("flops_seen", "floating-point operations spent so far, repeated steps included"),
+        real(
+            "flops_useful",
+            "of the finished job; 0: failed or cancelled; null: it has not ended yet",
+        ),
+        integer("steps_seen", "steps made so far, repeated ones included, as far as journalled"),
+        integer("images_seen", "training images of these steps; null: nothing is trained"),
+        real("device_seconds", "device time so far, as in `v_device_time`"),
+        real("images_per_second", "`images_seen` over `device_seconds`, evaluations included"),
+        real("tflops_per_second", "`flops_seen` over `device_seconds`, in 10¹² a second"),
+        real("energy_joules", "what its devices took; null: not counted, or not for all attempts"),
+    ],
+};
+
+/// The view of forecasts.
+pub const V_FORECASTS: View = View {
+    name: "v_forecasts",
+    row: "a forecast, made when a run of a sweep began, and what came of it",
+    columns: &[
+        text("sweep", "the sweep"),
+        text("at", "when it was made, ISO 8601 in UTC"),
+        integer("jobs", "jobs that were to be done"),
+        real("flops", "their floating-point operations"),
+        real("device_low", "device-seconds, hardly less: the interval holds four times in five"),
+        real("device_median", "device-seconds, as likely more as less"),
+        real("device_high", "device-seconds, hardly more"),
+        real(
+            "wall_low",
+            "seconds until all are done, hardly less; null: other sweeps ran beside it",
+        ),
+        real("wall_median", "seconds until all are done, as likely more as less"),
+        real("wall_high", "seconds until all are done, hardly more"),
+        text("slots", "what they were to run on"),
+        integer("measured", "finished jobs that the forecast rests on; 0: it is nominal"),
+        integer("finished", "of the jobs those that succeeded since; null: not all have ended"),
+        real("device_seconds", "device-seconds that they took; null: not all have ended"),
+        real(
+            "wall_seconds",
+            "seconds until all were done; null: not all have ended, or another run came between",
+        ),
     ],
 };
 

@@ -10,6 +10,7 @@ use augreg_spec::JobSpec;
 use augreg_train::{DatasetCache, End, Failure, Host, execute};
 use tracing::{error, info, info_span, warn};
 
+use crate::energy::{Gpu, Meter};
 use crate::host::Process;
 use crate::inbox::Leave;
 use crate::lock::{self, Refused};
@@ -35,6 +36,7 @@ pub(crate) fn run(
     leave: &Leave,
     outbox: &mut Outbox,
     datasets: &mut DatasetCache,
+    gpu: Option<&Gpu>,
 ) -> bool {
     let attempt = assignment.attempt;
     let _span = info_span!("attempt", %attempt).entered();
@@ -43,7 +45,8 @@ pub(crate) fn run(
     match create_journal(assignment, &folder, leave, outbox) {
         Ok(journal) => {
             let _log = redirect(assignment, &folder);
-            let mut process = Process { assignment, journal, outbox, leave };
+            let energy = gpu.and_then(|gpu| Meter::start(gpu));
+            let mut process = Process { assignment, journal, outbox, leave, energy };
             concluded = journalled(&mut process, &folder, datasets);
         }
         // Without a journal there is nothing to say what was done, so nothing is done.

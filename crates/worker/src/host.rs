@@ -5,6 +5,7 @@ use augreg_protocol::{
 };
 use augreg_train::Host;
 
+use crate::energy::Meter;
 use crate::inbox::Leave;
 use crate::outbox::Outbox;
 use crate::room;
@@ -15,9 +16,16 @@ pub(crate) struct Process<'a> {
     pub(crate) journal: JournalWriter,
     pub(crate) outbox: &'a mut Outbox,
     pub(crate) leave: &'a Leave,
+    /// Counts what the device takes, where it can be known.
+    pub(crate) energy: Option<Meter<'a>>,
 }
 
 impl Process<'_> {
+    fn append(&mut self, event: JournalEvent) -> Result<(), JournalError> {
+        let written = self.journal.append(event);
+        self.patiently(written)
+    }
+
     /// Goes on with what the journal could not do for want of room, until it could or it is time to
     /// leave.
     fn patiently(&mut self, mut done: Result<(), JournalError>) -> Result<(), JournalError> {
@@ -45,8 +53,12 @@ impl Host for Process<'_> {
     }
 
     fn journal(&mut self, event: JournalEvent) -> Result<(), JournalError> {
-        let written = self.journal.append(event);
-        self.patiently(written)
+        if event.is_durable()
+            && let Some(joules) = self.energy.as_ref().and_then(Meter::joules)
+        {
+            self.append(JournalEvent::Energy { joules })?;
+        }
+        self.append(event)
     }
 
     fn sync(&mut self) -> Result<(), JournalError> {

@@ -5,6 +5,7 @@
 //! gone, or when the host says so, and never without a checkpoint.
 
 mod attempt;
+mod energy;
 mod host;
 mod inbox;
 mod lock;
@@ -15,6 +16,7 @@ mod room;
 use std::process::ExitCode;
 
 use augreg_kernels::exit_at_once;
+use augreg_protocol::ENERGY_OF;
 use augreg_train::DatasetCache;
 
 use crate::inbox::{Inbox, Wake};
@@ -55,8 +57,9 @@ fn main() -> ExitCode {
 /// Runs what comes in until there is a reason to leave. Returns whether the device is still good.
 fn work(inbox: &Inbox, outbox: &mut Outbox) -> bool {
     let mut datasets = DatasetCache::default();
+    let gpu = energy::Gpu::named_by(std::env::var(ENERGY_OF).ok());
     while let Wake::Run(assignment) = inbox.next() {
-        let is_good = attempt::run(&assignment, inbox.leave(), outbox, &mut datasets);
+        let is_good = attempt::run(&assignment, inbox.leave(), outbox, &mut datasets, gpu.as_ref());
         if !is_good {
             tracing::error!("leaving: the device cannot be used in this process any more");
             return false;

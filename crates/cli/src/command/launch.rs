@@ -5,22 +5,24 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use augreg_protocol::{JobState, WhenAbandoned};
+use augreg_protocol::{JobState, WhenAbandoned, with_causes};
 use augreg_scheduler::core::Policy;
 use augreg_scheduler::runtime::{
     Adopted, Retention, RunError, RunOptions, Stopper, Summary, adopt, stop_on_signals,
 };
-use augreg_spec::{JobId, Keep};
-use augreg_store::{JobQuery, NewSweep, QueryError, Store, Value};
+use augreg_spec::{JobId, Keep, Kept};
+use augreg_store::{JobQuery, NewForecast, NewSweep, QueryError, Store, Value};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use super::pause::pauses_text;
 use super::plan::difference_text;
 use crate::args::Global;
+use crate::budget;
 use crate::checkpoint;
 use crate::failure::{Ending, Failure, advice_on_store};
 use crate::output;
+use crate::prices::Priced;
 use crate::progress::Display;
 use crate::space::{Need, Size};
 use crate::study::{self, Owned};
@@ -34,7 +36,8 @@ pub(crate) struct LaunchArgs {
     file: PathBuf,
     #[command(flatten)]
     run: RunArgs,
-    /// Launch though the disk seems too small; the run pauses when it is full
+    /// Launch though the disk seems too small, or the sweep's budget is; the run pauses when the disk
+    /// is full
     #[arg(long)]
     force: bool,
     /// Jobs of higher priority run first
@@ -50,7 +53,7 @@ pub(crate) struct LaunchArgs {
 pub(crate) struct RunArgs {
     /// How many workers share this machine; one a GPU or core without it
     #[arg(long, value_name = "N")]
-    workers: Option<NonZeroU32>,
+    pub(super) workers: Option<NonZeroU32>,
     /// Seconds between the checkpoints of a job
     #[arg(long, default_value_t = 30.0, value_name = "SECONDS", value_parser = seconds)]
     checkpoint_seconds: f64,
@@ -78,7 +81,17 @@ pub(crate) struct RunArgs {
     step_timeout: f64,
     /// Which parameters of finished jobs stay; without it, what their sweep files say
     #[arg(long, value_name = "WHAT", value_parser = keep())]
-    keep: Option<Keep>,
+    pub(super) keep: Option<Keep>,
+    /// Which parameters of finished transfers stay, if fewer than of other jobs
+    #[arg(long, value_name = "WHAT", value_parser = keep())]
+    pub(super) keep_transfers: Option<Keep>,
+}
+
+/// What stays of finished jobs: what the command says, else what the sweep file says.
+pub(crate) fn kept(jobs: Option<Keep>, transfers: Option<Keep>, sweep: Option<Kept>) -> Kept {
+    let sweep = sweep.unwrap_or_default();
+    let said = jobs.map_or(sweep, |jobs| Kept { jobs, transfers: None });
+    Kept { transfers: transfers.or(said.transfers), ..said }
 }
 
 /// Reads what to keep of finished jobs.
@@ -110,6 +123,7 @@ pub(crate) async fn run(global: &Global, args: &LaunchArgs) -> Result<Ending, Fa
     check_kept(args.run.keep, loaded.sweep.has_upstream_jobs())?;
     let rules = loaded.rules()?;
     if !args.force && !args.register_only {
+        check_budget(global, args, &loaded).await?;
         check_space(global, args, &loaded).await?;
     }
     let sweep = NewSweep {
@@ -167,10 +181,64 @@ async fn take_in_journals(store: &Store) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Refuses a sweep that would take more than its file allows.
+async fn check_budget(global: &Global, args: &LaunchArgs, loaded: &Loaded) -> Result<(), Failure> {
+    let budget = &loaded.sweep.budget;
+    if budget.limits.is_empty() {
+        return Ok(());
+    }
+    let priced = Priced::of(loaded, &global.root).await?;
+    let keep = kept(args.run.keep, args.run.keep_transfers, loaded.sweep.keep);
+    let slots = augreg_executor::detect(args.run.workers);
+    let file = args.file.display().to_string();
+    budget::check((&file, loaded.sweep.text()), budget, &priced, &slots, keep)
+}
+
+/// Writes down, and says, what is expected of the sweeps that are about to run.
+async fn foretell(
+    store: &Store,
+    sweep: Option<&str>,
+    global: &Global,
+    args: &RunArgs,
+) -> Result<(), Failure> {
+    let slots = augreg_executor::detect(args.workers);
+    let mut open = Vec::new();
+    for summary in store.sweeps().await? {
+        let jobs = store.counts(Some(&summary.name)).await?.unfinished();
+        if jobs > 0 && sweep.is_none_or(|sweep| sweep == summary.name) {
+            open.push((summary.name, jobs));
+        }
+    }
+    let alone = open.len() == 1;
+    for (name, jobs) in open {
+        let estimate = budget::left(store, Some(&name), &slots).await?;
+        if estimate.device.median <= 0.0 {
+            continue;
+        }
+        if !global.quiet {
+            output::say(&format!("{name}: {}", estimate.text()));
+        }
+        let forecast = NewForecast {
+            sweep: name,
+            jobs,
+            flops: estimate.flops,
+            device: estimate.device,
+            wall: alone.then_some(estimate.wall),
+            slots: estimate.slots,
+            measured: estimate.measured,
+        };
+        // What cannot be written now, on a full disk for instance, keeps nobody from working.
+        if let Err(error) = store.record_forecast(&forecast).await {
+            tracing::warn!("the forecast was not recorded: {}", with_causes(&error));
+        }
+    }
+    Ok(())
+}
+
 /// Refuses a sweep that the disk is too small for.
 async fn check_space(global: &Global, args: &LaunchArgs, loaded: &Loaded) -> Result<(), Failure> {
     let slots = augreg_executor::detect(args.run.workers).len();
-    let keep = args.run.keep.or(loaded.sweep.keep).unwrap_or_default();
+    let keep = kept(args.run.keep, args.run.keep_transfers, loaded.sweep.keep);
     let need = |sizes: &[Size]| Need::of(sizes.iter().copied(), slots, keep, args.run.reserve);
     let mut sizes: Vec<_> = loaded.expand()?.map(|job| Size::of(&job.spec)).collect();
     if need(&sizes).check(&global.root).is_ok() {
@@ -188,12 +256,19 @@ async fn check_space(global: &Global, args: &LaunchArgs, loaded: &Loaded) -> Res
 }
 
 /// What stays of finished jobs: what the command says, else whatever any of their sweeps asks for.
-async fn retention(store: &Store, said: Option<Keep>) -> Result<Retention, Failure> {
+async fn retention(
+    store: &Store,
+    jobs: Option<Keep>,
+    transfers: Option<Keep>,
+) -> Result<Retention, Failure> {
     let sweeps = store.sweeps().await?;
-    let asked: Vec<_> = sweeps.iter().map(|sweep| Keep::asked_for_in(&sweep.text)).collect();
-    let of_all = said.or(asked.first().copied()).unwrap_or_default();
-    let mut of_some: HashMap<JobId, Keep> = HashMap::new();
-    if said.is_none() && asked.iter().any(|keep| *keep != of_all) {
+    let asked: Vec<_> = sweeps
+        .iter()
+        .map(|sweep| kept(jobs, transfers, Some(Kept::asked_for_in(&sweep.text))))
+        .collect();
+    let of_all = asked.first().copied().unwrap_or_else(|| kept(jobs, transfers, None));
+    let mut of_some: HashMap<JobId, Kept> = HashMap::new();
+    if asked.iter().any(|keep| *keep != of_all) {
         for (sweep, keep) in sweeps.iter().zip(asked) {
             for job in open_jobs(store, &sweep.name).await? {
                 of_some.entry(job).and_modify(|so_far| *so_far = so_far.and(keep)).or_insert(keep);
@@ -251,7 +326,7 @@ pub(super) async fn go_on(
             Abandoned::Finish => WhenAbandoned::Finish,
         },
         reserve: args.reserve,
-        keep: retention(&store, args.keep).await?,
+        keep: retention(&store, args.keep, args.keep_transfers).await?,
         policy: Policy {
             heartbeat_timeout: Duration::from_secs_f64(args.heartbeat_timeout),
             step_timeout: Duration::from_secs_f64(args.step_timeout),
@@ -264,6 +339,7 @@ pub(super) async fn go_on(
     for line in pauses_text(&store.pauses().await?, sweep, time).lines() {
         output::say(line);
     }
+    foretell(&store, sweep, global, args).await?;
     let mut display = Display::new(global.quiet);
     let (stopper, stop) = Stopper::new();
     stop_on_signals(&stopper).map_err(Failure::internal)?;

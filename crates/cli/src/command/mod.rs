@@ -1,6 +1,7 @@
 //! One command, one file: its arguments, whose doc comments are the help, and one function.
 
 pub(crate) mod cancel;
+pub(crate) mod compare;
 pub(crate) mod data;
 pub(crate) mod export;
 pub(crate) mod import;

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::launch::{RunArgs, go_on};
 use crate::args::Global;
+use crate::budget;
 use crate::failure::{Ending, Failure};
 use crate::study;
 
@@ -14,9 +15,26 @@ pub(crate) struct ResumeArgs {
     sweep: Option<String>,
     #[command(flatten)]
     run: RunArgs,
+    /// Go on though the budget of a sweep is too small
+    #[arg(long)]
+    force: bool,
 }
 
 pub(crate) async fn run(global: &Global, args: &ResumeArgs) -> Result<Ending, Failure> {
     let study = study::own(&global.root).await?;
-    go_on(study, args.sweep.as_deref(), global, &args.run).await
+    let sweep = args.sweep.as_deref();
+    if !args.force {
+        let checked = budget::check_again(
+            &study.store,
+            sweep,
+            args.run.workers,
+            (args.run.keep, args.run.keep_transfers),
+        )
+        .await;
+        if checked.is_err() {
+            study.store.close().await;
+            return checked.map(|()| Ending::Good);
+        }
+    }
+    go_on(study, sweep, global, &args.run).await
 }

@@ -1,14 +1,15 @@
 //! `augreg status`
 
 use augreg_protocol::JobState;
+use augreg_report::scored_forecasts;
 use augreg_scheduler::runtime::{Holder, StudyLock, free_space, has_worker};
 use augreg_spec::JobId;
 use augreg_store::{Counts, RunningAttempt, Store};
 use clap::Args;
 
 use super::pause::pauses_text;
-use super::plan::Estimate;
 use crate::args::Global;
+use crate::budget;
 use crate::failure::{Ending, Failure};
 use crate::output;
 use crate::words::{count, duration, quantity, time};
@@ -26,19 +27,18 @@ const FULL: u64 = 1_000_000;
 /// More failures than this are for `augreg query --where state=failed`.
 const FAILURES_SHOWN: u64 = 10;
 
-/// Up to so many jobs, what is left is estimated from each of them; of more, from their sum.
-const FEW: u64 = 10_000;
-
 pub(crate) async fn run(global: &Global, args: &StatusArgs) -> Result<Ending, Failure> {
     let store = Store::open_read_only(&global.root).await?;
     let sweep = args.sweep.as_deref();
     let mut text = String::new();
-    if sweep.is_some() {
-        text += &counts_text(sweep.unwrap_or_default(), &store.counts(sweep).await?);
+    if let Some(sweep) = sweep {
+        text += &counts_text(sweep, &store.counts(Some(sweep)).await?);
+        text += &account_text(&store, sweep).await?;
     } else {
         let sweeps = store.sweeps().await?;
         for summary in &sweeps {
             text += &counts_text(&summary.name, &store.counts(Some(&summary.name)).await?);
+            text += &account_text(&store, &summary.name).await?;
         }
         if sweeps.len() != 1 {
             text += &counts_text("the whole study", &store.counts(None).await?);
@@ -102,21 +102,24 @@ async fn disk_text(store: &Store, holder: Option<&Holder>) -> Result<String, Fai
 
 /// What is left to do and how long that takes here, by the speeds of jobs that are done.
 async fn time_left(store: &Store, sweep: Option<&str>) -> Result<String, Failure> {
-    let (all, each) = store.work_left(sweep, FEW).await?;
-    if all <= 0.0 {
+    let estimate = budget::left(store, sweep, &augreg_executor::detect(None)).await?;
+    if estimate.flops <= 0.0 {
         return Ok(String::new());
     }
-    let estimate = Estimate::new(&augreg_executor::detect(None), &store.speeds().await?);
-    let (device, wall) =
-        if each.is_empty() { estimate.seconds_of_many(all) } else { estimate.seconds(&each) };
-    Ok(format!(
-        "to do: {}, about {} on {}, {:.2} device-hours ({})\n",
-        quantity(all, "FLOP"),
-        duration(wall),
-        estimate.slots,
-        device / 3600.0,
-        estimate.basis
-    ))
+    Ok(format!("to do: {}, {}\n", quantity(estimate.flops, "FLOP"), estimate.text()))
+}
+
+/// What a sweep has spent of its budget, and, if it has ended, how it was foretold.
+async fn account_text(store: &Store, sweep: &str) -> Result<String, Failure> {
+    let sweeps = store.sweeps().await?;
+    let file = sweeps.iter().find(|summary| summary.name == sweep).map(|s| s.text.as_str());
+    let mut text = budget::status_text(store, sweep, file.unwrap_or_default()).await?;
+    if store.counts(Some(sweep)).await?.unfinished() == 0 {
+        for scored in scored_forecasts(&store.forecasts(Some(sweep)).await?) {
+            text += &format!("forecast of {}: {}\n", scored.at, scored.sentence());
+        }
+    }
+    Ok(text)
 }
 
 /// `fashion-mini: 24 jobs, 20 succeeded, 4 queued`

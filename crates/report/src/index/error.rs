@@ -57,7 +57,7 @@ fn counted(count: usize) -> String {
 }
 
 fn told(mistakes: &[Mistake], count: usize) -> String {
-    let mut text: String = mistakes.iter().map(|mistake| format!("\n{mistake}")).collect();
+    let mut text = mistakes.iter().fold(String::new(), |text, m| text + &format!("\n{m}"));
     if count > mistakes.len() {
         text += &format!("\nand {} more", count - mistakes.len());
     }

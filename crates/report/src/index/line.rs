@@ -127,13 +127,11 @@ impl<'a> Line<'a> {
     }
 
     fn name(&mut self, column: Column) -> String {
-        match self.text(column) {
-            Some(text) => text.to_owned(),
-            None => {
-                self.mistake(column, "it is empty: every row needs one".to_owned());
-                String::new()
-            }
+        let text = self.text(column);
+        if text.is_none() {
+            self.mistake(column, "it is empty: every row needs one".to_owned());
         }
+        text.unwrap_or_default().to_owned()
     }
 
     /// The data set; ImageNet-21k for 30 epochs has a name of its own in the published table.

@@ -143,22 +143,23 @@ fn compare(rows: &[Reference], mistakes: &mut Mistakes) -> usize {
     let mut repetitions = 0;
     for row in rows {
         let earlier: &mut Vec<&Reference> = settings.entry(settings_of(row)).or_default();
-        match earlier.iter().find(|earlier| results_of(earlier) == results_of(row)) {
-            Some(same) => {
-                let problem = format!("it says what line {} says: delete one of them", same.line);
-                mistakes.push(Mistake::of_line(row.line as u64, problem));
-            }
-            None => {
-                repetitions += usize::from(!earlier.is_empty());
-                earlier.push(row);
-            }
+        let same = earlier.iter().find(|earlier| results_of(earlier) == results_of(row));
+        if let Some(same) = same {
+            let problem = format!("it says what line {} says: delete one of them", same.line);
+            mistakes.push(Mistake::of_line(row.line as u64, problem));
+        } else {
+            repetitions += usize::from(!earlier.is_empty());
+            earlier.push(row);
         }
     }
     repetitions
 }
 
+/// Names, numbers by their bits, and counts.
+type Settings<'a> = ([Option<&'a str>; 4], [Option<u64>; 6], [Option<i64>; 2]);
+
 /// What was run.
-fn settings_of(row: &Reference) -> ([Option<&str>; 4], [Option<u64>; 6], [Option<i64>; 2]) {
+fn settings_of(row: &Reference) -> Settings<'_> {
     let bits = |value: Option<f64>| value.map(f64::to_bits);
     (
         [

@@ -171,6 +171,11 @@ impl Journal {
                 | JournalEvent::Metrics { .. }
                 | JournalEvent::Series { .. }
                 | JournalEvent::MicroBatch { .. } => {}
+                JournalEvent::Energy { joules } => {
+                    if !(joules.is_finite() && *joules >= 0.0) {
+                        return Err(format!("the journal reports an energy of {joules} J"));
+                    }
+                }
                 JournalEvent::Note { text } => news.notes.push(text.clone()),
                 JournalEvent::Checkpoint { step } => {
                     news.events.push(Event::Checkpointed { attempt, step: *step });
@@ -212,7 +217,7 @@ fn oversized(entry: &Entry) -> Option<String> {
         }
         JournalEvent::Succeeded(outcome) => ("a number of steps", outcome.steps),
         JournalEvent::MicroBatch { images } => ("a size", images.get().into()),
-        JournalEvent::Note { .. } => ("a time", entry.at),
+        JournalEvent::Note { .. } | JournalEvent::Energy { .. } => ("a time", entry.at),
     };
     let (name, number) = if entry.at > MOST { ("a time", entry.at) } else { (name, number) };
     (number > MOST).then(|| format!("the journal reports {name} of {number}"))
@@ -308,6 +313,16 @@ mod tests {
             news.events
         );
         assert!(news.entries.is_empty());
+    }
+
+    #[test]
+    fn energy_that_was_gained_is_not_believed() {
+        let mut f = fixture();
+        f.writer.append(JournalEvent::Energy { joules: 2.5 }).expect("appends");
+        f.writer.append(JournalEvent::Energy { joules: -1.0 }).expect("appends");
+        let news = f.journals.read(f.attempt).expect("followed");
+        assert_eq!(news.entries.len(), 1);
+        assert!(matches!(&news.events[..], [Event::Untrusted { why, .. }] if why.contains("-1 J")));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use augreg_executor::{ProgramError, SlotId};
 use augreg_protocol::{AttemptKey, Beat, FailureKind, JobState, WhenAbandoned};
-use augreg_spec::{JobId, Keep};
+use augreg_spec::{JobId, Keep, Kept, Stage};
 use augreg_store::StoreError;
 use thiserror::Error;
 
@@ -43,15 +43,26 @@ pub struct RunOptions {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Retention {
     /// Of those that are not named.
-    pub of_all: Keep,
+    pub of_all: Kept,
     /// Of these.
-    pub of_some: HashMap<JobId, Keep>,
+    pub of_some: HashMap<JobId, Kept>,
 }
 
 impl Retention {
     /// What stays of this job.
     #[must_use]
-    pub fn of(&self, job: JobId) -> Keep {
+    pub fn of(&self, job: JobId, stage: Stage) -> Keep {
+        self.kept(job).of(stage)
+    }
+
+    /// What stays of this job at least, whatever its stage.
+    #[must_use]
+    pub fn of_any_stage(&self, job: JobId) -> Keep {
+        let kept = self.kept(job);
+        kept.jobs.and(kept.of(Stage::Transfer))
+    }
+
+    fn kept(&self, job: JobId) -> Kept {
         self.of_some.get(&job).copied().unwrap_or(self.of_all)
     }
 }

@@ -421,6 +421,7 @@ impl<F: FnMut(Progress) + Send> Run<F> {
             return;
         };
         let (steps, name) = (work.spec.steps(), work.spec.title(&work.labels));
+        let keep = self.options.keep.of(attempt.job, work.spec.stage());
         let flops = self.jobs.get(&attempt.job).map_or(0.0, |job| job.flops);
         let assignment = Assignment {
             attempt,
@@ -432,7 +433,7 @@ impl<F: FnMut(Progress) + Send> Run<F> {
             micro_batch: self.options.micro_batch,
             checkpoint_seconds: self.options.checkpoint_seconds,
             when_abandoned: self.options.when_abandoned,
-            keep: self.options.keep.of(attempt.job),
+            keep,
         };
         self.reading.assign(id, attempt);
         self.local.send(id, ToWorker::Run(Box::new(assignment)));

@@ -60,7 +60,7 @@ impl Tidy {
 
     fn see_to_first(&mut self) {
         let Some((_, job)) = self.lately.pop_front() else { return };
-        let (folder, keep) = (RunFolder::new(&self.root, job), self.keep.of(job));
+        let (folder, keep) = (RunFolder::new(&self.root, job), self.keep.of_any_stage(job));
         // Only where a worker died over it: it removes it last.
         if !folder.latest().exists() {
             return;

@@ -35,10 +35,13 @@ pub(crate) use pretrain::steps;
 pub const RECIPE_VERSION: u32 = 1;
 
 /// A kind of work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// Training from random initial values.
+    #[default]
     Pretrain,
     /// Training on from the parameters of another job, or of an imported file, on another data set.
     Transfer,

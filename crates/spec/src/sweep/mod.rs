@@ -5,6 +5,7 @@
 //! the only way to one is [`Sweep::parse`], the only way on is [`Sweep::expand`].
 
 mod axis;
+mod budget;
 mod candidates;
 mod datasets;
 mod error;
@@ -34,13 +35,14 @@ use toml::de::{DeTable, DeValue};
 use crate::augmentation::Augmentation;
 use crate::dataset::DatasetDefinition;
 use crate::job::Stage;
-use crate::keep::Keep;
+use crate::keep::Kept;
 use crate::model::ModelSpec;
 use include::Included;
 use reader::{Mistakes, Section};
 use upstream::Origin;
 
 pub use axis::{Axis, AxisValue};
+pub use budget::{Budget, Limit, OverBudget, Resource};
 pub use error::{Mistake, SweepErrors};
 pub use expand::Expansion;
 pub use grid::Grid;
@@ -81,7 +83,9 @@ pub struct Sweep {
     /// Where its jobs run.
     pub executor: ExecutorKind,
     /// What stays of its finished jobs, if it says so.
-    pub keep: Option<Keep>,
+    pub keep: Option<Kept>,
+    /// What it may take at the most.
+    pub budget: Budget,
     models: BTreeMap<String, ModelSpec>,
     augmentations: BTreeMap<String, Augmentation>,
     /// Where a data set is defined: in which file, and at which bytes.
@@ -159,6 +163,7 @@ impl Sweep {
         defined.grids.sort_by_key(Grid::stage);
         let executor_section = section.get("executor");
         let (executor, keep) = sections::executor(executor_section, &mut mistakes);
+        let budget = Budget::read(section.get("budget"), &mut mistakes);
         section.finish(&mut mistakes);
         let at = executor_section.map(Spanned::span).unwrap_or_default();
         check_kept(&defined.grids, keep, at, &mut mistakes);
@@ -185,6 +190,7 @@ impl Sweep {
                     grids,
                     executor,
                     keep,
+                    budget,
                     models,
                     augmentations,
                     dataset_spans: spans,
@@ -314,12 +320,13 @@ impl Defined {
 }
 
 /// Refuses a sweep that would not keep the parameters that its own jobs start from.
-fn check_kept(grids: &[Grid], keep: Option<Keep>, at: Range<usize>, mistakes: &mut Mistakes) {
-    let started_from = |grid: &Grid| matches!(grid.origin, Some(Origin::Jobs(_)));
-    if let Some(keep) = keep.filter(|keep| !keep.last())
-        && grids.iter().any(started_from)
-    {
-        let message = format!("`keep = \"{keep}\"` removes what other jobs start from");
+fn check_kept(grids: &[Grid], keep: Option<Kept>, at: Range<usize>, mistakes: &mut Mistakes) {
+    let removed = grids.iter().find_map(|grid| {
+        let Some(Origin::Jobs(rule)) = &grid.origin else { return None };
+        keep.map(|keep| keep.of(rule.stage)).filter(|keep| !keep.last())
+    });
+    if let Some(keep) = removed {
+        let message = format!("to keep `{keep}` removes what other jobs start from");
         let help = "they start from final parameters: `final` or `best-and-final`".to_owned();
         mistakes.add(at, message, "keeps no final parameters", Some(help));
     }

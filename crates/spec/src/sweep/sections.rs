@@ -9,7 +9,7 @@ use toml::de::DeValue;
 use super::ExecutorKind;
 use super::reader::{self, Mistakes, Section};
 use crate::augmentation::{Augmentation, Crop, RandAugment};
-use crate::keep::Keep;
+use crate::keep::{Keep, Kept};
 use crate::model::ModelSpec;
 use crate::resnet::Resnet;
 
@@ -146,8 +146,8 @@ fn built_in(kind: &str, name: &str, at: Range<usize>, mistakes: &mut Mistakes) {
 pub(super) fn executor(
     value: Option<&Spanned<DeValue<'_>>>,
     mistakes: &mut Mistakes,
-) -> (ExecutorKind, Option<Keep>) {
-    let mut keep = None;
+) -> (ExecutorKind, Option<Kept>) {
+    let (mut jobs, mut transfers) = (None, None);
     if let Some(mut section) = value.and_then(|value| Section::of("[executor]", value, mistakes)) {
         if let Some(value) = section.get("kind")
             && let Some(word) = reader::text(value, "kind", mistakes)
@@ -155,15 +155,21 @@ pub(super) fn executor(
         {
             mistakes.unknown(value.span(), "executor", word, ["local"]);
         }
-        if let Some(value) = section.get("keep")
-            && let Some(word) = reader::text(value, "keep", mistakes)
-        {
-            keep = word.parse().ok();
-            if keep.is_none() {
-                mistakes.unknown(value.span(), "retention", word, Keep::ALL.map(|(name, _)| name));
-            }
-        }
+        jobs = section.get("keep").and_then(|value| keep(value, "keep", mistakes));
+        let value = section.get("keep_transfers");
+        transfers = value.and_then(|value| keep(value, "keep_transfers", mistakes));
         section.finish(mistakes);
     }
-    (ExecutorKind::Local, keep)
+    let said = jobs.is_some() || transfers.is_some();
+    let kept = Kept { jobs: jobs.unwrap_or_default(), transfers };
+    (ExecutorKind::Local, said.then_some(kept))
+}
+
+fn keep(value: &Spanned<DeValue<'_>>, what: &str, mistakes: &mut Mistakes) -> Option<Keep> {
+    let word = reader::text(value, what, mistakes)?;
+    let keep = word.parse().ok();
+    if keep.is_none() {
+        mistakes.unknown(value.span(), "retention", word, Keep::ALL.map(|(name, _)| name));
+    }
+    keep
 }

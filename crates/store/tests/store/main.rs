@@ -1,6 +1,7 @@
 //! The store against real database files, one module a concern.
 
 mod checked;
+mod compute;
 mod constraint;
 mod control;
 mod draft;
@@ -9,6 +10,7 @@ mod migrate;
 mod open;
 mod query;
 mod read;
+mod reference;
 mod register;
 mod runs;
 mod support;

@@ -113,9 +113,13 @@ async fn counts_failures_and_speeds_tell_how_a_sweep_stands() {
     assert_eq!(failures[0].labels.augmentation, "strong2");
 
     let speeds = study.store.speeds().await.expect("reads");
-    assert_eq!(speeds.len(), 1);
-    assert_eq!((speeds[0].device.as_str(), speeds[0].jobs), ("cuda:1", 2));
-    assert!((speeds[0].seconds - 25.0).abs() < 1e-9);
+    let told: Vec<_> = speeds
+        .iter()
+        .map(|job| (job.stage.as_str(), job.model.as_str(), job.precision.as_deref(), job.seconds))
+        .collect();
+    // From being started to the journal's end: two seconds.
+    assert_eq!(told, [("pretrain", "R+Mu/7", Some("fp32"), 2.0); 2]);
+    assert!(speeds.iter().all(|job| job.device == "cuda:1" && job.flops > 0.0));
 
     let mut ended = Vec::new();
     let ids = &mut grid.iter().map(|job| job.id);

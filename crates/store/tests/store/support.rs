@@ -12,6 +12,8 @@ use augreg_spec::{
     SplitIdentity, SplitName,
 };
 use augreg_store::{Change, Difference, NewDataset, NewSweep, Rows, Store, Value};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, SqliteConnection};
 use tempfile::TempDir;
 
 pub(crate) struct Study {
@@ -74,6 +76,12 @@ impl Study {
 
     pub(crate) async fn start(&self, attempt: AttemptKey) {
         self.store.apply(&[started(attempt)]).await.expect("starts");
+    }
+
+    /// The database itself, for what the store would not write.
+    pub(crate) async fn raw(&self) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(self.database());
+        options.connect().await.expect("opens")
     }
 
     /// Runs a job to its end.

@@ -87,7 +87,7 @@ async fn a_run_longer_than_a_row_is_split_and_a_later_attempt_overrides_only_wha
 #[tokio::test]
 async fn a_question_about_one_job_reads_that_job_only() {
     let study = Study::new().await;
-    for view in ["metric", "v_curves", "v_metrics", "v_epochs"] {
+    for view in ["metric", "v_curves", "v_metrics", "v_epochs", "v_compute"] {
         let sql = format!("EXPLAIN QUERY PLAN SELECT * FROM {view} WHERE job_id = 'x'");
         for step in study.sql(&sql).await {
             let Some(Value::Text(step)) = step.last() else { panic!("{step:?}") };

@@ -279,6 +279,9 @@ fn every_mistake_about_what_to_start_from_is_understood() {
               format = \"idx\"\npath = \"/d\"\nsplits = { train = \"train\" }\n",
         ),
         transfer("\"all\"") + "[executor]\nkeep = \"best\"\n",
+        transfer("\"all\"")
+            + "[evaluate]\ndataset = \"digits\"\nupstream = { stage = \"transfer\", select = \"all\" }\n\
+               [executor]\nkeep_transfers = \"none\"\n",
         "name = \"a\"\ninclude = \"nowhere.toml\"\n[noop]\ncount = 1\n".to_owned(),
         "name = \"a\"\ninclude = \"upstream.toml\"\n[dataset.fashion]\nformat = \"cifar\"\npath = \
          \"/other\"\nsplits = { train = \"train\" }\n[noop]\ncount = 1\n"

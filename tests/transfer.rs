@@ -1,0 +1,183 @@
+//! Jobs that start from other jobs, end to end: rules that choose, chains, kills in between, files.
+
+use std::time::Duration;
+
+use augreg_tests::{HEAD, PAST_A_CHECKPOINT, Study, kill};
+use rustix::process::Signal;
+
+/// Two upstream models of which one is better, adapted to other pictures, judged.
+fn sweep(epochs: u32) -> String {
+    format!(
+        r#"{HEAD}
+[dataset.others]
+format = "idx"
+path = "${{AUGREG_DATA}}/fashion-mnist"
+splits = {{ train = "train[20000:21000]", val = "train[56000:56500]", test = "test[5000:5500]" }}
+
+[pretrain]
+dataset = "fashion"
+model = "Na/7"
+learning_rate = [4e-3, 1e-5]
+epochs = {epochs}
+resolution = 28
+batch_size = 64
+crop = "none"
+evaluations = 1
+
+[transfer]
+upstream = {{ select = "best-val", per = ["model"] }}
+dataset = "others"
+learning_rate = [0.01, 0.03]
+steps = 40
+resolution = [28, 42]
+batch_size = 32
+crop = "none"
+
+[[evaluate]]
+upstream = {{ stage = "transfer", select = "best-val" }}
+dataset = "others"
+
+[[evaluate]]
+upstream = {{ select = "best-val" }}
+dataset = "others"
+shots = 10
+resolution = 28
+"#
+    )
+}
+
+const FLAGS: [&str; 4] = ["--workers", "2", "--checkpoint-seconds", "0.2"];
+
+fn launch(study: &Study, file: &str) -> String {
+    study.expect(0, &[&["launch", file][..], &FLAGS].concat()).stderr
+}
+
+#[test]
+fn the_best_of_a_group_is_adapted_as_soon_as_it_is_known_and_the_chain_ends_in_one_launch() {
+    let study = Study::new();
+    study.write("s.toml", &sweep(2));
+    let planned = study.expect(0, &["plan", "s.toml"]).stdout;
+    assert!(planned.contains("3 choices are open"), "{planned}");
+    let told = launch(&study, "s.toml");
+    assert!(told.contains("transfer starts from 1 of 2 candidates of model=Na/7"), "{told}");
+
+    let rows =
+        study.query(&["select stage, state, count(*) as n from v_jobs group by 1, 2 order by 1"]);
+    let counts: Vec<_> =
+        rows.iter().map(|row| (&*row["stage"], &*row["state"], &*row["n"])).collect();
+    let done = "succeeded";
+    assert_eq!(counts, [("evaluate", done, "2"), ("pretrain", done, "2"), ("transfer", done, "4")]);
+    let best = &study
+        .query(&["select id from v_jobs where stage = 'pretrain' order by final_val desc limit 1"])
+        [0]["id"];
+    let parents = study.query(&["select distinct parent from v_jobs where stage = 'transfer'"]);
+    assert_eq!(parents.iter().map(|row| &row["parent"]).collect::<Vec<_>>(), [best]);
+
+    // The judge of the best transfer finds what that transfer found.
+    let judged =
+        study.query(&["select a.final_test as judged, b.final_test as own, b.final_val as val,
+                (select max(final_val) from v_jobs where stage = 'transfer') as best
+         from v_jobs a join v_jobs b on b.id = a.parent
+         where a.stage = 'evaluate' and b.stage = 'transfer'"]);
+    assert_eq!(judged[0]["judged"], judged[0]["own"]);
+    assert_eq!(judged[0]["val"], judged[0]["best"]);
+
+    let index = study.query(&["select * from augreg_index where adapt_ds is not null"]);
+    assert_eq!(index.len(), 4);
+    let stem = "Na_7-fashion-2ep-lr_0.004-aug_none-wd_0.1-do_0.0-sd_0.0";
+    assert_eq!(index[0]["filename"], stem);
+    assert!(index[0]["adapt_filename"].starts_with(&format!("{stem}--others-steps_0k-lr_0.0")));
+
+    // Nothing is chosen or run again, and a grown sweep runs what is new.
+    let again = launch(&study, "s.toml");
+    assert!(again.contains("+0 new, =8 shared (8 done)"), "{again}");
+    study.write("s.toml", &sweep(2).replace("[0.01, 0.03]", "[0.003, 0.01, 0.03]"));
+    let grown = launch(&study, "s.toml");
+    assert!(grown.contains("+2 new"), "{grown}");
+}
+
+#[test]
+fn a_scheduler_killed_before_the_choice_comes_to_the_same_choice_and_the_same_bytes() {
+    let straight = Study::new();
+    straight.write("s.toml", &sweep(30));
+    launch(&straight, "s.toml");
+
+    let struck = Study::new();
+    struck.write("s.toml", &sweep(30));
+    let mut running = struck.start(&[&["launch", "s.toml"][..], &FLAGS].concat());
+    struck.wait_for(PAST_A_CHECKPOINT);
+    running.signal(Signal::KILL);
+    running.wait(Duration::from_mins(1));
+    // The sweep file is of no use any more: what a study runs is in the study.
+    std::fs::remove_file(struck.path("s.toml")).expect("is there");
+    let mut running = struck.start(&[&["resume"][..], &FLAGS].concat());
+    let transfers = "select job_id, a.pid from attempt a join job on job.id = job_id
+                     where stage = 'transfer' and a.state = 'running' and a.pid is not null";
+    let pid = struck.wait_for(transfers)[0]["pid"].parse().expect("a process id");
+    kill(pid, Signal::KILL);
+    let (status, stderr) = running.wait(Duration::from_mins(4));
+    assert_eq!(status.code(), Some(0), "{stderr}");
+
+    assert_eq!(struck.hashes(), straight.hashes());
+    let chosen = |study: &Study| {
+        let rows = study.query(&["select stage, rule, chosen from v_selections order by 1, 2"]);
+        rows.into_iter().map(|row| row["chosen"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(chosen(&struck), chosen(&straight));
+}
+
+#[test]
+fn a_transfer_whose_upstream_parameters_are_gone_says_which_job_and_what_to_do() {
+    let study = Study::new();
+    let text = sweep(1).replace("select = \"best-val\", per = [\"model\"]", "select = \"all\"");
+    study.write("s.toml", &text);
+    study.expect(0, &["launch", "s.toml", "--register-only"]);
+    let upstream = study.query(&["select id from v_jobs where stage = 'pretrain'"]);
+    let only = text.split("[transfer]").next().expect("the start");
+    study.write("upstream.toml", &only.replace("\"tiny\"", "\"upstream\""));
+    launch(&study, "upstream.toml");
+    for row in &upstream {
+        let folder = study.root().join("runs").join(&row["id"]).join("checkpoint");
+        std::fs::remove_file(folder.join("final.safetensors")).expect("it was kept");
+    }
+    study.expect(1, &[&["resume", "tiny"][..], &FLAGS].concat());
+    let failed =
+        study.query(&["select distinct failure, message from v_jobs where state = 'failed'"]);
+    assert!(!failed.is_empty());
+    for row in failed {
+        assert_eq!(row["failure"], "data");
+        assert!(row["message"].contains("final parameters of job"), "{}", row["message"]);
+    }
+}
+
+#[test]
+fn a_file_of_weights_is_adapted_as_the_job_that_made_it_would_be() {
+    let study = Study::new();
+    let text = sweep(1);
+    let (upstream, _) = text.split_once("[transfer]").expect("has one");
+    let upstream = upstream.replace("[4e-3, 1e-5]", "4e-3");
+    study.write("upstream.toml", &upstream.replace("\"tiny\"", "\"upstream\""));
+    launch(&study, "upstream.toml");
+    let job = &study.query(&["--columns", "id"])[0]["id"];
+    study.expect(0, &["export", job, "--to", "timm", "--out", "na7.safetensors"]);
+    let transfer = |upstream: &str| {
+        format!(
+            "[transfer]\nupstream = {upstream}\ndataset = \"others\"\nlearning_rate = 0.01\nsteps = 20\n\
+             resolution = 42\nbatch_size = 32\ncrop = \"none\"\n"
+        )
+    };
+    study.write("of-job.toml", &(upstream.clone() + &transfer("\"all\"")));
+    launch(&study, "of-job.toml");
+    let head = upstream.split("[pretrain]").next().expect("the start").replace("tiny", "of-file");
+    study
+        .write("of-file.toml", &(head.clone() + &transfer("{ checkpoint = \"na7.safetensors\" }")));
+    launch(&study, "of-file.toml");
+    let hashes =
+        study.query(&["select parameters_sha256, imported from v_jobs where stage = 'transfer'"]);
+    assert_eq!(hashes.len(), 2);
+    assert_eq!(hashes[0]["parameters_sha256"], hashes[1]["parameters_sha256"]);
+
+    study.write("none.toml", &(head + &transfer("{ checkpoint = \"nowhere.npz\" }")));
+    let refused = study.expect(2, &["plan", "none.toml"]).stderr;
+    assert!(refused.contains("nowhere.npz") && refused.contains("none.toml:"), "{refused}");
+}
