@@ -158,6 +158,10 @@ fn a_bad_picture_fails_the_job_by_name_or_is_skipped_where_it_may_be() {
     assert_eq!(row["failure"], "data");
     assert!(row["message"].contains(&*bad.to_string_lossy()), "{row:?}");
     assert!(row["message"].contains("`max_bad_examples` is 0"), "{row:?}");
+    let out = study.path("report");
+    let report = study.expect(2, &["report", "--out", &out.to_string_lossy()]);
+    assert!(report.stderr.contains("no job of the study has finished"), "{}", report.stderr);
+    assert!(report.stderr.contains("augreg status") && !out.exists(), "{}", report.stderr);
 
     study.write("drawings.toml", &sweep("max_bad_examples = 1"));
     let check = study.expect(1, &["data", "check", "drawings.toml"]);

@@ -47,6 +47,14 @@ fn ray_8647_a_sweep_trains_once_and_growing_it_runs_only_what_is_new() {
     assert!(report.stdout.contains("Na/7"), "{}", report.stdout);
     let page = std::fs::read_to_string(out.join("index.html")).expect("the page is there");
     assert!(page.contains("<svg") && page.contains("medium1"));
+    let unknown = study.expect(2, &["report", "--with", "augreg-2021"]);
+    assert!(unknown.stderr.contains("nothing was imported as `augreg-2021`"), "{}", unknown.stderr);
+    study.expect(0, &["report", "--overlay", "paper", "--out", &out.to_string_lossy()]);
+    let page = std::fs::read_to_string(out.join("index.html")).expect("the page is there");
+    assert!(page.contains("paper, Table 3") && page.contains("id=\"index\""));
+    for name in ["index.csv", "figure6.svg", "figure3.csv", "recommended.csv"] {
+        assert!(out.join(name).exists(), "{name}");
+    }
 }
 
 /// Thread: ray-project/ray#35742 (reading results resumed the experiment).

@@ -24,12 +24,7 @@ pub(crate) fn answers(jobs: &[JobRow], heat_maps: &[HeatMap]) -> Vec<Answer> {
     heat_maps
         .iter()
         .map(|map| {
-            let here: Vec<_> = jobs
-                .iter()
-                .filter(|job| {
-                    job.dataset == map.dataset && job.epochs.total_cmp(&map.epochs).is_eq()
-                })
-                .collect();
+            let here: Vec<_> = jobs.iter().filter(|job| map.is_of(job)).collect();
             let mut sentences: Vec<_> = best_job(&here).into_iter().collect();
             for row in &map.rows {
                 sentences.extend(augmentation(map, row));

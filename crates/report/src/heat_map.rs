@@ -9,13 +9,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use augreg_spec::Augmentation;
+use augreg_store::Run;
 
 use crate::JobRow;
 use crate::label;
+use crate::order::Order;
+use crate::training::Training;
 
 /// One heat map: the jobs of one data set and one budget.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeatMap {
+    /// What the imported table is called that it is drawn from; none for the study's own jobs.
+    pub source: Option<String>,
     /// Name of the data set.
     pub dataset: String,
     /// The budget: passes over the training split.
@@ -81,29 +86,50 @@ pub struct Score {
     pub jobs: usize,
     /// The best setting, for a person.
     pub setting: String,
+    /// The jobs that `accuracy` is the mean of; none where imported.
+    pub from: Vec<String>,
 }
 
 /// The name of the augmentation that deltas are taken to.
 pub(crate) const REFERENCE: &str = "none";
 
 impl HeatMap {
-    /// The heat maps of `jobs`, by name of the data set and then by budget.
+    /// The heat maps of the pre-trainings among `jobs`, by name of the data set and then by budget.
     #[must_use]
     pub fn all(jobs: &[JobRow]) -> Vec<Self> {
-        let mut upstreams: BTreeMap<(&str, Order), Vec<&JobRow>> = BTreeMap::new();
-        for job in jobs {
-            upstreams.entry((&job.dataset, Order(job.epochs))).or_default().push(job);
-        }
-        upstreams
-            .into_iter()
-            .map(|((dataset, epochs), jobs)| of(dataset, epochs.0, &jobs))
-            .collect()
+        let own = jobs.iter().filter(|job| job.is_pretraining());
+        by_upstream(&own.map(Training::of_job).collect::<Vec<_>>())
+    }
+
+    /// The heat maps of the imported rows among `runs`, by source, data set and budget.
+    #[must_use]
+    pub fn imported(runs: &[Run]) -> Vec<Self> {
+        let mut seen = BTreeSet::new();
+        let all: Vec<_> = runs
+            .iter()
+            .filter_map(Training::of_import)
+            // A checkpoint has a row for each of its adaptations.
+            .filter(|training| seen.insert(training.identity()))
+            .collect();
+        by_upstream(&all)
+    }
+
+    /// Whether a job is behind one of its cells.
+    pub(crate) fn is_of(&self, job: &JobRow) -> bool {
+        self.source.is_none()
+            && job.is_pretraining()
+            && job.dataset == self.dataset
+            && job.epochs.total_cmp(&self.epochs).is_eq()
     }
 
     /// What the figure is about: `fashion, 3 epochs`.
     #[must_use]
     pub fn title(&self) -> String {
-        format!("{}, {}", label::printable(&self.dataset), label::epochs(self.epochs))
+        let budget = format!("{}, {}", label::printable(&self.dataset), label::epochs(self.epochs));
+        match &self.source {
+            Some(source) => format!("{budget} ({})", label::printable(source)),
+            None => budget,
+        }
     }
 
     /// Names of the augmentations in column order.
@@ -165,45 +191,34 @@ impl Cell {
     }
 }
 
-/// A number as a key: ordered, and equal to itself.
-#[derive(Debug, Clone, Copy)]
-struct Order(f64);
-
-impl Ord for Order {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.total_cmp(&other.0)
+fn by_upstream(all: &[Training<'_>]) -> Vec<HeatMap> {
+    let mut upstreams: BTreeMap<_, Vec<&Training<'_>>> = BTreeMap::new();
+    for training in all {
+        let key = (training.source, training.dataset, Order(training.epochs));
+        upstreams.entry(key).or_default().push(training);
     }
+    upstreams
+        .into_iter()
+        .map(|((source, dataset, epochs), all)| of(source, dataset, epochs.0, &all))
+        .collect()
 }
 
-impl PartialOrd for Order {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Order {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Order {}
-
-fn of(dataset: &str, epochs: f64, jobs: &[&JobRow]) -> HeatMap {
-    let columns = columns(jobs);
-    let mut models: BTreeMap<&str, Vec<&JobRow>> = BTreeMap::new();
-    for job in jobs {
-        models.entry(&job.model).or_default().push(job);
+fn of(source: Option<&str>, dataset: &str, epochs: f64, all: &[&Training<'_>]) -> HeatMap {
+    let columns = columns(all);
+    let mut models: BTreeMap<&str, Vec<&Training<'_>>> = BTreeMap::new();
+    for training in all {
+        models.entry(training.model).or_default().push(training);
     }
     let mut rows: Vec<_> =
-        models.into_iter().map(|(model, jobs)| row(model, &jobs, &columns)).collect();
+        models.into_iter().map(|(model, all)| row(model, &all, &columns)).collect();
     // Stable: models of one size stay in order of name, unknown sizes come last.
     rows.sort_by_key(|row| row.parameters.unwrap_or(u64::MAX));
-    HeatMap { dataset: dataset.to_owned(), epochs, columns, rows }
+    let (source, dataset) = (source.map(str::to_owned), dataset.to_owned());
+    HeatMap { source, dataset, epochs, columns, rows }
 }
 
-fn columns(jobs: &[&JobRow]) -> Vec<Column> {
-    let asked: BTreeSet<Column> = jobs.iter().map(|job| column_of(job)).collect();
+fn columns(all: &[&Training<'_>]) -> Vec<Column> {
+    let asked: BTreeSet<Column> = all.iter().map(|training| training.column()).collect();
     let mut columns: Vec<_> = asked.into_iter().collect();
     let rank = |name: &str| Augmentation::preset_names().position(|preset| preset == name);
     // Stable: columns of unknown augmentations stay in order of name.
@@ -211,18 +226,14 @@ fn columns(jobs: &[&JobRow]) -> Vec<Column> {
     columns
 }
 
-fn column_of(job: &JobRow) -> Column {
-    Column { augmentation: job.augmentation.clone(), regularized: job.is_regularized() }
-}
-
-fn row(model: &str, jobs: &[&JobRow], columns: &[Column]) -> HeatMapRow {
-    let mut by_column: BTreeMap<Column, Vec<&JobRow>> = BTreeMap::new();
-    for job in jobs {
-        by_column.entry(column_of(job)).or_default().push(job);
+fn row(model: &str, all: &[&Training<'_>], columns: &[Column]) -> HeatMapRow {
+    let mut by_column: BTreeMap<Column, Vec<&Training<'_>>> = BTreeMap::new();
+    for training in all {
+        by_column.entry(training.column()).or_default().push(training);
     }
     let mut cells: Vec<_> = columns
         .iter()
-        .map(|column| by_column.get(column).map_or(Cell::Empty, |jobs| cell(jobs)))
+        .map(|column| by_column.get(column).map_or(Cell::Empty, |all| cell(all)))
         .collect();
 
     let reference = columns
@@ -235,56 +246,50 @@ fn row(model: &str, jobs: &[&JobRow], columns: &[Column]) -> HeatMapRow {
         }
     }
 
-    let parameters = jobs.iter().filter_map(|job| job.parameters).min();
+    let parameters = all.iter().filter_map(|training| training.parameters).min();
     let side = side(columns, &cells);
     HeatMapRow { model: model.to_owned(), parameters, cells, side }
 }
 
-fn cell(jobs: &[&JobRow]) -> Cell {
-    let done = jobs.iter().filter(|job| job.validation().is_some()).count();
-    let mut settings: BTreeMap<[Order; 6], (&JobRow, Vec<f64>)> = BTreeMap::new();
-    for job in jobs {
-        if let Some(accuracy) = job.validation() {
-            settings.entry(setting(job)).or_insert((job, Vec::new())).1.push(accuracy * 100.0);
+/// The seeds of one setting.
+struct Seeds<'a> {
+    setting: &'a Training<'a>,
+    accuracies: Vec<f64>,
+    jobs: Vec<&'a str>,
+}
+
+impl Seeds<'_> {
+    fn mean(&self) -> f64 {
+        self.accuracies.iter().sum::<f64>() / self.accuracies.len() as f64
+    }
+}
+
+fn cell(all: &[&Training<'_>]) -> Cell {
+    let done = all.iter().filter(|training| training.validation.is_some()).count();
+    let mut settings: BTreeMap<[Order; 6], Seeds<'_>> = BTreeMap::new();
+    for training in all {
+        if let Some(accuracy) = training.validation {
+            let new = || Seeds { setting: training, accuracies: Vec::new(), jobs: Vec::new() };
+            let seeds = settings.entry(training.setting()).or_insert_with(new);
+            seeds.accuracies.push(accuracy * 100.0);
+            seeds.jobs.extend(training.id);
         }
     }
     let count = settings.len();
     let best = settings
         .into_values()
-        .map(|(job, seeds)| (seeds.iter().sum::<f64>() / seeds.len() as f64, seeds.len(), job))
-        .reduce(|best, next| if next.0 > best.0 { next } else { best });
+        .reduce(|best, next| if next.mean() > best.mean() { next } else { best });
     match best {
-        Some((accuracy, seeds, job)) if done == jobs.len() => Cell::Done(Score {
-            accuracy,
+        Some(best) if done == all.len() => Cell::Done(Score {
+            accuracy: best.mean(),
             delta: None,
-            seeds,
+            seeds: best.accuracies.len(),
             settings: count,
             jobs: done,
-            setting: describe(job),
+            setting: best.setting.describe(),
+            from: best.jobs.into_iter().map(str::to_owned).collect(),
         }),
-        _ => Cell::Unfinished { done, jobs: jobs.len() },
-    }
-}
-
-/// What tells the settings within a cell apart, seeds aside.
-fn setting(job: &JobRow) -> [Order; 6] {
-    [
-        job.dropout,
-        job.stochastic_depth,
-        job.weight_decay,
-        job.learning_rate,
-        job.batch_size as f64,
-        job.resolution as f64,
-    ]
-    .map(Order)
-}
-
-fn describe(job: &JobRow) -> String {
-    let rest = format!("weight decay {}, learning rate {}", job.weight_decay, job.learning_rate);
-    if job.is_regularized() {
-        format!("regularization {}, {rest}", label::regularization(job))
-    } else {
-        rest
+        _ => Cell::Unfinished { done, jobs: all.len() },
     }
 }
 

@@ -4,11 +4,16 @@ use augreg_protocol::JobState;
 use augreg_store::{Rows, Value};
 use thiserror::Error;
 
-/// One job of the study: its settings, its state and what it measured.
+/// One job of the study: its settings, its state and what it measured. A setting that its stage does
+/// not have is 0 or empty.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobRow {
     /// The job's id, 26 characters.
     pub id: String,
+    /// The kind of work: `pretrain`, `transfer`, `evaluate`, `throughput` or `noop`.
+    pub stage: String,
+    /// The job whose final parameters it starts from or judges.
+    pub parent: Option<String>,
     /// Name of the data set.
     pub dataset: String,
     /// Name of the model.
@@ -71,7 +76,7 @@ pub struct RowError {
 
 impl JobRow {
     /// The columns of `v_jobs` that a report needs.
-    pub const COLUMNS: [&'static str; 25] = [
+    pub const COLUMNS: [&'static str; 27] = [
         "id",
         "dataset",
         "model",
@@ -97,6 +102,8 @@ impl JobRow {
         "attempts",
         "failure",
         "message",
+        "stage",
+        "parent",
     ];
 
     /// Reads jobs from rows that have at least [`JobRow::COLUMNS`], in any order.
@@ -118,6 +125,21 @@ impl JobRow {
     #[must_use]
     pub fn test(&self) -> Option<f64> {
         self.final_test.filter(|value| self.state == JobState::Succeeded && value.is_finite())
+    }
+
+    /// Whether it trains from the start, as upstream runs do.
+    #[must_use]
+    pub fn is_pretraining(&self) -> bool {
+        self.stage == "pretrain"
+    }
+
+    /// Whether it ended well, with all that a job of its stage measures.
+    #[must_use]
+    pub fn has_result(&self) -> bool {
+        match self.stage.as_str() {
+            "pretrain" | "transfer" => self.validation().is_some(),
+            _ => self.state == JobState::Succeeded,
+        }
     }
 
     /// Whether dropout or stochastic depth is on.
@@ -142,17 +164,19 @@ impl Reader<'_> {
             .ok_or_else(|| self.error("state", format!("the unknown state `{state}`")))?;
         Ok(JobRow {
             id: self.text("id")?,
-            dataset: self.text("dataset")?,
-            model: self.text("model")?,
-            augmentation: self.text("augmentation")?,
-            dropout: self.number("dropout")?,
-            stochastic_depth: self.number("stochastic_depth")?,
-            weight_decay: self.number("weight_decay")?,
-            learning_rate: self.number("learning_rate")?,
-            epochs: self.number("epochs")?,
-            batch_size: self.count("batch_size")?,
-            resolution: self.count("resolution")?,
-            seed: self.count("seed")?,
+            stage: self.text("stage")?,
+            parent: self.maybe_text("parent")?,
+            dataset: self.maybe_text("dataset")?.unwrap_or_default(),
+            model: self.maybe_text("model")?.unwrap_or_default(),
+            augmentation: self.maybe_text("augmentation")?.unwrap_or_default(),
+            dropout: self.maybe_number("dropout")?.unwrap_or(0.0),
+            stochastic_depth: self.maybe_number("stochastic_depth")?.unwrap_or(0.0),
+            weight_decay: self.maybe_number("weight_decay")?.unwrap_or(0.0),
+            learning_rate: self.maybe_number("learning_rate")?.unwrap_or(0.0),
+            epochs: self.maybe_number("epochs")?.unwrap_or(0.0),
+            batch_size: self.maybe_count("batch_size")?.unwrap_or(0),
+            resolution: self.maybe_count("resolution")?.unwrap_or(0),
+            seed: self.maybe_count("seed")?.unwrap_or(0),
             state,
             best_val: self.maybe_number("best_val")?,
             final_val: self.maybe_number("final_val")?,
@@ -213,14 +237,6 @@ impl Reader<'_> {
         self.maybe_text(column)?.ok_or_else(|| self.error(column, "nothing".to_owned()))
     }
 
-    fn number(&self, column: &'static str) -> Result<f64, RowError> {
-        self.maybe_number(column)?.ok_or_else(|| self.error(column, "nothing".to_owned()))
-    }
-
-    fn count(&self, column: &'static str) -> Result<u64, RowError> {
-        self.maybe_count(column)?.ok_or_else(|| self.error(column, "nothing".to_owned()))
-    }
-
     fn error(&self, column: &'static str, problem: String) -> RowError {
         RowError { row: self.index + 1, column, problem }
     }
@@ -232,7 +248,7 @@ mod tests {
 
     fn rows() -> Rows {
         let cells = JobRow::COLUMNS.map(|column| match column {
-            "id" | "dataset" | "model" | "augmentation" => Value::Text(column.to_owned()),
+            "id" | "stage" | "dataset" | "model" | "augmentation" => Value::Text(column.to_owned()),
             "state" => Value::Text("succeeded".to_owned()),
             "epochs" => Value::Real(0.5),
             "final_val" => Value::Real(0.75),

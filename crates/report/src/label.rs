@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use augreg_store::Run;
+
 use crate::JobRow;
 
 /// Replaces control characters: XML cannot hold them, and a terminal would obey them.
@@ -94,18 +96,72 @@ pub(crate) fn regularized(on: bool) -> &'static str {
 
 /// Dropout and stochastic depth of a job: `none`, `0.1`, or both when they differ.
 pub(crate) fn regularization(job: &JobRow) -> String {
-    if !job.is_regularized() {
+    drops(job.dropout, job.stochastic_depth)
+}
+
+/// Dropout and stochastic depth in words.
+pub(crate) fn drops(dropout: f64, depth: f64) -> String {
+    if dropout <= 0.0 && depth <= 0.0 {
         "none".to_owned()
-    } else if job.dropout.to_bits() == job.stochastic_depth.to_bits() {
-        job.dropout.to_string()
+    } else if dropout.to_bits() == depth.to_bits() {
+        dropout.to_string()
     } else {
-        format!("dropout {}, depth {}", job.dropout, job.stochastic_depth)
+        format!("dropout {dropout}, depth {depth}")
     }
+}
+
+/// A large count in a few characters: `950`, `12.8k`, `1.28M`, `13M`.
+pub(crate) fn short_count(count: f64) -> String {
+    let (value, unit) = [(1e9, "G"), (1e6, "M"), (1e3, "k")]
+        .into_iter()
+        .find(|(size, _)| count >= *size)
+        .map_or((count, ""), |(size, unit)| (count / size, unit));
+    // Three digits, without zeros that say nothing.
+    let decimals = if value >= 100.0 { 0 } else { usize::from(value < 10.0) + 1 };
+    let text = format!("{value:.decimals$}");
+    let text =
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    format!("{text}{unit}")
+}
+
+/// The settings of a run that a sweep varies, upstream and, where it is adapted, down.
+pub(crate) fn settings(run: &Run) -> String {
+    let mut parts: Vec<_> =
+        Some(upstream(run)).filter(|part| !part.is_empty()).into_iter().collect();
+    if run.adapt_dataset.is_some() {
+        parts.extend(run.adapt_learning_rate.map(|rate| format!("adapted at {rate}")));
+        parts.extend(run.adapt_steps.map(|steps| format!("{steps} steps")));
+        parts.extend(run.adapt_resolution.map(|side| format!("{side} px")));
+    }
+    parts.join(", ")
+}
+
+/// The settings of its checkpoint alone.
+pub(crate) fn upstream(run: &Run) -> String {
+    let mut parts = Vec::new();
+    parts.extend(run.augmentation.as_deref().map(|name| printable(name).into_owned()));
+    if let (Some(dropout), Some(depth)) = (run.dropout, run.stochastic_depth) {
+        parts.push(format!("regularization {}", drops(dropout, depth)));
+    }
+    parts.extend(run.weight_decay.map(|decay| format!("weight decay {decay}")));
+    parts.extend(run.learning_rate.map(|rate| format!("learning rate {rate}")));
+    parts.join(", ")
 }
 
 /// The first ten characters of a job's id.
 pub(crate) fn short_id(id: &str) -> String {
     printable(id).chars().take(10).collect()
+}
+
+/// The end of a sentence that names the jobs of a number, the first few of them.
+pub(crate) fn short_ids(jobs: &[String]) -> String {
+    const NAMED: usize = 6;
+    if jobs.is_empty() {
+        return String::new();
+    }
+    let named: Vec<_> = jobs.iter().take(NAMED).map(|job| short_id(job)).collect();
+    let more = if jobs.len() > NAMED { " …" } else { "" };
+    format!("; jobs {}{more}", named.join(" "))
 }
 
 /// A job in one line, for lists of what is missing.
@@ -139,6 +195,12 @@ mod tests {
         assert_eq!(shorten("short", 13), "short");
         assert_eq!(shorten("日本語の名前です", 9), "日本…です");
         assert_eq!(shorten("abc", 0), "…");
+    }
+
+    #[test]
+    fn counts_have_three_digits_at_most() {
+        let counts = [950.0, 5_500.0, 12_812.0, 1_280_000.0, 13e6, 300e6, 1.2e9].map(short_count);
+        assert_eq!(counts, ["950", "5.5k", "12.8k", "1.28M", "13M", "300M", "1.2G"]);
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The report as one HTML page: figures and styles inline, no network, readable without script.
 
+use std::collections::BTreeSet;
+
 use augreg_protocol::JobState;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::label::{self, count, percent, points, printable};
-use crate::{HeatMap, HeatMapRow, JobRow, Report, results, svg};
+use crate::{HeatMap, HeatMapRow, JobRow, Report, chart_svg, results, sections, svg};
 
 const STYLE: &str = include_str!("assets/page.css");
 const SORT: &str = include_str!("assets/sort.js");
@@ -13,6 +15,7 @@ const LISTED: usize = 200;
 
 /// The page; `figure_files` names the SVG file of each heat map.
 pub(crate) fn render(report: &Report, figure_files: &[String]) -> String {
+    let linked = results::linked(&report.jobs);
     let name = report.sweep.as_deref().map_or("the whole study".into(), printable);
     html! {
         (DOCTYPE)
@@ -21,7 +24,7 @@ pub(crate) fn render(report: &Report, figure_files: &[String]) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { "augreg report: " (name) }
-                style { (PreEscaped(STYLE)) (PreEscaped(svg::STYLE)) }
+                style { (PreEscaped(STYLE)) (PreEscaped(svg::STYLE)) (PreEscaped(chart_svg::STYLE)) }
             }
             body {
                 main {
@@ -31,10 +34,11 @@ pub(crate) fn render(report: &Report, figure_files: &[String]) -> String {
                         (counts(report))
                     }
                     @if report.has_results() {
-                        (figures(report, figure_files))
                         (answers(report))
+                        (figures(report, figure_files, &linked))
+                        @for exhibit in &report.exhibits { (sections::exhibit(exhibit, &linked)) }
                     }
-                    (unfinished(&report.jobs))
+                    (unfinished(&report.jobs, &linked))
                     @if !report.jobs.is_empty() {
                         section {
                             h2 id="results" { "Results" }
@@ -42,6 +46,8 @@ pub(crate) fn render(report: &Report, figure_files: &[String]) -> String {
                             p class="muted" { "As data: " a href="results.csv" { "results.csv" } "." }
                         }
                     }
+                    @if let Some(index) = &report.index { (sections::index(index)) }
+                    @if report.has_results() { (sections::absent(&report.absent)) }
                 }
                 script { (PreEscaped(SORT)) }
             }
@@ -74,6 +80,7 @@ fn answers(report: &Report) -> Markup {
     html! {
         section {
             h2 id="answers" { "What the runs say" }
+            @if report.answers.is_empty() { p { "Not enough runs to say anything." } }
             @for answer in &report.answers {
                 h3 { (answer.about) }
                 ul class="says wide" { @for sentence in &answer.sentences { li { (sentence) } } }
@@ -82,10 +89,10 @@ fn answers(report: &Report) -> Markup {
     }
 }
 
-fn figures(report: &Report, files: &[String]) -> Markup {
+fn figures(report: &Report, files: &[String], linked: &BTreeSet<&str>) -> Markup {
     let scale = report.scale();
     html! {
-        section {
+        @if !report.heat_maps.is_empty() { section {
             h2 id="figure4" { "Figure 4: augmentation and regularization by model" }
             p {
                 "Validation accuracy at the end, in per cent: the mean over seeds of the best \
@@ -94,29 +101,35 @@ fn figures(report: &Report, files: &[String]) -> Markup {
                  same in every figure."
             }
             @for (index, (map, file)) in report.heat_maps.iter().zip(files).enumerate() {
-                (figure(report, map, file, index, scale))
+                (figure(report, map, file, index, scale, linked))
             }
-        }
+        } }
     }
 }
 
-fn figure(report: &Report, map: &HeatMap, file: &str, index: usize, scale: f64) -> Markup {
-    let jobs: Vec<_> = report
-        .jobs
-        .iter()
-        .filter(|job| job.dataset == map.dataset && job.epochs.total_cmp(&map.epochs).is_eq())
-        .collect();
+fn figure(
+    report: &Report,
+    map: &HeatMap,
+    file: &str,
+    index: usize,
+    scale: f64,
+    linked: &BTreeSet<&str>,
+) -> Markup {
+    let jobs: Vec<_> = report.jobs.iter().filter(|job| map.is_of(job)).collect();
     let done = jobs.iter().filter(|job| job.validation().is_some()).count();
     // On a narrow screen it shrinks so far and then scrolls.
     let narrowest = svg::natural_width(map) * 4 / 5;
     html! {
         figure {
             div class="scroll" tabindex="0" role="region" aria-label={ "Heat map: " (map.title()) } {
-                (PreEscaped(svg::figure(map, scale, &format!("f4-{index}"), false).0
+                (PreEscaped(svg::figure(map, scale, &format!("f4-{index}"), false, linked).0
                     .replacen("<svg ", &format!("<svg style=\"min-width:{narrowest}px\" "), 1)))
             }
             figcaption {
-                (done) " of " (count(jobs.len(), "job")) " finished"
+                @match &map.source {
+                    Some(source) => { "Imported: " (printable(source)) },
+                    None => { (done) " of " (count(jobs.len(), "job")) " finished" },
+                }
                 @let failed = jobs.iter().filter(|job| job.state == JobState::Failed).count();
                 @if failed > 0 { ", " (failed) " failed" }
                 @if done < jobs.len() { " (" a href="#missing" { "which are missing" } ")" }
@@ -169,8 +182,8 @@ fn numbers_of(row: &HeatMapRow) -> Markup {
 }
 
 /// Every job without a result, by what became of it.
-fn unfinished(jobs: &[JobRow]) -> Markup {
-    let missing: Vec<_> = jobs.iter().filter(|job| job.validation().is_none()).collect();
+fn unfinished(jobs: &[JobRow], linked: &BTreeSet<&str>) -> Markup {
+    let missing: Vec<_> = jobs.iter().filter(|job| !job.has_result()).collect();
     html! {
         @if !missing.is_empty() {
             section {
@@ -181,7 +194,7 @@ fn unfinished(jobs: &[JobRow]) -> Markup {
                         details open[state == JobState::Failed] {
                             summary { (these.len()) " " (state.name()) }
                             ul class="says" {
-                                @for job in these.iter().take(LISTED) { (missing_job(job)) }
+                                @for job in these.iter().take(LISTED) { (missing_job(job, linked)) }
                             }
                             @if these.len() > LISTED {
                                 p { "… and " (these.len() - LISTED) " more in "
@@ -195,14 +208,14 @@ fn unfinished(jobs: &[JobRow]) -> Markup {
     }
 }
 
-fn missing_job(job: &JobRow) -> Markup {
+fn missing_job(job: &JobRow, linked: &BTreeSet<&str>) -> Markup {
     let why = match job.state {
         JobState::Succeeded => "ended without a validation accuracy".to_owned(),
         _ => results::reason(job),
     };
     html! {
         li {
-            code title=(printable(&job.id)) { (label::short_id(&job.id)) } " " (label::job(job))
+            (sections::job_link(&job.id, linked)) " " (label::job(job))
             @if job.attempts > 0 { ", " (count(job.attempts as usize, "attempt")) }
             @if !why.is_empty() { ": " span class="failed" { (why) } }
         }

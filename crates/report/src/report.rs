@@ -1,12 +1,15 @@
 //! The report: every figure, table and sentence of a set of jobs, before any drawing.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use augreg_protocol::JobState;
 
+use augreg_store::{Rows, Run};
+
 use crate::answers::answers;
-use crate::colour;
-use crate::{Answer, HeatMap, JobRow};
+use crate::study::{OWN, Study};
+use crate::{Answer, Exhibit, HeatMap, JobRow, colour, figures, questions};
 
 /// Everything a report shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,17 +19,51 @@ pub struct Report {
     pub(crate) jobs: Vec<JobRow>,
     pub(crate) heat_maps: Vec<HeatMap>,
     pub(crate) answers: Vec<Answer>,
+    pub(crate) exhibits: Vec<Exhibit>,
+    /// Figures that the study has nothing for.
+    pub(crate) absent: Vec<String>,
+    /// Whether imported runs are in it.
+    pub(crate) imported: bool,
+    /// The published index of the study's runs, if there are any.
+    pub(crate) index: Option<Rows>,
 }
 
 impl Report {
     /// The report on `jobs`, called `sweep`; without a name it is the whole study's.
     #[must_use]
     pub fn from_jobs(sweep: Option<&str>, jobs: &[JobRow]) -> Self {
-        let heat_maps = HeatMap::all(jobs);
-        let answers = answers(jobs, &heat_maps);
+        Self::from_runs(sweep, jobs, &[])
+    }
+
+    /// The report on `jobs` and on `runs`: the finished ones among the jobs with their adaptations, and
+    /// imported ones. Own runs of which no job is among `jobs` are left out.
+    #[must_use]
+    pub fn from_runs(sweep: Option<&str>, jobs: &[JobRow], runs: &[Run]) -> Self {
+        let ids: BTreeSet<&str> = jobs.iter().map(|job| job.id.as_str()).collect();
+        let is_here = |id: &Option<String>| id.as_deref().is_some_and(|id| ids.contains(id));
+        let runs: Vec<Run> = runs
+            .iter()
+            .filter(|run| run.source != OWN || is_here(&run.job_id) || is_here(&run.adapt_job_id))
+            .cloned()
+            .collect();
         let mut jobs = jobs.to_vec();
         jobs.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| a.id.cmp(&b.id)));
-        Self { sweep: sweep.map(str::to_owned), date: None, jobs, heat_maps, answers }
+        let own = HeatMap::all(&jobs);
+        let mut answers = answers(&jobs, &own);
+        let heat_maps = [own, HeatMap::imported(&runs)].concat();
+        let study = Study::of(&jobs, &runs);
+        let (exhibits, absent) = figures::all(&study, &heat_maps);
+        answers.extend(questions::answers(&study));
+        let sweep = sweep.map(str::to_owned);
+        let imported = runs.iter().any(|run| run.source != OWN);
+        let (date, index) = (None, None);
+        Self { sweep, date, jobs, heat_maps, answers, exhibits, absent, imported, index }
+    }
+
+    /// Adds the study's index, rows of the store's view `augreg_index`.
+    #[must_use]
+    pub fn with_index(self, index: Rows) -> Self {
+        Self { index: (!index.rows.is_empty()).then_some(index), ..self }
     }
 
     /// Prints this date on the page. Without it the page has none, and equal jobs give equal bytes.
@@ -53,6 +90,18 @@ impl Report {
         &self.heat_maps
     }
 
+    /// The other figures and tables that the study has something for.
+    #[must_use]
+    pub fn exhibits(&self) -> &[Exhibit] {
+        &self.exhibits
+    }
+
+    /// Figures and tables that the study has nothing for, a line each.
+    #[must_use]
+    pub fn absent(&self) -> &[String] {
+        &self.absent
+    }
+
     /// What the runs say, in words.
     #[must_use]
     pub fn answers(&self) -> &[Answer] {
@@ -65,10 +114,10 @@ impl Report {
         JobState::ALL.into_iter().map(move |state| (state, in_state(state))).filter(|c| c.1 > 0)
     }
 
-    /// Whether any job has a result.
+    /// Whether there is anything to draw: a job with a result, or an imported run.
     #[must_use]
     pub fn has_results(&self) -> bool {
-        self.jobs.iter().any(|job| job.validation().is_some())
+        self.imported || self.jobs.iter().any(JobRow::has_result)
     }
 
     /// Where the colour scale of all heat maps ends, in points: one scale, so that a colour means

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use augreg_protocol::JobState;
 use maud::{Markup, html};
 
-use crate::JobRow;
 use crate::label::{self, accuracy, count, printable};
+use crate::{JobRow, sections};
 
 /// The page shows at most so many jobs; `results.csv` has all.
 const SHOWN: usize = 2000;
@@ -26,9 +26,15 @@ const fn number(name: &'static str, text: fn(&JobRow) -> String) -> Column {
     Column { name, numeric: true, text }
 }
 
+/// The jobs that have a row in the table.
+pub(crate) fn linked(jobs: &[JobRow]) -> BTreeSet<&str> {
+    jobs.iter().take(SHOWN).map(|job| job.id.as_str()).collect()
+}
+
 /// The table of `jobs` in their order. Axes that a sweep seldom varies are shown where they do.
 pub(crate) fn table(jobs: &[JobRow]) -> Markup {
     let columns = columns(jobs);
+    let linked = linked(jobs);
     let shown = &jobs[..jobs.len().min(SHOWN)];
     html! {
         @if shown.len() < jobs.len() {
@@ -49,19 +55,26 @@ pub(crate) fn table(jobs: &[JobRow]) -> Markup {
                         }
                     }
                 } }
-                tbody { @for job in shown { (row(job, &columns)) } }
+                tbody { @for job in shown { (row(job, &columns, &linked)) } }
             }
         }
     }
 }
 
-fn row(job: &JobRow, columns: &[Column]) -> Markup {
+fn parent(job: &JobRow, linked: &BTreeSet<&str>) -> Markup {
     html! {
-        tr {
+        @if let Some(parent) = &job.parent { (sections::job_link(parent, linked)) }
+    }
+}
+
+fn row(job: &JobRow, columns: &[Column], linked: &BTreeSet<&str>) -> Markup {
+    html! {
+        tr id={ "job-" (printable(&job.id)) } {
             @for column in columns {
                 @let text = (column.text)(job);
                 @match column.name {
                     "model" => th scope="row" { (text) },
+                    "starts from" => td { (parent(job, linked)) },
                     "job" => td title=(printable(&job.id)) { code { (text) } },
                     "state" => td class=(job.state.name()) { (text) },
                     "reason" => td class="why" { (text) },
@@ -74,14 +87,23 @@ fn row(job: &JobRow, columns: &[Column]) -> Markup {
 
 fn columns(jobs: &[JobRow]) -> Vec<Column> {
     let varies = |key: fn(&JobRow) -> u64| jobs.iter().map(key).collect::<BTreeSet<_>>().len() > 1;
-    let mut columns = vec![
+    let mut columns = Vec::new();
+    if jobs.iter().any(|job| !job.is_pretraining()) {
+        columns.push(text("stage", |job| printable(&job.stage).into_owned()));
+    }
+    columns.extend([
         text("model", |job| printable(&job.model).into_owned()),
         text("dataset", |job| printable(&job.dataset).into_owned()),
         text("augmentation", |job| printable(&job.augmentation).into_owned()),
         text("regularization", label::regularization),
         number("weight decay", |job| job.weight_decay.to_string()),
         number("epochs", |job| job.epochs.to_string()),
-    ];
+    ]);
+    if jobs.iter().any(|job| job.parent.is_some()) {
+        columns.push(text("starts from", |job| {
+            job.parent.as_deref().map_or_else(String::new, label::short_id)
+        }));
+    }
     if varies(|job| job.learning_rate.to_bits()) {
         columns.push(number("learning rate", |job| job.learning_rate.to_string()));
     }

@@ -1,11 +1,11 @@
 //! A heat map as SVG, drawn element by element.
 //!
-//! The chart crates of the day do not give this picture: charming draws by `ECharts`, so that a page
-//! carries a megabyte of script or the build an embedded V8; plotters rasterizes its text into
-//! fixed colours, with no tooltips, no description for screen readers and no dark theme. What is
-//! needed is a grid of labelled rectangles, so it is written as such: colours for light and dark
-//! side by side (`fill` holds the light one, `--f` and `--k` the dark ones that the style sheet
-//! switches to), a `<title>` for each cell, and a layout that measures its labels.
+//! No chart crate gives this picture: what is needed is a grid of labelled rectangles, so it is
+//! written as such: colours for light and dark side by side (`fill` holds the light one, `--f` and
+//! `--k` the dark ones that the style sheet switches to), a `<title>` for each cell, and a layout that
+//! measures its labels. What has axes is drawn by plotters (`chart_svg`).
+
+use std::collections::BTreeSet;
 
 use maud::{Markup, PreEscaped, html};
 
@@ -86,12 +86,22 @@ pub(crate) fn natural_width(map: &HeatMap) -> usize {
 
 /// The heat map as an SVG file of its own.
 pub(crate) fn standalone(map: &HeatMap, scale: f64) -> String {
-    format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}\n", figure(map, scale, "f4", true).0)
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}\n",
+        figure(map, scale, "f4", true, &BTreeSet::new()).0
+    )
 }
 
 /// The heat map as an element; `id` starts the ids in it. `scale` is the delta in points of the
 /// full colours.
-pub(crate) fn figure(map: &HeatMap, scale: f64, id: &str, styled: bool) -> Markup {
+/// `linked` are the jobs that the page can be sent to.
+pub(crate) fn figure(
+    map: &HeatMap,
+    scale: f64,
+    id: &str,
+    styled: bool,
+    linked: &BTreeSet<&str>,
+) -> Markup {
     let at = Layout::of(map);
     let (title, description, hatch) =
         (format!("{id}-title"), format!("{id}-desc"), format!("{id}-hatch"));
@@ -115,7 +125,7 @@ pub(crate) fn figure(map: &HeatMap, scale: f64, id: &str, styled: bool) -> Marku
             text class="t" x="14" y="24" { (shorten(&map.title(), at.width / 9)) }
             (headings(map, &at))
             @for (index, row) in map.rows.iter().enumerate() {
-                (self::row(map, row, index, &at, scale, &hatch))
+                (self::row(map, row, index, &at, scale, (&hatch, linked)))
             }
             (legend(map, scale, &hatch))
         }
@@ -159,7 +169,7 @@ fn row(
     index: usize,
     at: &Layout,
     scale: f64,
-    hatch: &str,
+    (hatch, linked): (&str, &BTreeSet<&str>),
 ) -> Markup {
     let top = y(index);
     let best = row.best().map(percent);
@@ -177,7 +187,8 @@ fn row(
                 Cell::Unfinished { done, jobs } => (unfinished(&place, *done, *jobs, hatch, &tooltip)),
                 Cell::Done(score) => {
                     @let is_best = best.as_ref() == Some(&percent(score.accuracy));
-                    (value(&place, score.delta, scale, &percent(score.accuracy), is_best, &tooltip))
+                    @let drawn = value(&place, score.delta, scale, &percent(score.accuracy), is_best, &tooltip);
+                    (of_jobs(&drawn, &score.from, linked))
                     @if is_reference(column) { (outline(&place)) }
                 },
             }
@@ -191,6 +202,18 @@ fn row(
                     text class="n m c" x=(at.side + SIDE / 2) y=(top + 19) { "–" }
                 },
             }
+        }
+    }
+}
+
+/// A drawing that says which jobs it is of, and leads to the first that has a row on the page.
+fn of_jobs(drawn: &Markup, jobs: &[String], linked: &BTreeSet<&str>) -> Markup {
+    let names: Vec<_> = jobs.iter().map(|job| printable(job)).collect();
+    html! {
+        @match jobs.iter().find(|job| linked.contains(job.as_str())) {
+            Some(job) => a href={ "#job-" (printable(job)) } data-jobs=(names.join(" ")) { (drawn) },
+            None if jobs.is_empty() => (drawn),
+            None => g data-jobs=(names.join(" ")) { (drawn) },
         }
     }
 }
@@ -321,12 +344,14 @@ fn worth(score: &Score) -> String {
         |delta| format!("{} points against none, no reg", points(delta)),
     );
     let seeds = label::count(score.seeds, "seed");
+    let jobs = label::short_ids(&score.from);
     let chosen = if score.settings > 1 {
         format!("best of {} settings: {}", score.settings, score.setting)
     } else {
         score.setting.clone()
     };
-    format!("{:.2} %, {delta}; n = {seeds}; {chosen}", score.accuracy)
+    let chosen = if chosen.is_empty() { String::new() } else { format!("; {chosen}") };
+    format!("{:.2} %, {delta}; n = {seeds}{chosen}{jobs}", score.accuracy)
 }
 
 fn side_tooltip(row: &HeatMapRow) -> String {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::{HeatMap, Report, data, page, svg};
+use crate::{HeatMap, Report, data, page, sections, svg};
 
 /// The files of a written report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,9 +47,10 @@ pub enum ReportError {
 }
 
 impl Report {
-    /// Writes `index.html`, one `figure4-<dataset>-<epochs>.svg` per upstream, `figure4.csv` and
-    /// `results.csv` into `folder`, creating it where it is missing. Files of the same names are
-    /// replaced, the page last; others stay.
+    /// Writes `index.html`, one `figure4-<dataset>-<epochs>.svg` per upstream, `figure4.csv`,
+    /// `results.csv`, an SVG and a CSV for each exhibit, and `index.csv` where the study has an index,
+    /// into `folder`, creating it where it is missing. Files of the same names are replaced, the
+    /// page last; others stay.
     ///
     /// # Errors
     ///
@@ -64,6 +65,18 @@ impl Report {
             ("figure4.csv".to_owned(), data::figure4(self).map_err(csv("figure4.csv"))?),
             ("results.csv".to_owned(), data::results(self).map_err(csv("results.csv"))?),
         ];
+        if let Some(index) = &self.index {
+            let bytes = data::index(index).map_err(csv("index.csv"))?;
+            contents.push(("index.csv".to_owned(), bytes));
+        }
+        for exhibit in self.exhibits.iter().filter(|exhibit| exhibit.body.has_numbers()) {
+            let bytes = data::exhibit(&exhibit.body).map_err(csv(exhibit.name))?;
+            contents.push((format!("{}.csv", exhibit.name), bytes));
+            if let Some(picture) = sections::picture(exhibit, &BTreeSet::new(), true) {
+                let text = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}\n", picture.0);
+                contents.push((format!("{}.svg", exhibit.name), text.into_bytes()));
+            }
+        }
         for (map, name) in self.heat_maps.iter().zip(&figure_files) {
             contents.push((name.clone(), svg::standalone(map, self.scale()).into_bytes()));
         }
@@ -101,7 +114,8 @@ fn svg_names(maps: &[HeatMap]) -> Vec<String> {
     let mut taken = BTreeSet::new();
     maps.iter()
         .map(|map| {
-            let name = format!("figure4-{}-{}", map.dataset, map.epochs);
+            let source = map.source.as_ref().map_or_else(String::new, |name| format!("-{name}"));
+            let name = format!("figure4{source}-{}-{}", map.dataset, map.epochs);
             let stem: String = name
                 .chars()
                 .take(80)
@@ -122,6 +136,7 @@ mod tests {
     #[test]
     fn file_names_are_safe_and_differ_even_where_case_does_not_count() {
         let map = |dataset: &str, epochs| HeatMap {
+            source: None,
             dataset: dataset.to_owned(),
             epochs,
             columns: Vec::new(),

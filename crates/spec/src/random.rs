@@ -33,6 +33,8 @@ pub enum Purpose {
     /// The order that pictures in folders are given, the same in all studies: seed, major and minor
     /// are 0.
     Listing = 9,
+    /// The order in which a simulated search tries runs; never part of a result.
+    Search = 20,
 }
 
 /// One stream of draws.

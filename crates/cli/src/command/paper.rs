@@ -60,7 +60,10 @@ pub(crate) async fn run(global: &Global, args: &PaperArgs) -> Result<Ending, Fai
     };
     let rows = match store {
         Some(store) => {
-            let runs = store.runs(&args.source).await?;
+            let source = std::slice::from_ref(&args.source);
+            let wanted = if args.source == OWN { &[] } else { source };
+            let mut runs = store.runs(wanted).await?;
+            runs.retain(|run| run.source == args.source);
             if runs.is_empty() {
                 output::say("no run of this study has succeeded yet: the published numbers alone");
                 Table::from(name).alone()

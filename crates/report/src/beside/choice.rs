@@ -34,7 +34,7 @@ impl<'a> Runs<'a> {
         }
         for runs in of_model.values_mut() {
             // Imported ones have no job and stay in the order of their table.
-            runs.sort_by_key(|run| (&run.job, &run.adapt_job));
+            runs.sort_by_key(|run| (&run.job_id, &run.adapt_job_id));
         }
         Self { of_model }
     }
@@ -121,8 +121,7 @@ impl<'a> Runs<'a> {
     /// Inference speed, whatever it was measured on.
     pub(super) fn speed(&self, model: &str, resolution: u32) -> Option<Chosen> {
         let of_model = self.of_model.get(model).map(Vec::as_slice).unwrap_or_default();
-        let here =
-            |run: &&&Run| run.adapt_resolution.or(run.resolution) == Some(i64::from(resolution));
+        let here = |run: &&&Run| run.adapt_resolution.or(run.resolution) == Some(resolution);
         let speeds = of_model.iter().filter(here).filter_map(|run| run.infer_images_per_second);
         speeds.reduce(f64::max).map(|value| Chosen { value, runs: 1 })
     }
@@ -136,14 +135,14 @@ impl<'a> Runs<'a> {
 
 fn is_adapted(run: &Run, dataset: &str, resolution: Option<u32>) -> bool {
     run.adapt_dataset.as_deref() == Some(dataset)
-        && resolution.is_none_or(|side| run.adapt_resolution == Some(i64::from(side)))
+        && resolution.is_none_or(|side| run.adapt_resolution == Some(side))
 }
 
 fn identity(run: &Run) -> Identity<'_> {
     let bits = |value: Option<f64>| value.map(f64::to_bits);
     let settings =
         [run.learning_rate, run.weight_decay, run.dropout, run.stochastic_depth].map(bits);
-    (run.job.as_deref(), run.augmentation.as_deref(), settings)
+    (run.job_id.as_deref(), run.augmentation.as_deref(), settings)
 }
 
 /// The best by a number, the first of those that tie; those without the number are left out.

@@ -13,7 +13,7 @@ fn value(rows: &Rows, about: &[(&str, Value)], column: &str) -> Value {
 /// A run of B/32 on ImageNet-21k for 300 epochs.
 fn run(job: &str, augmentation: &str, weight_decay: f64, final_val: f64) -> Run {
     Run {
-        job: Some(job.to_owned()),
+        job_id: Some(job.to_owned()),
         model: "B/32".to_owned(),
         dataset: "i21k".to_owned(),
         epochs: 300.0,
@@ -28,9 +28,9 @@ fn run(job: &str, augmentation: &str, weight_decay: f64, final_val: f64) -> Run 
     }
 }
 
-fn adapted(run: &Run, job: &str, dataset: &str, resolution: i64, val: f64, test: f64) -> Run {
+fn adapted(run: &Run, job: &str, dataset: &str, resolution: u32, val: f64, test: f64) -> Run {
     Run {
-        adapt_job: Some(job.to_owned()),
+        adapt_job_id: Some(job.to_owned()),
         adapt_dataset: Some(dataset.to_owned()),
         adapt_resolution: Some(resolution),
         adapt_final_val: Some(val),

@@ -80,6 +80,8 @@ fn parameters(model: &str) -> Option<u64> {
 pub(crate) fn done(id: &str, accuracy: f64) -> JobRow {
     JobRow {
         id: id.to_owned(),
+        stage: "pretrain".to_owned(),
+        parent: None,
         dataset: "fashion".to_owned(),
         model: "Mu/7".to_owned(),
         augmentation: "none".to_owned(),

@@ -2,5 +2,7 @@
 
 mod jobs;
 mod load;
+mod paper;
 mod published;
 mod sweep;
+mod transfers;

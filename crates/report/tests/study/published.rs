@@ -80,6 +80,8 @@ fn the_paper_is_written_as_page_figures_and_data() {
         [
             "figure4.csv",
             "results.csv",
+            "figure7.csv",
+            "figure7.svg",
             "figure4-i1k-300.svg",
             "figure4-i21k-30.svg",
             "figure4-i21k-300.svg",

@@ -12,5 +12,6 @@ mod query;
 mod read;
 mod reference;
 mod register;
+mod runs;
 mod support;
 mod view;

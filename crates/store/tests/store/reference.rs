@@ -33,9 +33,9 @@ async fn a_source_is_new_then_unchanged_then_replaced_and_others_are_left_alone(
     let last = audit.last().map(|row| row[0].clone());
     assert_eq!((audit.len(), last), (3, Some(text("256 results as `a` in place of 600"))));
 
-    let runs = study.store.runs("b").await.expect("reads");
+    let runs = study.store.runs(&["b".to_owned()]).await.expect("reads");
     assert_eq!(runs.len(), 2);
-    assert_eq!((runs[1].final_val, runs[1].job.as_deref()), (Some(0.25), None));
+    assert_eq!((runs[1].final_val, runs[1].job_id.as_deref()), (Some(0.25), None));
 }
 
 #[tokio::test]
@@ -58,10 +58,10 @@ async fn runs_are_own_or_of_a_source_that_there_is() {
     let study = Study::with(&jobs(2)).await;
     study.finish(jobs(2)[0].id, 0.5).await;
     study.store.import("theirs", &rows(3)).await.expect("imports");
-    let own = study.store.runs(OWN).await.expect("reads");
-    assert_eq!(own.len(), 1);
-    assert_eq!(own[0].job, Some(jobs(2)[0].id.to_string()));
-    let unknown = study.store.runs("their").await.expect_err("there is none");
+    let own = study.store.runs(&[]).await.expect("reads");
+    assert_eq!((own.len(), own[0].source.as_str()), (1, OWN));
+    assert_eq!(own[0].job_id, Some(jobs(2)[0].id.to_string()));
+    let unknown = study.store.runs(&["their".to_owned()]).await.expect_err("there is none");
     assert!(matches!(unknown, StoreError::UnknownSource { .. }));
     assert_eq!(unknown.to_string(), "nothing was imported as `their`; there is `theirs`");
 }
