@@ -149,7 +149,7 @@ fn a_sweep_beyond_its_budget_is_refused_with_both_numbers_and_its_place() {
     study.expect(0, &["resume"]);
 
     for (budget, said) in [
-        ("device_hours = 0.000001", "device-hours, and its budget is 1.0e-6 device-hours"),
+        ("device_hours = 0.000001", "and its budget is 1.0e-6 device-hours"),
         ("disk = \"1 kB\"", "MB, and its budget is 1.00 kB"),
     ] {
         let text = sweep(&format!("[budget]\n{budget}\n")).replace("[1, 2]", "[1, 2, 3]");

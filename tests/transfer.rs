@@ -98,12 +98,14 @@ fn the_best_of_a_group_is_adapted_as_soon_as_it_is_known_and_the_chain_ends_in_o
 
 #[test]
 fn a_scheduler_killed_before_the_choice_comes_to_the_same_choice_and_the_same_bytes() {
+    // What is to be struck lasts far longer than it takes to see it.
+    let long = sweep(30).replace("steps = 40", "steps = 1500");
     let straight = Study::new();
-    straight.write("s.toml", &sweep(30));
+    straight.write("s.toml", &long);
     launch(&straight, "s.toml");
 
     let struck = Study::new();
-    struck.write("s.toml", &sweep(30));
+    struck.write("s.toml", &long);
     let mut running = struck.start(&[&["launch", "s.toml"][..], &FLAGS].concat());
     struck.wait_for(PAST_A_CHECKPOINT);
     running.signal(Signal::KILL);
@@ -148,6 +150,23 @@ fn a_transfer_whose_upstream_parameters_are_gone_says_which_job_and_what_to_do()
         assert_eq!(row["failure"], "data");
         assert!(row["message"].contains("final parameters of job"), "{}", row["message"]);
     }
+}
+
+#[test]
+fn a_budget_counts_what_open_choices_will_lead_to() {
+    let study = Study::new();
+    study.write("s.toml", &sweep(1));
+    let planned = study.expect(0, &["plan", "s.toml"]).stdout;
+    let amount = planned.split("compute  ").nth(1).and_then(|rest| rest.split(" to do").next());
+    let (number, unit) = amount.and_then(|amount| amount.split_once(' ')).expect("a price");
+    let number: f64 = number.parse().expect("a number");
+    // Two per cent more than the jobs that are known; transfers take far more than that.
+    let budget = |factor: f64| format!("[budget]\nflops = \"{:.6} {unit}\"\n", number * factor);
+    study.write("s.toml", &(sweep(1) + &budget(1.02)));
+    let refused = study.expect(2, &["launch", "s.toml"]).stderr;
+    assert!(refused.contains("its budget is"), "{refused}");
+    study.write("s.toml", &(sweep(1) + &budget(100.0)));
+    study.expect(0, &["launch", "s.toml", "--register-only"]);
 }
 
 #[test]

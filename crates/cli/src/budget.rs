@@ -60,14 +60,16 @@ fn hours(hours: f64) -> String {
     }
 }
 
-/// What a sweep takes of all that its budget names.
+/// What a sweep takes of all that its budget names. `pending` are operations of jobs that open choices will
+/// lead to, at most.
 fn accounts<'a>(
     budget: &'a Budget,
     spent: Spent,
     estimate: &Estimate,
+    pending: f64,
     disk: u64,
 ) -> Vec<Account<'a>> {
-    let flops = (estimate.flops - spent.begun).max(0.0);
+    let flops = (estimate.flops + pending - spent.begun).max(0.0);
     let seconds = estimate.device.median * if flops > 0.0 { flops / estimate.flops } else { 0.0 };
     let account = |limit: &'a Limit| {
         let (spent, to_do) = match limit.resource {
@@ -94,7 +96,7 @@ pub(crate) fn plan_text(
     keep: Kept,
 ) -> String {
     let disk = disk(priced.prices.all_sizes(), slots, keep);
-    let accounts = accounts(budget, priced.spent, estimate, disk);
+    let accounts = accounts(budget, priced.spent, estimate, priced.pending(), disk);
     let lines = accounts.iter().enumerate().map(|(i, account)| {
         let head = if i == 0 { "budget" } else { "" };
         let over = if account.is_over() { "; `launch` refuses that" } else { "" };
@@ -113,7 +115,8 @@ pub(crate) fn check(
 ) -> Result<(), Failure> {
     let estimate = Estimator::new(slots, &priced.speeds).estimate(&priced.prices.work());
     let disk = disk(priced.prices.all_sizes(), slots.len(), keep);
-    refuse((file, text), &accounts(budget, priced.spent, &estimate, disk), &estimate, "launch")
+    let accounts = accounts(budget, priced.spent, &estimate, priced.pending(), disk);
+    refuse((file, text), &accounts, &estimate, "launch")
 }
 
 fn refuse(
@@ -179,7 +182,8 @@ pub(crate) async fn check_again(
         let limits_disk = budget.limits.iter().any(|limit| limit.resource == Resource::Disk);
         let sizes = if limits_disk { sizes(store, name).await? } else { Vec::new() };
         let disk = disk(sizes.into_iter(), slots.len(), keep);
-        let accounts = accounts(&budget, store.spent(name).await?, &estimate, disk);
+        // What choices will lead to is only known where the sweep file is expanded.
+        let accounts = accounts(&budget, store.spent(name).await?, &estimate, 0.0, disk);
         let file = format!("sweep `{name}` as launched");
         refuse((&file, &summary.text), &accounts, &estimate, "go on with")?;
     }

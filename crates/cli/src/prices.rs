@@ -81,6 +81,12 @@ impl Prices {
 }
 
 impl<'a> Priced<'a> {
+    /// Operations of jobs that open choices will lead to, at most.
+    pub(crate) fn pending(&self) -> f64 {
+        let open = self.jobs.selections().iter().filter_map(|selection| selection.pending);
+        open.fold(0.0, |flops, pending| flops + pending.flops)
+    }
+
     /// Goes through the jobs of a sweep; the study below `root` need not be there.
     pub(crate) async fn of(loaded: &'a Loaded, root: &Path) -> Result<Self, Failure> {
         let mut jobs = loaded.expand()?;

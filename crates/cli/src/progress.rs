@@ -105,7 +105,8 @@ impl Display {
                 self.all += jobs;
                 self.flops_all += flops;
                 self.total.set_length(self.all as u64);
-                self.line(&format!("{} jobs more", count(jobs as u64)));
+                let plural = if jobs == 1 { "" } else { "s" };
+                self.line(&format!("{} job{plural} more", count(jobs as u64)));
             }
             Progress::Started { attempt, steps, flops, name, .. } => {
                 let run = Run {

@@ -159,6 +159,11 @@ pub enum JournalEvent {
         /// Joules of the whole device.
         joules: f64,
     },
+    /// What the device is called, such as `NVIDIA H100 80GB HBM3`: speeds mean nothing without it.
+    DeviceName {
+        /// Its name.
+        name: String,
+    },
     /// Something a person should know that changes no state, such as a damaged checkpoint.
     Note {
         /// What it is.

@@ -158,6 +158,16 @@ mod tests {
     }
 
     #[test]
+    fn a_report_tells_what_forecasts_came_to() {
+        let forecasts = [forecast(Some(2.1)), forecast(None)];
+        let report = crate::Report::from_jobs(None, &[]).with_forecasts(&forecasts);
+        let page = crate::page::render(&report, &[]);
+        assert_eq!(page.matches("predicted 1.9 h (1.5–2.6), took 2.1 h").count(), 1);
+        let without = crate::page::render(&crate::Report::from_jobs(None, &[]), &[]);
+        assert!(!without.contains("id=\"forecasts\""));
+    }
+
+    #[test]
     fn what_weakens_a_score_is_said() {
         let mut weak = forecast(Some(2.1));
         weak.expected.measured = 0;

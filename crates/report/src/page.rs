@@ -6,7 +6,9 @@ use augreg_protocol::JobState;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::label::{self, count, percent, points, printable};
-use crate::{HeatMap, HeatMapRow, JobRow, Report, chart_svg, results, sections, svg};
+use crate::{
+    HeatMap, HeatMapRow, JobRow, Report, ScoredForecast, chart_svg, results, sections, svg,
+};
 
 const STYLE: &str = include_str!("assets/page.css");
 const SORT: &str = include_str!("assets/sort.js");
@@ -38,6 +40,7 @@ pub(crate) fn render(report: &Report, figure_files: &[String]) -> String {
                         (figures(report, figure_files, &linked))
                         @for exhibit in &report.exhibits { (sections::exhibit(exhibit, &linked)) }
                     }
+                    (forecasts(&report.forecasts))
                     (unfinished(&report.jobs, &linked))
                     @if !report.jobs.is_empty() {
                         section {
@@ -86,6 +89,21 @@ fn answers(report: &Report) -> Markup {
                 ul class="says wide" { @for sentence in &answer.sentences { li { (sentence) } } }
             }
         }
+    }
+}
+
+/// What sweeps were expected to take, and what they took.
+fn forecasts(forecasts: &[ScoredForecast]) -> Markup {
+    html! {
+        @if !forecasts.is_empty() { section {
+            h2 id="forecasts" { "Forecasts" }
+            p { "How long sweeps were expected to take when they were launched, and how long they took." }
+            ul class="says wide" {
+                @for scored in forecasts {
+                    li { (printable(&scored.sweep)) ", " (scored.at) ": " (scored.sentence()) "." }
+                }
+            }
+        } }
     }
 }
 

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 
 use augreg_protocol::JobState;
 
-use augreg_store::{Rows, Run};
+use augreg_store::{Forecast, Rows, Run};
 
 use crate::answers::answers;
 use crate::study::{OWN, Study};
-use crate::{Answer, Exhibit, HeatMap, JobRow, colour, figures, questions};
+use crate::{
+    Answer, Exhibit, HeatMap, JobRow, ScoredForecast, colour, figures, questions, scored_forecasts,
+};
 
 /// Everything a report shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +28,8 @@ pub struct Report {
     pub(crate) imported: bool,
     /// The published index of the study's runs, if there are any.
     pub(crate) index: Option<Rows>,
+    /// How long sweeps were expected to take, held against how long they took.
+    pub(crate) forecasts: Vec<ScoredForecast>,
 }
 
 impl Report {
@@ -56,14 +60,20 @@ impl Report {
         answers.extend(questions::answers(&study));
         let sweep = sweep.map(str::to_owned);
         let imported = runs.iter().any(|run| run.source != OWN);
-        let (date, index) = (None, None);
-        Self { sweep, date, jobs, heat_maps, answers, exhibits, absent, imported, index }
+        let (date, index, forecasts) = (None, None, Vec::new());
+        Self { sweep, date, jobs, heat_maps, answers, exhibits, absent, imported, index, forecasts }
     }
 
     /// Adds the study's index, rows of the store's view `augreg_index`.
     #[must_use]
     pub fn with_index(self, index: Rows) -> Self {
         Self { index: (!index.rows.is_empty()).then_some(index), ..self }
+    }
+
+    /// Adds what the study's forecasts came to.
+    #[must_use]
+    pub fn with_forecasts(self, forecasts: &[Forecast]) -> Self {
+        Self { forecasts: scored_forecasts(forecasts), ..self }
     }
 
     /// Prints this date on the page. Without it the page has none, and equal jobs give equal bytes.

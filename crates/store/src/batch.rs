@@ -34,7 +34,7 @@ pub(crate) enum Kind {
     Result,
     /// What a journal says of its attempt: job, number, next entry, offset, when it was seen; if it
     /// began, version, host, pid, device, threads, step; if it ended, state, failure, message, time,
-    /// peak memory, images a second; images of a micro-batch; joules. An end stands over whatever was thought of
+    /// peak memory, images a second; images of a micro-batch; joules; the device's name. An end stands over whatever was thought of
     /// the attempt before.
     Learn,
     /// An attempt is given up: job, number, state, failure, message, time.
@@ -123,6 +123,7 @@ impl Kind {
                          images_per_second = coalesce(new.value ->> '$[6][5]', images_per_second),
                          micro_batch = coalesce(new.value ->> 7, micro_batch),
                          energy = coalesce(new.value ->> 8, energy),
+                         device_name = coalesce(new.value ->> 9, device_name),
                          next_seq = new.value ->> 2,
                          journal_offset = max(journal_offset, new.value ->> 3),
                          seen = max(coalesce(seen, 0), new.value ->> 4)

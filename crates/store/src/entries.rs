@@ -39,6 +39,7 @@ pub(crate) fn plan(part: &JournalPart, new: &[Entry], first: u64, batch: &mut Ba
             start @ JournalEvent::Started { .. } => learned.start = Some(start),
             JournalEvent::MicroBatch { images } => learned.micro_batch = Some(images.get()),
             JournalEvent::Energy { joules } => learned.energy = Some(*joules),
+            JournalEvent::DeviceName { name } => learned.device_name = Some(name),
             event if event.is_terminal() => learned.end = Some(entry),
             _ => {}
         }
@@ -59,6 +60,7 @@ struct Learned<'a> {
     start: Option<&'a JournalEvent>,
     micro_batch: Option<u32>,
     energy: Option<f64>,
+    device_name: Option<&'a str>,
     end: Option<&'a Entry>,
 }
 
@@ -86,8 +88,8 @@ impl Learned<'_> {
         });
         let AttemptKey { job, number } = part.attempt;
         let seen = part.entries.last().map_or(0, |entry| entry.at);
-        let (images, energy) = (self.micro_batch, self.energy);
-        let row = (job, number, next, part.offset, seen, start, end, images, energy);
+        let (images, energy, device) = (self.micro_batch, self.energy, self.device_name);
+        let row = (job, number, next, part.offset, seen, start, end, images, energy, device);
         batch.add(job, Kind::Learn, &row);
     }
 }

@@ -163,6 +163,7 @@ pub const V_ATTEMPTS: View = View {
         integer("peak_memory", "peak resident memory in bytes"),
         real("images_per_second", "training images a second"),
         integer("micro_batch", "images that went through the network at once, lastly"),
+        text("device_name", "what the device is called, where that was asked: for measured speeds"),
     ],
 };
 

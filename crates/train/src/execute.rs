@@ -28,6 +28,9 @@ pub trait Host {
     /// [`JournalError`] if the journal cannot be written.
     fn journal(&mut self, event: JournalEvent) -> Result<(), JournalError>;
 
+    /// What the device that it computes on is called, if the system tells.
+    fn device_name(&self) -> Option<String>;
+
     /// Brings all that was journalled so far to the disk.
     ///
     /// # Errors

@@ -32,6 +32,9 @@ pub(crate) fn run(
 ) -> Result<End, Failure> {
     let began = Instant::now();
     host.started(0)?;
+    if let Some(name) = host.device_name() {
+        host.journal(JournalEvent::DeviceName { name })?;
+    }
     let device = place(assignment.device)?;
     let (channels, classes) = (ThroughputSpec::CHANNELS, ThroughputSpec::CLASSES);
     let architecture = Architecture::new(spec.model, channels, classes, spec.resolution)

@@ -4,7 +4,7 @@ mod common;
 
 use std::sync::Arc;
 
-use augreg_protocol::{FailureKind, RunFolder};
+use augreg_protocol::{FailureKind, JournalEvent, RunFolder};
 use augreg_spec::{
     Augmentation, EvaluateSpec, Gelu, JobSpec, Loss, Precision, PretrainSpec, Probe,
     RECIPE_VERSION, Sgd, ThroughputSpec, TransferSpec, Upstream,
@@ -170,7 +170,7 @@ fn more_shots_tell_more_and_another_seed_draws_others() {
     };
     let (few, other, many) = (probe(1, 0), probe(1, 1), probe(20, 0));
     assert!((few - other).abs() > 0.0, "both draw {few}");
-    assert!(many > few && many > 0.4, "{few} of one shot, {many} of twenty");
+    assert!(many > few + 0.1, "{few} of one shot, {many} of twenty");
 }
 
 /// `golden/probe.py`: NumPy.
@@ -216,6 +216,8 @@ fn speed_is_measured_for_each_batch_size_and_the_best_counts() {
     let rates = host.metric("images_per_second");
     assert_eq!(rates.iter().map(|rate| rate.0).collect::<Vec<_>>(), [1, 8]);
     let best = rates.iter().map(|rate| rate.1).fold(0.0, f64::max);
+    let name = JournalEvent::DeviceName { name: "a processor".to_owned() };
+    assert!(host.events.contains(&name));
     assert!(outcome.images_per_second > 0.0);
     assert!((outcome.images_per_second - best).abs() < f64::EPSILON * best);
 }

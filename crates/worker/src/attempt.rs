@@ -46,7 +46,7 @@ pub(crate) fn run(
         Ok(journal) => {
             let _log = redirect(assignment, &folder);
             let energy = gpu.and_then(|gpu| Meter::start(gpu));
-            let mut process = Process { assignment, journal, outbox, leave, energy };
+            let mut process = Process { assignment, journal, outbox, leave, energy, gpu };
             concluded = journalled(&mut process, &folder, datasets);
         }
         // Without a journal there is nothing to say what was done, so nothing is done.

@@ -33,6 +33,14 @@ impl Gpu {
     }
 }
 
+impl Gpu {
+    /// What the driver calls it.
+    pub(crate) fn name(&self) -> Option<String> {
+        let device = self.nvml.device_by_uuid(self.uuid.as_str());
+        device.and_then(|device| device.name()).ok()
+    }
+}
+
 impl Counter for Gpu {
     fn millijoules(&self) -> Option<u64> {
         let device = self.nvml.device_by_uuid(self.uuid.as_str());

@@ -1,11 +1,11 @@
 //! The process around an attempt, as `augreg-train` sees it.
 
 use augreg_protocol::{
-    Assignment, Beat, FromWorker, JournalError, JournalEvent, JournalWriter, with_causes,
+    Assignment, Beat, Device, FromWorker, JournalError, JournalEvent, JournalWriter, with_causes,
 };
 use augreg_train::Host;
 
-use crate::energy::Meter;
+use crate::energy::{Gpu, Meter};
 use crate::inbox::Leave;
 use crate::outbox::Outbox;
 use crate::room;
@@ -18,6 +18,15 @@ pub(crate) struct Process<'a> {
     pub(crate) leave: &'a Leave,
     /// Counts what the device takes, where it can be known.
     pub(crate) energy: Option<Meter<'a>>,
+    /// The GPU that it computes on, where that is known.
+    pub(crate) gpu: Option<&'a Gpu>,
+}
+
+/// What the system calls its processor.
+fn processor() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
 }
 
 impl Process<'_> {
@@ -59,6 +68,13 @@ impl Host for Process<'_> {
             self.append(JournalEvent::Energy { joules })?;
         }
         self.append(event)
+    }
+
+    fn device_name(&self) -> Option<String> {
+        match self.assignment.device {
+            Device::Cpu => processor(),
+            Device::Cuda(_) => self.gpu.and_then(Gpu::name),
+        }
     }
 
     fn sync(&mut self) -> Result<(), JournalError> {

@@ -48,6 +48,7 @@ pub(crate) async fn run(global: &Global, args: &ReportArgs) -> Result<Ending, Fa
     if sweep.is_none() {
         report = report.with_index(store.index().await?);
     }
+    let report = report.with_forecasts(&store.forecasts(sweep).await?);
     let written = report.write(&args.out).map_err(Failure::internal)?;
     output::print(&heat_map_text(&report, output::coloured(), output::width()))?;
     output::say(&format!("wrote {} files: open {}", written.files.len(), written.page.display()));

@@ -170,7 +170,8 @@ impl Journal {
                 JournalEvent::Started { .. }
                 | JournalEvent::Metrics { .. }
                 | JournalEvent::Series { .. }
-                | JournalEvent::MicroBatch { .. } => {}
+                | JournalEvent::MicroBatch { .. }
+                | JournalEvent::DeviceName { .. } => {}
                 JournalEvent::Energy { joules } => {
                     if !(joules.is_finite() && *joules >= 0.0) {
                         return Err(format!("the journal reports an energy of {joules} J"));
@@ -217,7 +218,9 @@ fn oversized(entry: &Entry) -> Option<String> {
         }
         JournalEvent::Succeeded(outcome) => ("a number of steps", outcome.steps),
         JournalEvent::MicroBatch { images } => ("a size", images.get().into()),
-        JournalEvent::Note { .. } | JournalEvent::Energy { .. } => ("a time", entry.at),
+        JournalEvent::Note { .. }
+        | JournalEvent::Energy { .. }
+        | JournalEvent::DeviceName { .. } => ("a time", entry.at),
     };
     let (name, number) = if entry.at > MOST { ("a time", entry.at) } else { (name, number) };
     (number > MOST).then(|| format!("the journal reports {name} of {number}"))

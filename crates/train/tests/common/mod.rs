@@ -144,6 +144,10 @@ impl Host for Recorder {
         Ok(())
     }
 
+    fn device_name(&self) -> Option<String> {
+        Some("a processor".to_owned())
+    }
+
     fn sync(&mut self) -> Result<(), JournalError> {
         let holds = self.latest.as_deref().and_then(checkpointed);
         self.syncs.push((self.events.len(), holds));

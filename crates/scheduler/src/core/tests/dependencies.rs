@@ -40,9 +40,9 @@ fn a_run_is_not_over_as_long_as_more_jobs_are_expected() {
     bench.send(Event::WorkerReady { slot: SLOT });
     bench.end(key("a", 1), AttemptEnd::Succeeded);
     assert_eq!(bench.send(Event::WorkerFree { slot: SLOT }), [], "the worker is kept");
-    bench.send(Event::Expect { more: false });
     let actions = bench.send(Event::JobsAdded(vec![job("b")]));
     assert_eq!(actions, [Action::Assign { slot: SLOT, attempt: key("b", 1) }]);
+    bench.send(Event::Expect { more: false });
     bench.end(key("b", 1), AttemptEnd::Succeeded);
     assert_eq!(bench.send(gone(SLOT)), [Action::Finish(Finish::Done)]);
 }
