@@ -57,7 +57,7 @@ fn the_best_of_a_group_is_adapted_as_soon_as_it_is_known_and_the_chain_ends_in_o
     let study = Study::new();
     study.write("s.toml", &sweep(2));
     let planned = study.expect(0, &["plan", "s.toml"]).stdout;
-    assert!(planned.contains("3 choices are open"), "{planned}");
+    assert!(planned.contains("2 choices are open"), "{planned}");
     let told = launch(&study, "s.toml");
     assert!(told.contains("transfer starts from 1 of 2 candidates of model=Na/7"), "{told}");
 
