@@ -32,7 +32,8 @@ impl Scale {
                 (-0.5, names.len() as f64 - 0.5, (0..names.len()).map(|at| at as f64).collect())
             }
             AxisKind::Linear => {
-                let room = ((high - low) * 0.06).max(0.05);
+                // Never so narrow that noise looks like a difference.
+                let room = ((high - low) * 0.06).max(0.5);
                 let (low, high) = (low - room, high + room);
                 (low, high, even(low, high, most))
             }

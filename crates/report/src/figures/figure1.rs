@@ -74,14 +74,18 @@ pub(super) fn figure1(study: &Study<'_>) -> Option<Exhibit> {
     }
     let names: Vec<_> = places.iter().map(|place| place.1.clone()).collect();
     let targets: BTreeSet<_> = sizes.iter().map(|size| size.target).collect();
-    let panels = targets
+    let panels: Vec<_> = targets
         .into_iter()
         .map(|target| Panel {
             title: printable(target).into_owned(),
             series: series(study, &sizes, target, &places),
             diagonal: false,
         })
+        .filter(|panel| panel.series.iter().any(|series| !series.points.is_empty()))
         .collect();
+    if panels.is_empty() {
+        return None;
+    }
     Some(Exhibit {
         name: "figure1",
         title: "",

@@ -176,6 +176,7 @@ fn what_the_published_tables_cannot_tell_is_said_to_be_absent() {
     assert_eq!(
         titles,
         [
+            Some("Figure 1: data, augmentation and compute"),
             Some("Figure 2: from scratch against transfer"),
             Some("Figure 2, right: random search"),
             Some("Figure 5, right: validation against test"),
