@@ -33,6 +33,17 @@ pub(crate) async fn create(
     Ok((Owned { store, lock }, difference))
 }
 
+/// Brings a study of an older augreg up to date, if there is one: what it knows is asked before it is taken.
+pub(crate) async fn bring_up_to_date(root: &Path) -> Result<(), Failure> {
+    match Store::open_read_only(root).await {
+        Err(StoreError::Older { .. }) => own(root).await?.store.close().await,
+        Ok(store) => store.close().await,
+        // Whatever else is wrong with it is said by whoever takes it.
+        Err(_) => {}
+    }
+    Ok(())
+}
+
 /// Takes a study that there is.
 pub(crate) async fn own(root: &Path) -> Result<Owned, Failure> {
     look(root).await?;

@@ -119,6 +119,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 pub(crate) async fn run(global: &Global, args: &LaunchArgs) -> Result<Ending, Failure> {
     let mut loaded = sweep_file::load(&args.file)?;
+    study::bring_up_to_date(&global.root).await?;
     loaded.learn(&global.root).await?;
     check_kept(args.run.keep, loaded.sweep.has_upstream_jobs())?;
     let rules = loaded.rules()?;
