@@ -88,6 +88,20 @@ fn fifty_one_thousand_transfers_are_planned_in_a_moment() {
     assert_eq!(jobs_and_days(&plan("augreg-transfer-table4", &[])).0, 756 + 756 * 52);
 }
 
+/// With all of their data there: 112 pre-trainings and their 448 transfers, 96 from scratch, speeds of two
+/// models; and what follows from 4 choices.
+#[test]
+fn the_miniatures_are_as_large_as_they_say() {
+    let study = plan("fashion-study", &[]);
+    assert_eq!(jobs_and_days(&study).0, 112 + 112 * 4 + 96 + 2);
+    assert!(
+        study.contains("4 choices are open: when their candidates have ended, 12 jobs"),
+        "{study}"
+    );
+    assert!(!study.contains("data not found"), "scripts/setup --with-study fetches it");
+    assert_eq!(jobs_and_days(&plan("quickstart", &[])).0, 20);
+}
+
 /// Reads a sweep file that ships, with no environment.
 fn parsed(name: &str) -> Sweep {
     let base = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../sweeps"));
