@@ -153,6 +153,31 @@ fn a_transfer_whose_upstream_parameters_are_gone_says_which_job_and_what_to_do()
 }
 
 #[test]
+fn jobs_that_a_choice_adds_to_a_paused_sweep_wait_as_its_others_do() {
+    let study = Study::new();
+    study.write("s.toml", &sweep(30));
+    study.expect(0, &["launch", "s.toml", "--register-only"]);
+    let mut running = study.start(&[&["resume"][..], &FLAGS].concat());
+    study.wait_for(
+        "select 1 from (select count(*) as n from attempt where state = 'running') where n = 2",
+    );
+    study.expect(0, &["pause", "tiny", "--drain"]);
+    study.wait_for("select 1 from v_selections where stage = 'transfer' and chosen is not null");
+    std::thread::sleep(Duration::from_secs(2));
+    let states = study.query(&["select distinct state from v_jobs where stage = 'transfer'"]);
+    let states: Vec<_> = states.iter().map(|row| row["state"].as_str()).collect();
+    assert!(
+        !states.is_empty() && states.iter().all(|s| matches!(*s, "queued" | "waiting")),
+        "{states:?}"
+    );
+    study.expect(0, &["unpause", "tiny"]);
+    let (status, stderr) = running.wait(Duration::from_mins(3));
+    assert_eq!(status.code(), Some(0), "{stderr}");
+    let left = study.query(&["select count(*) as n from v_jobs where state <> 'succeeded'"]);
+    assert_eq!(left[0]["n"], "0");
+}
+
+#[test]
 fn a_budget_counts_what_open_choices_will_lead_to() {
     let study = Study::new();
     study.write("s.toml", &sweep(1));

@@ -128,18 +128,28 @@ impl Requests {
             (Some(_), None) => events.push(Event::GoOn { by: Pauser::Person }),
             _ => {}
         }
-        // A run of one sweep is paused as a whole or not at all.
-        if self.sweep.is_none() {
-            let sweeps = open.iter().filter(|pause| pause.sweep.is_some());
-            let drain = sweeps.clone().all(|pause| pause.drain);
-            let jobs: BTreeSet<JobId> = match sweeps.count() {
-                0 => BTreeSet::new(),
-                _ => store.paused_jobs().await?.into_iter().collect(),
-            };
-            events.push(Event::Hold { jobs, drain });
-        }
         self.pauses = open;
+        events.extend(self.held(store).await?);
         Ok(events)
+    }
+
+    /// The jobs that are held back because the sweeps that ask for them are paused, as the database has
+    /// them now. A run of one sweep is paused as a whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub(super) async fn held(&self, store: &Store) -> Result<Option<Event>, StoreError> {
+        if self.sweep.is_some() {
+            return Ok(None);
+        }
+        let sweeps = self.pauses.iter().filter(|pause| pause.sweep.is_some());
+        let drain = sweeps.clone().all(|pause| pause.drain);
+        let jobs: BTreeSet<JobId> = match sweeps.count() {
+            0 => BTreeSet::new(),
+            _ => store.paused_jobs().await?.into_iter().collect(),
+        };
+        Ok(Some(Event::Hold { jobs, drain }))
     }
 }
 

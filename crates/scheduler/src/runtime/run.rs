@@ -343,7 +343,9 @@ impl<F: FnMut(Progress) + Send> Run<F> {
         self.record(&[], &changes).await?;
         let (jobs, flops) = (new.len(), new.iter().map(|job| job.flops).sum());
         (self.observe)(Progress::Added { jobs, flops });
-        Ok(vec![Event::JobsAdded(new), expect])
+        // Those of a paused sweep are held back before they are heard of.
+        let held = self.requests.held(&self.store).await?;
+        Ok(held.into_iter().chain([Event::JobsAdded(new), expect]).collect())
     }
 
     async fn record(&mut self, news: &[News], changes: &[Change]) -> Result<(), RunError> {
