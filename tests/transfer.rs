@@ -88,6 +88,15 @@ fn the_best_of_a_group_is_adapted_as_soon_as_it_is_known_and_the_chain_ends_in_o
     assert_eq!(index[0]["filename"], stem);
     assert!(index[0]["adapt_filename"].starts_with(&format!("{stem}--others-steps_0k-lr_0.0")));
 
+    // Where the database is lost, journals decide what is chosen, and what of that was done.
+    for file in ["augreg.db", "augreg.db-wal", "augreg.db-shm"] {
+        let _ = std::fs::remove_file(study.root().join(file));
+    }
+    launch(&study, "s.toml");
+    let attempts = study.query(&["select count(*) as n, max(number) as last from attempt"]);
+    assert_eq!((attempts[0]["n"].as_str(), attempts[0]["last"].as_str()), ("8", "1"));
+    assert_eq!(study.hashes().len(), 8);
+
     // Nothing is chosen or run again, and a grown sweep runs what is new.
     let again = launch(&study, "s.toml");
     assert!(again.contains("+0 new, =8 shared (8 done)"), "{again}");
@@ -164,17 +173,50 @@ fn jobs_that_a_choice_adds_to_a_paused_sweep_wait_as_its_others_do() {
     study.expect(0, &["pause", "tiny", "--drain"]);
     study.wait_for("select 1 from v_selections where stage = 'transfer' and chosen is not null");
     std::thread::sleep(Duration::from_secs(2));
-    let states = study.query(&["select distinct state from v_jobs where stage = 'transfer'"]);
-    let states: Vec<_> = states.iter().map(|row| row["state"].as_str()).collect();
+    let rows = study.query(&["select distinct state from v_jobs where stage = 'transfer'"]);
+    let states: Vec<_> = rows.iter().map(|row| row["state"].as_str()).collect();
     assert!(
         !states.is_empty() && states.iter().all(|s| matches!(*s, "queued" | "waiting")),
         "{states:?}"
     );
     study.expect(0, &["unpause", "tiny"]);
-    let (status, stderr) = running.wait(Duration::from_mins(3));
-    assert_eq!(status.code(), Some(0), "{stderr}");
+    let (ended, stderr) = running.wait(Duration::from_mins(3));
+    assert_eq!(ended.code(), Some(0), "{stderr}");
     let left = study.query(&["select count(*) as n from v_jobs where state <> 'succeeded'"]);
     assert_eq!(left[0]["n"], "0");
+}
+
+#[test]
+fn a_choice_that_a_dead_scheduler_did_not_come_to_is_made_by_the_next() {
+    let study = Study::new();
+    study.write("s.toml", &sweep(1));
+    launch(&study, "s.toml");
+    // As if it had died between the last upstream result and the choice.
+    let jobs = "(select id from job where stage <> 'pretrain')";
+    study.tamper(&format!(
+        "DELETE FROM selection; DELETE FROM checkpoint WHERE job_id IN {jobs};
+         DELETE FROM metric_series WHERE job_id IN {jobs}; DELETE FROM result WHERE job_id IN {jobs};
+         DELETE FROM event WHERE job_id IN {jobs}; DELETE FROM attempt WHERE job_id IN {jobs};
+         DELETE FROM member WHERE ordinal IN (SELECT ordinal FROM job WHERE stage <> 'pretrain');
+         DELETE FROM tally;
+         DELETE FROM job WHERE stage <> 'pretrain';
+         INSERT INTO tally (sweep_id, state, total, flops)
+             SELECT 0, state, count(*), sum(flops) FROM job GROUP BY state;
+         INSERT INTO tally (sweep_id, state, total, flops)
+             SELECT 1, state, count(*), sum(flops) FROM job GROUP BY state;
+         INSERT INTO selection (sweep_id, key, stage, rule, \"group\", candidates, reason)
+             SELECT id, 'open', 'transfer', 'a rule', '', 2, 'open' FROM sweep"
+    ));
+    for folder in std::fs::read_dir(study.root().join("runs")).expect("is there").flatten() {
+        let id = folder.file_name().to_string_lossy().into_owned();
+        let known = study.query(&[&format!("select 1 from job where id = '{id}'")]);
+        if known.is_empty() {
+            std::fs::remove_dir_all(folder.path()).expect("removes");
+        }
+    }
+    study.expect(0, &[&["resume"][..], &FLAGS].concat());
+    let done = study.query(&["select count(*) as n from v_jobs where state = 'succeeded'"]);
+    assert_eq!(done[0]["n"], "8");
 }
 
 #[test]

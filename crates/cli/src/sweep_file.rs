@@ -47,6 +47,12 @@ impl Loaded {
         Ok(())
     }
 
+    /// Learns what an open study knows of them.
+    pub(crate) async fn learn_from(&mut self, store: &Store) -> Result<(), Failure> {
+        self.known = store.known(&self.sweep.name).await?;
+        Ok(())
+    }
+
     /// The choices of the sweep's rules, made or open.
     pub(crate) fn selections(&self) -> Result<Vec<Selection>, Failure> {
         Ok(self.sweep.selections(&self.found, &self.known)?)

@@ -179,6 +179,23 @@ impl Store {
         Ok(sweeps)
     }
 
+    /// How many choices of a sweep, or of all, have not been made.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn open_choices(&self, sweep: Option<&str>) -> Result<u64, StoreError> {
+        let open = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "open!: i64" FROM selection JOIN sweep ON sweep.id = sweep_id
+               WHERE chosen IS NULL AND (?1 IS NULL OR name = ?1)"#,
+            sweep
+        )
+        .fetch_one(self.readers())
+        .await
+        .map_err(database("count open choices"))?;
+        Ok(open as u64)
+    }
+
     async fn named_datasets(
         &self,
         sweep: &str,

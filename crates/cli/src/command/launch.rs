@@ -141,7 +141,10 @@ pub(crate) async fn run(global: &Global, args: &LaunchArgs) -> Result<Ending, Fa
         output::say(&format!("{}: {}", loaded.sweep.name, difference_text(&difference)));
     }
     if difference.new > 0 || store_is_new(&study.store).await? {
-        take_in_journals(&study.store).await?;
+        while take_in_journals(&study.store).await? > 0 && loaded.sweep.has_upstream_jobs() {
+            // What was found may decide what others start from, and they may have been done as well.
+            choose_again(&study.store, &mut loaded, args.priority).await?;
+        }
     }
     if args.register_only {
         study.store.close().await;
@@ -167,8 +170,25 @@ async fn store_is_new(store: &Store) -> Result<bool, Failure> {
     Ok(store.sql("SELECT 1 FROM attempt LIMIT 1").await?.rows.is_empty())
 }
 
-/// What is there of the sweep's jobs though the database does not know it is not done again.
-async fn take_in_journals(store: &Store) -> Result<(), Failure> {
+/// Registers a sweep again, knowing more.
+async fn choose_again(store: &Store, loaded: &mut Loaded, priority: i64) -> Result<(), Failure> {
+    loaded.learn_from(store).await?;
+    let rules = loaded.rules()?;
+    let sweep = NewSweep {
+        name: &loaded.sweep.name,
+        text: loaded.sweep.text(),
+        jobs: &mut loaded.expand()?,
+        datasets: &loaded.datasets,
+        priority,
+        rules: rules.as_ref(),
+    };
+    store.register_sweep(sweep).await?;
+    Ok(())
+}
+
+/// What is there of the sweep's jobs though the database does not know it is not done again. Returns how
+/// many jobs have results by that.
+async fn take_in_journals(store: &Store) -> Result<usize, Failure> {
     let Adopted { attempts, succeeded } = adopt(store).await?;
     if attempts > 0 {
         output::say(&format!(
@@ -179,7 +199,7 @@ async fn take_in_journals(store: &Store) -> Result<(), Failure> {
             count(succeeded as u64),
         ));
     }
-    Ok(())
+    Ok(succeeded)
 }
 
 /// Refuses a sweep that would take more than its file allows.
@@ -304,7 +324,7 @@ pub(super) async fn go_on(
 ) -> Result<Ending, Failure> {
     let what = sweep.map_or("the study".to_owned(), |sweep| format!("`{sweep}`"));
     let counts = store.counts(sweep).await?;
-    if counts.unfinished() == 0 {
+    if counts.unfinished() == 0 && store.open_choices(sweep).await? == 0 {
         let (done, failed) = (counts.of(JobState::Succeeded), counts.of(JobState::Failed));
         output::say(&format!(
             "nothing to run: of the {} jobs of {what} {} are done and {} failed",
