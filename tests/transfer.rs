@@ -166,6 +166,8 @@ fn jobs_that_a_choice_adds_to_a_paused_sweep_wait_as_its_others_do() {
     let study = Study::new();
     study.write("s.toml", &sweep(30));
     study.expect(0, &["launch", "s.toml", "--register-only"]);
+    let told = study.expect(0, &["status"]).stdout;
+    assert!(told.contains("2 choices are open: jobs follow when their candidates"), "{told}");
     let mut running = study.start(&[&["resume"][..], &FLAGS].concat());
     study.wait_for(
         "select 1 from (select count(*) as n from attempt where state = 'running') where n = 2",

@@ -44,6 +44,7 @@ pub(crate) async fn run(global: &Global, args: &StatusArgs) -> Result<Ending, Fa
             text += &counts_text("the whole study", &store.counts(None).await?);
         }
     }
+    text += &choices_text(store.open_choices(sweep).await?);
     text += &pauses_text(&store.pauses().await?, sweep, time);
     let holder = StudyLock::holder(store.root());
     if holder.is_none() && store.counts(sweep).await?.unfinished() > 0 {
@@ -82,6 +83,18 @@ pub(crate) async fn run(global: &Global, args: &StatusArgs) -> Result<Ending, Fa
     }
     output::print(&text)?;
     Ok(Ending::Good)
+}
+
+/// That more jobs will follow.
+fn choices_text(open: u64) -> String {
+    match open {
+        0 => String::new(),
+        1 => "1 choice is open: jobs follow when its candidates have ended\n".to_owned(),
+        _ => format!(
+            "{} choices are open: jobs follow when their candidates have ended\n",
+            count(open)
+        ),
+    }
 }
 
 /// That the scheduler which runs has no room on the disk, if so.
@@ -127,7 +140,9 @@ pub(crate) fn counts_text(name: &str, counts: &Counts) -> String {
     let states = JobState::ALL.into_iter().rev().filter(|state| counts.of(*state) > 0);
     let states: Vec<_> =
         states.map(|state| format!("{} {state}", count(counts.of(state)))).collect();
-    format!("{name}: {} jobs, {}\n", count(counts.total()), states.join(", "))
+    let jobs = format!("{} jobs", count(counts.total()));
+    let parts: Vec<_> = std::iter::once(jobs).chain(states).collect();
+    format!("{name}: {}\n", parts.join(", "))
 }
 
 /// One attempt under way, or thought to be, without the line's end.
