@@ -219,7 +219,9 @@ impl JobSpec {
             Self::Evaluate(_) => insert_before(&mut text, &stage, "\"upstream\":"),
             Self::Pretrain(_) | Self::Throughput(_) | Self::Noop(_) => {
                 text.pop();
-                text = format!("{text},{stage}}}");
+                text.push(',');
+                text += &stage;
+                text.push('}');
             }
         }
         text

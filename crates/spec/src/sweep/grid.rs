@@ -245,6 +245,18 @@ fn check_weight_decay(axes: &[Axis], mistakes: &mut Mistakes) {
         let at = independent.spans.first().cloned().unwrap_or_default();
         mistakes.add(at, message, "one too many", Some(help.to_owned()));
     }
+    let Some(independent) = find(Setting::IndependentWeightDecay) else { return };
+    let number = |value: &AxisValue| if let AxisValue::Number(x) = value { Some(*x) } else { None };
+    let rates = find(Setting::LearningRate).into_iter().flat_map(|axis| &axis.values);
+    let least = rates.filter_map(number).fold(f64::INFINITY, f64::min);
+    for (value, span) in independent.values.iter().zip(&independent.spans) {
+        // Without the axis the learning rate is the recipe's, by which anything can be divided.
+        if least.is_finite() && number(value).is_some_and(|decay| !(decay / least).is_finite()) {
+            let message =
+                format!("a decay of that divided by learning rate {least:e} is beyond all numbers");
+            mistakes.add(span.clone(), message, "too large for that rate", None);
+        }
+    }
 }
 
 /// `batch_sizes = [1, 8, 64]`: one measurement tries all of them.

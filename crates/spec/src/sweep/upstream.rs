@@ -185,10 +185,10 @@ fn rule(
         .map_or(Some(Stage::Pretrain), |value| started_from(value, of, mistakes));
     let choose = choose(section, &span, mistakes);
     let (per_value, only_value) = (section.get("per"), section.get("where"));
-    let (stage, choose) = (stage?, choose?);
+    let stage = stage?;
     let per = per_value.map_or_else(Vec::new, |value| per(value, stage, mistakes));
     let only = only_value.map_or_else(Vec::new, |value| only(value, stage, names, mistakes));
-    Some(Rule { stage, choose, per, only, span })
+    Some(Rule { stage, choose: choose?, per, only, span })
 }
 
 /// The stage whose jobs those of stage `of` may start from.

@@ -287,6 +287,8 @@ fn every_mistake_about_what_to_start_from_is_understood() {
          \"/other\"\nsplits = { train = \"train\" }\n[noop]\ncount = 1\n"
             .to_owned(),
         with("independent_weight_decay = 1e-4\nweight_decay = 0.1\n"),
+        with("independent_weight_decay = 1e300\n").replace("[0.001, 0.003]", "[1e-3, 1e-300]"),
+        transfer_of("{ select = \"best-test\", per = [\"modle\"] }"),
         "name = \"a\"\n[throughput]\nmodel = \"Ti/16\"\nbatch_sizes = []\n".to_owned(),
     ];
     let said: Vec<_> = cases
