@@ -103,26 +103,35 @@ fn drawings_in_folders_are_trained_on_and_a_pack_of_them_is_the_same_job() {
     assert!(plan.stdout.contains("=1 shared (1 done)"), "{}", plan.stdout);
 }
 
-/// Of each drawing two classes: what it shows, and whether that lives.
-#[test]
-fn shards_with_several_classes_an_image_are_checked_trained_on_and_packed() {
-    let study = Study::new();
+/// Twenty drawings of each class as one shard, `train.tar`, with what `json` says of the drawing of a class
+/// and a number.
+fn shard(study: &Study, classes: &[&str], json: impl Fn(usize, usize) -> String) {
     let shard = study.path("shard");
+    let _ = fs::remove_dir_all(&shard);
     fs::create_dir(&shard).expect("there is room");
-    for (class, (name, lives)) in [("animals", 3), ("food", 4), ("people", 3)].iter().enumerate() {
+    for (class, name) in classes.iter().enumerate() {
         let files = fs::read_dir(drawings().join(name)).expect("the drawings are there");
         let mut files: Vec<_> = files.map(|file| file.expect("reads").path()).collect();
         files.sort();
         for (i, file) in files.iter().take(20).enumerate() {
             let key = shard.join(format!("{i:02}-{class}"));
             fs::copy(file, key.with_extension("jpg")).expect("there is room");
-            let classes = format!("{{\"label\": [{lives}, {class}]}}");
-            fs::write(key.with_extension("json"), classes).expect("there is room");
+            fs::write(key.with_extension("json"), json(class, i)).expect("there is room");
         }
     }
     let tar = ["--sort=name", "--create", "--file", "train.tar", "--directory", "shard", "."];
     let made = Command::new("tar").args(tar).current_dir(study.path("")).status();
     assert!(made.expect("tar is installed").success());
+}
+
+/// Of each drawing two classes: what it shows, and whether that lives.
+#[test]
+fn shards_with_several_classes_an_image_are_checked_trained_on_and_packed() {
+    let study = Study::new();
+    shard(&study, &["animals", "food", "people"], |class, _| {
+        let lives = [3, 4, 3][class];
+        format!("{{\"label\": [{lives}, {class}]}}")
+    });
     let text = sweep("").replace("image-folder", "webdataset").replace("epochs = 8", "epochs = 60");
     study.write("drawings.toml", &text.replace("path = \"drawings\"", "path = \"train.tar\""));
     let check = study.expect(0, &["data", "check", "drawings.toml"]).stdout;
@@ -203,4 +212,27 @@ fn distances_become_classes_wherever_they_are_written() {
         assert!(said.contains("the label is -100, but the label map `kitti-distance`"), "{said}");
         assert!(said.contains("kitti.toml:4:8"), "{said}");
     }
+}
+
+/// Drawings at KITTI's distances, a different one each: 4 to 8 m, 10 to 20 m, 30 to 125 m, and none (1000).
+#[test]
+fn what_is_trained_on_distances_is_the_job_of_the_classes_they_make() {
+    let study = Study::new();
+    let classes = ["animals", "food", "people", "sport"];
+    let text = sweep("")
+        .replace("image-folder", "webdataset")
+        .replace("path = \"drawings\"", "path = \"train.tar\"");
+    let mapped = "label = \"distance\"\nlabel_map = \"kitti-distance\"\n\n[model";
+    study.write("distances.toml", &text.replacen("[model", mapped, 1));
+    study.write("classes.toml", &text.replace("\"drawings\"\n\n", "\"classes\"\n\n"));
+    shard(&study, &classes, |class, i| {
+        let share = i as f64 / 19.0;
+        let metres = [4.0 + 4.0 * share, 10.0 + 10.0 * share, 30.0 + 95.0 * share, 1000.0][class];
+        format!("{{\"distance\": {metres}, \"label\": {class}}}")
+    });
+    study.expect(0, &["launch", "distances.toml"]);
+    let rows = study.query(&["select state, final_val from v_jobs"]);
+    assert_eq!((rows.len(), rows[0]["state"].as_str()), (1, "succeeded"));
+    let plan = study.expect(0, &["plan", "classes.toml"]).stdout;
+    assert!(plan.contains("=1 shared (1 done)"), "{plan}");
 }

@@ -32,6 +32,7 @@ steps = 40
 resolution = [28, 42]
 batch_size = 32
 crop = "none"
+evaluations = 4
 
 [[evaluate]]
 upstream = {{ stage = "transfer", select = "best-val" }}
@@ -82,6 +83,8 @@ fn the_best_of_a_group_is_adapted_as_soon_as_it_is_known_and_the_chain_ends_in_o
     assert_eq!(judged[0]["judged"], judged[0]["own"]);
     assert_eq!(judged[0]["val"], judged[0]["best"]);
 
+    transfers_cost_and_compare(&study);
+
     let index = study.query(&["select * from augreg_index where adapt_ds is not null"]);
     assert_eq!(index.len(), 4);
     let stem = "Na_7-fashion-2ep-lr_0.004-aug_none-wd_0.1-do_0.0-sd_0.0";
@@ -103,6 +106,32 @@ fn the_best_of_a_group_is_adapted_as_soon_as_it_is_known_and_the_chain_ends_in_o
     study.write("s.toml", &sweep(2).replace("[0.01, 0.03]", "[0.003, 0.01, 0.03]"));
     let grown = launch(&study, "s.toml");
     assert!(grown.contains("+2 new"), "{grown}");
+}
+
+/// A transfer costs its own 40 steps of 32 images, and two of them are held against each other at equal cost.
+fn transfers_cost_and_compare(study: &Study) {
+    let costs = study
+        .query(&["select c.steps_seen, c.images_seen, c.flops_seen, j.flops, c.device_seconds
+             from v_compute c join v_jobs j on j.id = c.job_id where j.stage = 'transfer'"]);
+    assert_eq!(costs.len(), 4);
+    for row in costs {
+        assert_eq!((row["steps_seen"].as_str(), row["images_seen"].as_str()), ("40", "1280"));
+        assert_eq!(row["flops_seen"], row["flops"]);
+        assert!(row["device_seconds"].parse::<f64>().is_ok_and(|seconds| seconds > 0.0), "{row:?}");
+    }
+    // Images of 42 pixels have 36 patches where those of 28 have 16, so at equal cost they are at fewer steps.
+    let of = |resolution| format!("stage=transfer,learning_rate=0.03,resolution={resolution}");
+    let args = ["compare", &of(28), &of(42), "--at-equal", "flops", "--format", "json"];
+    let ran = study.expect(0, &args);
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert!(!rows.is_empty(), "{}", ran.stderr);
+    for row in rows {
+        let step = |side: &str| {
+            let text = row[side].as_str().expect("a step or two").to_owned();
+            text.split('–').next_back().and_then(|step| step.parse::<u64>().ok()).expect("a step")
+        };
+        assert!(step("a_between_steps") >= step("b_between_steps"), "{row}");
+    }
 }
 
 #[test]
@@ -234,6 +263,10 @@ fn a_budget_counts_what_open_choices_will_lead_to() {
     study.write("s.toml", &(sweep(1) + &budget(1.02)));
     let refused = study.expect(2, &["launch", "s.toml"]).stderr;
     assert!(refused.contains("its budget is"), "{refused}");
+    // To register costs nothing; to go on is held against the budget as a launch is.
+    study.expect(0, &["launch", "s.toml", "--register-only"]);
+    let refused = study.expect(2, &["resume"]).stderr;
+    assert!(refused.contains("its budget is") && refused.contains("--force"), "{refused}");
     study.write("s.toml", &(sweep(1) + &budget(100.0)));
     study.expect(0, &["launch", "s.toml", "--register-only"]);
 }

@@ -28,6 +28,7 @@ fn main() {
         .flag("-fopenmp")
         .opt_level(2)
         .file("src/kernels.cpp")
+        .file("src/memory.cpp")
         .file("src/upload.cpp")
         .compile("augreg_kernels");
 }

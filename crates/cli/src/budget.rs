@@ -182,12 +182,25 @@ pub(crate) async fn check_again(
         let limits_disk = budget.limits.iter().any(|limit| limit.resource == Resource::Disk);
         let sizes = if limits_disk { sizes(store, name).await? } else { Vec::new() };
         let disk = disk(sizes.into_iter(), slots.len(), keep);
-        // What choices will lead to is only known where the sweep file is expanded.
-        let accounts = accounts(&budget, store.spent(name).await?, &estimate, 0.0, disk);
+        let pending = pending(store, name).await?;
+        let accounts = accounts(&budget, store.spent(name).await?, &estimate, pending, disk);
         let file = format!("sweep `{name}` as launched");
         refuse((&file, &summary.text), &accounts, &estimate, "go on with")?;
     }
     Ok(())
+}
+
+/// Operations of jobs that the open choices of a registered sweep will lead to, at most.
+async fn pending(store: &Store, name: &str) -> Result<f64, Failure> {
+    let mut flops = 0.0;
+    for ruled in store.ruled_sweeps(Some(name)).await? {
+        let known = store.known(name).await?;
+        // One that this augreg does not understand chooses nothing more, which the run says.
+        let Ok(sweep) = ruled.parse() else { continue };
+        let Ok(selections) = sweep.selections(&ruled.found, &known) else { continue };
+        flops += selections.iter().filter_map(|one| one.pending).map(|one| one.flops).sum::<f64>();
+    }
+    Ok(flops)
 }
 
 /// How long what is left of a sweep, or of the study, takes here.

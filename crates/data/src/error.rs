@@ -14,7 +14,7 @@ use crate::place::Place;
 pub enum DataError {
     /// The folder does not exist or is no folder.
     #[error(
-        "there is no folder `{}`: correct the data set's `path`, or fetch the data (`scripts/setup` fetches Fashion-MNIST)",
+        "there is no folder `{}`: correct the data set's `path`, or fetch the data (`scripts/setup` fetches Fashion-MNIST, `scripts/setup --with-study` also the digits and drawings)",
         .path.display()
     )]
     MissingFolder {

@@ -1,7 +1,8 @@
 //! The kernels against libtorch's own operations, and what must hold of any mask.
 
 use augreg_kernels::{
-    AdamWUpdate, Dropping, SgdUpdate, adamw, add_dropped, dropped, gelu_dropped, sgd,
+    AdamWUpdate, Dropping, SgdUpdate, adamw, add_dropped, dropped, gelu_dropped, peak_bytes,
+    reset_peak_bytes, sgd,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -174,4 +175,12 @@ fn adamw_and_sgd_do_what_their_formulas_say_and_see_what_is_not_finite() {
         let _ = g.narrow(0, 12_345, 1).fill_(f64::NAN);
         assert!(!sgd(&p, &g, &m, update), "a parameter is no number now");
     }
+}
+
+#[test]
+fn memory_of_a_device_that_is_not_there_is_unknown_and_breaks_nothing() {
+    assert_eq!(peak_bytes(CPU), None);
+    let nobody_has_this = Device::Cuda(97);
+    reset_peak_bytes(nobody_has_this);
+    assert_eq!(peak_bytes(nobody_has_this), None);
 }

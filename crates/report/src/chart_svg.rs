@@ -150,6 +150,10 @@ fn panel(
 ) -> Markup {
     let here = panel.series.iter().flat_map(|series| &series.points).flat_map(heights);
     let y = Scale::of(&chart.y.kind, here, 8);
+    // Where both axes are of one kind, each panel is about a range of its own.
+    let along = panel.series.iter().flat_map(|series| &series.points).map(|point| point.x);
+    let own = panel.diagonal.then(|| Scale::of(&chart.x.kind, along, 7));
+    let x = own.as_ref().unwrap_or(x);
     let mut axes = String::new();
     let (placed, room) = axes_and_lines(&mut axes, chart, panel, (x, &y), size).unwrap_or_default();
     let labels: Vec<_> = placed

@@ -53,9 +53,9 @@ pub(crate) fn width(text: &str) -> usize {
     text.width()
 }
 
-/// A percentage with one decimal: `87.3`.
+/// A percentage with one decimal: `87.3`. Halves go up, as in [`points`]: both stand beside each other.
 pub(crate) fn percent(value: f64) -> String {
-    format!("{value:.1}")
+    format!("{:.1}", (value * 10.0).round() / 10.0)
 }
 
 /// An accuracy in [0, 1] as a percentage with two decimals, or a dash.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::sync::Once;
 
+use augreg_kernels::{peak_bytes, reset_peak_bytes};
 use augreg_protocol::{Device, FailureKind};
 
 use crate::failure::Failure;
@@ -37,14 +38,22 @@ pub(crate) fn synchronize(device: tch::Device) {
     }
 }
 
-/// Lets the peak of resident memory begin anew: a warm worker's earlier attempts do not count.
-pub(crate) fn reset_peak_memory() {
+/// Lets the peak of memory begin anew: a warm worker's earlier attempts do not count.
+pub(crate) fn reset_peak_memory(device: Device) {
     // Refused in some containers; the peak is then that of the process.
     let _ = fs::write("/proc/self/clear_refs", "5");
+    if let Ok(device) = place(device) {
+        reset_peak_bytes(device);
+    }
 }
 
-/// Peak resident memory of this process in bytes; 0 where the system does not say.
-pub(crate) fn peak_memory() -> u64 {
+/// Peak memory in bytes: of a GPU what tensors held on it, else what was resident of this process; 0 where
+/// the system does not say.
+pub(crate) fn peak_memory(device: tch::Device) -> u64 {
+    peak_bytes(device).unwrap_or_else(peak_resident)
+}
+
+fn peak_resident() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kilobytes = status
         .lines()
@@ -61,7 +70,7 @@ mod tests {
     fn the_peak_follows_what_is_resident() {
         let bytes = vec![1u8; 64 << 20];
         assert!(bytes.iter().map(|&b| u64::from(b)).sum::<u64>() == 64 << 20);
-        assert!(peak_memory() >= 64 << 20);
+        assert!(peak_memory(tch::Device::Cpu) >= 64 << 20);
     }
 
     #[test]

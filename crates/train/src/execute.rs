@@ -106,7 +106,7 @@ pub fn execute(assignment: &Assignment, host: &mut dyn Host, datasets: &mut Data
             return noop::run(host);
         }
         device::configure_threads(assignment.threads);
-        device::reset_peak_memory();
+        device::reset_peak_memory(assignment.device);
         match &assignment.spec {
             JobSpec::Pretrain(spec) => {
                 training::run(assignment, &spec.training(), host, datasets, &progress)

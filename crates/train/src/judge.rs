@@ -97,7 +97,7 @@ pub(crate) fn run(
         steps: 1,
         seconds,
         images_per_second: images as f64 / seconds.max(f64::MIN_POSITIVE),
-        peak_memory: peak_memory(),
+        peak_memory: peak_memory(device),
         proof: None,
     }))
 }

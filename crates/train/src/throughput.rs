@@ -89,7 +89,7 @@ pub(crate) fn run(
         steps: 1,
         seconds: began.elapsed().as_secs_f64(),
         images_per_second: best,
-        peak_memory: peak_memory(),
+        peak_memory: peak_memory(device),
         proof: None,
     }))
 }

@@ -458,7 +458,7 @@ impl<'a> Job<'a> {
             steps: self.trainer.step,
             seconds: self.seconds(),
             images_per_second: self.pace.all.rate(),
-            peak_memory: peak_memory(),
+            peak_memory: peak_memory(self.device),
             proof: self.trainer.proof(),
         }))
     }

@@ -83,7 +83,7 @@ pub(super) fn figure1(study: &Study<'_>) -> Option<Exhibit> {
         })
         .filter(|panel| panel.series.iter().any(|series| !series.points.is_empty()))
         .collect();
-    if panels.is_empty() {
+    if panels.is_empty() && missing.iter().all(|missing| missing.jobs.is_empty()) {
         return None;
     }
     Some(Exhibit {

@@ -1,5 +1,7 @@
 //! Figure 6: accuracy against speed, and patch size against model size.
 
+use std::collections::BTreeSet;
+
 use augreg_spec::ModelSpec;
 
 use super::keep;
@@ -69,10 +71,14 @@ pub(super) fn patches(study: &Study<'_>) -> Option<Exhibit> {
     let mut missing = Vec::new();
     let mut spots = spots(study, &mut missing);
     spots.retain(|spot| is_compared(spot.model) && patch(spot.model).is_some());
-    let mut found: Vec<_> = spots.iter().filter_map(|spot| patch(spot.model)).collect();
-    found.sort_unstable();
-    found.dedup();
-    if found.len() < 2 {
+    missing.retain(|missing| !missing.jobs.is_empty());
+    let adapted = study
+        .groups
+        .iter()
+        .filter(|group| super::figure1::targets(study).any(|target| study.concerns(group, target)));
+    let compared = adapted.filter(|group| is_compared(group.model));
+    let patches: BTreeSet<_> = compared.filter_map(|group| patch(group.model)).collect();
+    if patches.len() < 2 || spots.is_empty() && missing.is_empty() {
         return None;
     }
     let panels = panels(
@@ -84,7 +90,6 @@ pub(super) fn patches(study: &Study<'_>) -> Option<Exhibit> {
             (patch, name)
         },
     );
-    missing.retain(|missing| !missing.jobs.is_empty());
     Some(exhibit(
         "figure6-patch",
         "The same for models of few parameters: thin ones with small patches against wider ones \

@@ -215,6 +215,31 @@ fn an_unfinished_transfer_is_named_and_nothing_is_drawn_in_its_place() {
 }
 
 #[test]
+fn figures_of_which_nothing_can_be_drawn_yet_say_which_jobs_they_wait_for() {
+    let (mut jobs, mut runs) = study();
+    for job in jobs.iter_mut().filter(|job| job.stage == "transfer") {
+        *job = without_result(job.clone(), JobState::Waiting);
+    }
+    for run in runs.iter_mut().filter(|run| run.adapt_dataset.is_some()) {
+        *run = Run {
+            adapt_dataset: None,
+            adapt_job_id: None,
+            adapt_final_val: None,
+            adapt_final_test: None,
+            adapt_seconds: None,
+            ..run.clone()
+        };
+    }
+    let report = Report::from_runs(None, &jobs, &runs);
+    for name in ["figure1", "figure2", "figure5", "figure6", "figure6-patch", "table3"] {
+        let exhibit = exhibit(&report, name);
+        let waited_for: usize = exhibit.missing.iter().map(|missing| missing.jobs.len()).sum();
+        assert!(waited_for > 0, "{name}: {:?}", exhibit.missing);
+    }
+    report.write(&folder("transfers-none")).expect("a written report");
+}
+
+#[test]
 fn a_group_with_an_unfinished_pretraining_recommends_nothing() {
     let (mut jobs, mut runs) = study();
     let up = jobs.iter().position(|job| job.dataset == "fashion" && job.model == "Na/7").unwrap();

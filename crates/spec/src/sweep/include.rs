@@ -82,3 +82,19 @@ pub(super) fn merge<T: PartialEq>(
         }
     }
 }
+
+/// Where this file has no budget, none that it includes may have one: whether it holds for both would be a
+/// guess.
+pub(super) fn check_budgets(
+    included: &[Sweep],
+    at: Option<&Spanned<DeValue<'_>>>,
+    mistakes: &mut Mistakes,
+) {
+    if included.iter().all(|sweep| sweep.budget.limits.is_empty()) {
+        return;
+    }
+    let message = "an included file has a `[budget]`, which holds for that file alone".to_owned();
+    let help = "write a `[budget]` for all of it here; an empty one limits nothing".to_owned();
+    let span = at.map(Spanned::span).unwrap_or_default();
+    mistakes.add(span, message, "included here", Some(help));
+}
