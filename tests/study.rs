@@ -4,6 +4,7 @@
 //! They run the real worker in real processes; `cargo build --workspace` has to come first.
 
 pub mod memory_group;
+pub mod slurm;
 pub mod small_disk;
 
 use std::collections::BTreeMap;
@@ -51,6 +52,8 @@ pub const PAST_A_CHECKPOINT: &str = "select a.job_id, a.number, a.pid from attem
 /// A study folder that vanishes with the test.
 pub struct Study {
     folder: tempfile::TempDir,
+    /// Of its commands, beside what all have.
+    environment: Vec<(String, String)>,
 }
 
 /// A finished command.
@@ -87,7 +90,8 @@ impl Study {
     /// If there is no room for a temporary folder.
     #[must_use]
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self { folder, environment: Vec::new() }
     }
 
     /// The folder of the study.
@@ -177,6 +181,7 @@ impl Study {
             .env("AUGREG_ROOT", self.root())
             .env("AUGREG_DATA", data())
             .env_remove("AUGREG_LOG")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
     }

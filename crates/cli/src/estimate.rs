@@ -170,6 +170,16 @@ impl Estimator {
         Self { slots: slots.len().max(1), text, nominal, speeds }
     }
 
+    /// Whether anything was measured on such devices.
+    pub(crate) fn is_measured(&self) -> bool {
+        !self.speeds.is_empty()
+    }
+
+    /// How many seconds a job of so many operations is expected to take.
+    pub(crate) fn seconds(&self, kind: &Kind, flops: f64) -> f64 {
+        flops / self.rate(Some(kind)).speed
+    }
+
     fn rate(&self, kind: Option<&Kind>) -> Rate {
         let own = kind.and_then(|kind| self.speeds.get(kind)).map_or(&[][..], Vec::as_slice);
         if let Some(spread) = spread(own) {

@@ -3,6 +3,7 @@
 mod args;
 mod budget;
 mod checkpoint;
+mod cluster;
 mod command;
 mod device;
 mod estimate;

@@ -54,6 +54,11 @@ impl Prices {
         job.id
     }
 
+    /// Whether the job at this place of the sweep has come to its end.
+    pub(crate) fn has_ended(&self, place: usize) -> bool {
+        self.jobs.get(place).is_some_and(|job| job.ended)
+    }
+
     /// The sizes of the jobs that are to be done.
     pub(crate) fn sizes(&self) -> impl Iterator<Item = Size> {
         self.jobs.iter().filter(|job| !job.ended).map(|job| job.size)

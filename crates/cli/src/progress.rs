@@ -98,8 +98,12 @@ impl Display {
             Progress::Began { jobs, flops, slots } => {
                 (self.all, self.flops_all) = (jobs, flops);
                 self.total.set_length(jobs as u64);
-                let plural = if slots == 1 { "" } else { "s" };
-                self.line(&format!("{} jobs on {slots} worker{plural}", count(jobs as u64)));
+                let jobs = count(jobs as u64);
+                self.line(&match slots {
+                    0 => format!("{jobs} jobs for Slurm"),
+                    1 => format!("{jobs} jobs on 1 worker"),
+                    _ => format!("{jobs} jobs on {slots} workers"),
+                });
             }
             Progress::Added { jobs, flops } => {
                 self.all += jobs;

@@ -54,6 +54,31 @@ impl RunFolder {
         self.attempt(number).join("worker.log")
     }
 
+    /// As long as this file is there, workers that nobody talks to leave the job alone: it was cancelled.
+    #[must_use]
+    pub fn stop(&self) -> PathBuf {
+        self.0.join("stop")
+    }
+
+    /// The number of the last attempt that has left a folder; 0 if none has.
+    ///
+    /// # Errors
+    ///
+    /// What the system said; a job that has no folder has no attempts.
+    pub fn last_attempt(&self) -> io::Result<u32> {
+        let entries = match fs::read_dir(&self.0) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            entries => entries?,
+        };
+        let mut last = 0;
+        for entry in entries {
+            let name = entry?.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix("attempt-")?.parse().ok());
+            last = last.max(number.unwrap_or(0));
+        }
+        Ok(last)
+    }
+
     /// All that resume needs: parameters, optimizer state, step.
     #[must_use]
     pub fn latest(&self) -> PathBuf {

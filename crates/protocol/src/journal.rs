@@ -89,7 +89,7 @@ pub struct Outcome {
     pub seconds: f64,
     /// Training images a second, evaluation left out, this attempt only.
     pub images_per_second: f64,
-    /// Peak resident memory of the worker in bytes.
+    /// Bytes at the peak: what tensors held on a GPU, else what was resident of the worker.
     pub peak_memory: u64,
     /// What else a repetition must reproduce; none from a worker that did not know it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -105,6 +105,21 @@ pub struct Proof {
     pub order: String,
     /// The same for each epoch begun; empty if there are more than 1,000.
     pub epoch_orders: Vec<String>,
+}
+
+/// A place that a batch system has given a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placement {
+    /// The task, as Slurm names it: `4711_3` in an array, else `4711`.
+    pub task: String,
+    /// Slurm's number of this very task: it has one of its own in an array.
+    pub job: String,
+    /// The node.
+    pub node: String,
+    /// How often the task was started again before.
+    pub restarts: u32,
+    /// The GPUs that are the task's, as Slurm counts them on the node; empty if it has none.
+    pub gpus: String,
 }
 
 /// What happened.
@@ -164,6 +179,8 @@ pub enum JournalEvent {
         /// Its name.
         name: String,
     },
+    /// Where a batch system has put the attempt.
+    Placed(Placement),
     /// Something a person should know that changes no state, such as a damaged checkpoint.
     Note {
         /// What it is.

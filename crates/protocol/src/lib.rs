@@ -10,6 +10,7 @@ mod durability;
 mod folder;
 mod journal;
 mod message;
+mod share;
 mod state;
 
 pub use cause::with_causes;
@@ -17,9 +18,10 @@ pub use durability::{BRIEF, Durability};
 pub use folder::{RunFolder, imported};
 pub use journal::{
     Entry, FailureKind, JOURNAL_VERSION, JournalError, JournalEvent, JournalReader, JournalWriter,
-    Outcome, Proof, is_disk_full,
+    Outcome, Placement, Proof, is_disk_full,
 };
 pub use message::{Assignment, AttemptKey, Beat, Device, FromWorker, ToWorker, WhenAbandoned};
+pub use share::{Share, SubmissionFolder};
 pub use state::{AttemptState, JobState};
 
 /// The environment variable by which an executor tells a worker the UUID of the GPU that is its alone,

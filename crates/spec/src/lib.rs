@@ -10,6 +10,7 @@ mod augmentation;
 mod cost;
 mod dataset;
 mod declaration;
+mod executor;
 mod id;
 mod job;
 mod keep;
@@ -30,6 +31,7 @@ pub use dataset::{
     DataSource, DatasetDefinition, DatasetIdentity, Format, Reading, SplitIdentity, SplitName,
 };
 pub use declaration::DeclarationError;
+pub use executor::{Executor, ExecutorKind, Gpus, Slurm, SlurmOverride, SlurmTask, length_of_time};
 pub use id::{JobId, JobIdError};
 pub use job::{
     AdamW, EvaluateSpec, Gelu, Job, JobSpec, Labels, Loss, NoopSpec, Optimizer, Precision,
@@ -44,8 +46,7 @@ pub use split::{SourceRange, SplitError, SplitExpr};
 pub use subset::{Subset, SubsetIdentity, SubsetSize};
 pub use suggest::nearest;
 pub use sweep::{
-    Axis, AxisValue, Budget, CheckpointIdentity, DatasetFault, ExecutorKind, Expansion, Found,
-    Grid, Known, Limit, Mistake, OverBudget, Pending, Resource, Selection, Surroundings, Sweep,
-    SweepErrors,
+    Axis, AxisValue, Budget, CheckpointIdentity, DatasetFault, Expansion, Found, Grid, Known,
+    Limit, Mistake, OverBudget, Pending, Resource, Selection, Surroundings, Sweep, SweepErrors,
 };
 pub use vtab::{VTAB, VtabGroup, VtabTask, vtab_task};

@@ -34,8 +34,8 @@ pub(crate) enum Kind {
     Result,
     /// What a journal says of its attempt: job, number, next entry, offset, when it was seen; if it
     /// began, version, host, pid, device, threads, step; if it ended, state, failure, message, time,
-    /// peak memory, images a second; images of a micro-batch; joules; the device's name. An end stands over whatever was thought of
-    /// the attempt before.
+    /// peak memory, images a second; images of a micro-batch; joules; the device's name; if a batch system put it somewhere, the
+    /// task, its number, the node, restarts, GPUs. An end stands over whatever was thought of the attempt before.
     Learn,
     /// An attempt is given up: job, number, state, failure, message, time.
     GiveUp,
@@ -110,7 +110,7 @@ impl Kind {
                 checked!(
                     "UPDATE attempt SET
                          version = coalesce(new.value ->> '$[5][0]', version),
-                         host = coalesce(new.value ->> '$[5][1]', host),
+                         host = coalesce(new.value ->> '$[10][2]', new.value ->> '$[5][1]', host),
                          pid = coalesce(new.value ->> '$[5][2]', pid),
                          device = coalesce(new.value ->> '$[5][3]', device),
                          threads = coalesce(new.value ->> '$[5][4]', threads),
@@ -124,6 +124,10 @@ impl Kind {
                          micro_batch = coalesce(new.value ->> 7, micro_batch),
                          energy = coalesce(new.value ->> 8, energy),
                          device_name = coalesce(new.value ->> 9, device_name),
+                         slot = coalesce(new.value ->> '$[10][0]', slot),
+                         batch_job = coalesce(new.value ->> '$[10][1]', batch_job),
+                         restarts = coalesce(new.value ->> '$[10][3]', restarts),
+                         gpus = coalesce(new.value ->> '$[10][4]', gpus),
                          next_seq = new.value ->> 2,
                          journal_offset = max(journal_offset, new.value ->> 3),
                          seen = max(coalesce(seen, 0), new.value ->> 4)

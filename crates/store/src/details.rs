@@ -79,10 +79,16 @@ pub struct AttemptDetails {
     pub started: u64,
     /// When it ended.
     pub ended: Option<u64>,
-    /// Peak resident memory in bytes.
+    /// Bytes at the peak: what tensors held on a GPU, else what was resident of the worker.
     pub peak_memory: Option<u64>,
     /// Training images a second.
     pub images_per_second: Option<f64>,
+    /// How often a cluster had started its task again before.
+    pub restarts: u32,
+    /// The cluster's own number of its task, if one ran it.
+    pub batch_job: Option<String>,
+    /// The GPUs that its task had, as the cluster counts them on the node.
+    pub gpus: Option<String>,
 }
 
 /// One line of the audit.
@@ -226,7 +232,7 @@ async fn attempts(
     let rows = sqlx::query!(
         r#"SELECT number AS "number: u32", executor, slot, device, host, pid AS "pid: u32", version,
                   threads AS "threads: u32", micro_batch AS "micro_batch: u32", state, failure, message, from_step, started, ended,
-                  peak_memory, images_per_second
+                  peak_memory, images_per_second, restarts AS "restarts: u32", batch_job, gpus
            FROM attempt WHERE job_id = ? ORDER BY number"#,
         id
     )
@@ -253,6 +259,9 @@ async fn attempts(
                 ended: row.ended.map(|at| at as u64),
                 peak_memory: row.peak_memory.map(|bytes| bytes as u64),
                 images_per_second: row.images_per_second,
+                restarts: row.restarts,
+                batch_job: row.batch_job,
+                gpus: row.gpus,
             })
         })
         .collect()

@@ -1,6 +1,6 @@
 //! What the entries of a journal become: rows, and what the attempt's own row learns.
 
-use augreg_protocol::{AttemptKey, AttemptState, Entry, JournalEvent, Outcome};
+use augreg_protocol::{AttemptKey, AttemptState, Entry, JournalEvent, Outcome, Placement};
 
 use crate::batch::{Batch, Kind};
 use crate::ingest::JournalPart;
@@ -40,6 +40,7 @@ pub(crate) fn plan(part: &JournalPart, new: &[Entry], first: u64, batch: &mut Ba
             JournalEvent::MicroBatch { images } => learned.micro_batch = Some(images.get()),
             JournalEvent::Energy { joules } => learned.energy = Some(*joules),
             JournalEvent::DeviceName { name } => learned.device_name = Some(name),
+            JournalEvent::Placed(placement) => learned.placement = Some(placement),
             event if event.is_terminal() => learned.end = Some(entry),
             _ => {}
         }
@@ -61,6 +62,7 @@ struct Learned<'a> {
     micro_batch: Option<u32>,
     energy: Option<f64>,
     device_name: Option<&'a str>,
+    placement: Option<&'a Placement>,
     end: Option<&'a Entry>,
 }
 
@@ -89,7 +91,10 @@ impl Learned<'_> {
         let AttemptKey { job, number } = part.attempt;
         let seen = part.entries.last().map_or(0, |entry| entry.at);
         let (images, energy, device) = (self.micro_batch, self.energy, self.device_name);
-        let row = (job, number, next, part.offset, seen, start, end, images, energy, device);
+        let place = self
+            .placement
+            .map(|place| (&place.task, &place.job, &place.node, place.restarts, &place.gpus));
+        let row = (job, number, next, part.offset, seen, start, end, images, energy, device, place);
         batch.add(job, Kind::Learn, &row);
     }
 }

@@ -42,6 +42,7 @@ mod spec_text;
 mod statement;
 mod status;
 mod store;
+mod submission;
 mod value;
 mod views;
 mod work;
@@ -66,10 +67,11 @@ pub use rules::{RuledSweep, Rules};
 pub use runs::{OWN, Run};
 pub use status::{Counts, FailedJob, MeasuredSpeed, RunningAttempt, SweepSummary, WorkLeft};
 pub use store::Store;
+pub use submission::{NewSubmission, Submission, Task, TaskState};
 pub use value::{Rows, Value};
 pub use views::{
     AUGREG_INDEX, Column, DEFAULT_COLUMNS, Kind, METRIC, SWEEP_JOB, V_ATTEMPTS, V_BOUNDARIES,
     V_COMPUTE, V_CURVES, V_DEVICE_TIME, V_EPOCHS, V_FORECASTS, V_JOBS, V_LEDGER, V_METRICS, V_RUNS,
-    V_SELECTIONS, VIEWS, View,
+    V_SELECTIONS, V_TASKS, VIEWS, View,
 };
 pub use work::Work;

@@ -2,9 +2,13 @@
 //! choose, what is known of candidates, and what was chosen.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
-use augreg_spec::{CheckpointIdentity, DatasetIdentity, Found, JobId, Known, Selection};
+use augreg_spec::{
+    CheckpointIdentity, DatasetIdentity, Found, JobId, Known, Selection, Surroundings, Sweep,
+    SweepErrors,
+};
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
@@ -43,6 +47,22 @@ pub struct RuledSweep {
     pub datasets: Vec<NewDataset>,
     /// The highest priority of its jobs.
     pub priority: i64,
+}
+
+impl RuledSweep {
+    /// Reads the registered sweep file again. Where data lie is of no concern; what it includes lies beside it.
+    ///
+    /// # Errors
+    ///
+    /// The mistakes that this augreg finds in a file that another one understood.
+    pub fn parse(&self) -> Result<Sweep, SweepErrors> {
+        let variable = |_: &str| Some(String::new());
+        let read = |path: &Path| {
+            self.included.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+        };
+        let around = Surroundings { base: &self.base, variable: &variable, read: &read, nested: 0 };
+        Sweep::parse(&self.name, &self.text, &around)
+    }
 }
 
 /// The column `sweep.found`.

@@ -54,7 +54,7 @@ pub const DEFAULT_COLUMNS: [&str; 15] = [
 ];
 
 /// Every documented view.
-pub const VIEWS: [View; 15] = [
+pub const VIEWS: [View; 16] = [
     V_JOBS,
     V_ATTEMPTS,
     V_BOUNDARIES,
@@ -69,6 +69,7 @@ pub const VIEWS: [View; 15] = [
     V_METRICS,
     V_RUNS,
     V_SELECTIONS,
+    V_TASKS,
     AUGREG_INDEX,
 ];
 
@@ -120,7 +121,10 @@ pub const V_JOBS: View = View {
         real("flops", "floating-point operations of the whole job, as estimated"),
         real("seconds", "seconds of training and evaluation, all attempts together"),
         real("images_per_second", "training images a second of the attempt that finished the job"),
-        integer("peak_memory", "peak resident memory of the worker in bytes"),
+        integer(
+            "peak_memory",
+            "bytes at the peak: what tensors held on a GPU, else what was resident of the worker",
+        ),
         integer("attempts", "how many times the job was started"),
         text("failure", "why the last attempt failed: `diverged`, `out-of-memory`, `lost`, …"),
         text("message", "what the last attempt said when it failed"),
@@ -149,7 +153,7 @@ pub const V_ATTEMPTS: View = View {
         text("failure", "why it failed"),
         text("message", "what it said when it failed"),
         text("executor", "`local` or `slurm`"),
-        text("slot", "the slot it occupied"),
+        text("slot", "the slot it occupied; on a cluster the task, such as `4711_3`"),
         text("device", "where it ran"),
         text("host", "on which host"),
         integer("pid", "process id of the worker"),
@@ -160,10 +164,33 @@ pub const V_ATTEMPTS: View = View {
         text("started", "when it began, ISO 8601 in UTC"),
         text("ended", "when it ended, ISO 8601 in UTC"),
         real("seconds", "from start to end"),
-        integer("peak_memory", "peak resident memory in bytes"),
+        integer(
+            "peak_memory",
+            "bytes at the peak: what tensors held on a GPU, else what was resident of the worker",
+        ),
         real("images_per_second", "training images a second"),
         integer("micro_batch", "images that went through the network at once, lastly"),
         text("device_name", "what the device is called, where that was asked: for measured speeds"),
+        text("batch_job", "the cluster's own number of the task that ran it"),
+        text("gpus", "the GPUs that it had, as the cluster counts them on the node"),
+    ],
+};
+
+/// The view of tasks of a cluster's batch system.
+pub const V_TASKS: View = View {
+    name: "v_tasks",
+    row: "a task that was submitted to a cluster: it takes up a share of the jobs",
+    columns: &[
+        text("submission", "the name of its array"),
+        integer("number", "its index in the array"),
+        text("task", "as the cluster names it; null: not known to be submitted"),
+        text("state", "as the cluster says it; `NEW` before it was asked"),
+        text("reason", "why it waits or ended, as the cluster says it"),
+        text("node", "where it runs or ran"),
+        integer("jobs", "how many jobs it has"),
+        integer("jobs_ended", "how many of them have come to their ends"),
+        text("submitted", "when, ISO 8601 in UTC"),
+        text("over", "when it was seen to be over, ISO 8601 in UTC"),
     ],
 };
 

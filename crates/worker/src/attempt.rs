@@ -3,8 +3,8 @@
 use std::fs::File;
 
 use augreg_protocol::{
-    Assignment, FailureKind, FromWorker, JournalError, JournalEvent, JournalWriter, RunFolder,
-    is_disk_full, with_causes,
+    Assignment, FailureKind, FromWorker, JournalError, JournalEvent, JournalWriter, Placement,
+    RunFolder, is_disk_full, with_causes,
 };
 use augreg_spec::JobSpec;
 use augreg_train::{DatasetCache, End, Failure, Host, execute};
@@ -37,6 +37,7 @@ pub(crate) fn run(
     outbox: &mut Outbox,
     datasets: &mut DatasetCache,
     gpu: Option<&Gpu>,
+    placement: Option<&Placement>,
 ) -> bool {
     let attempt = assignment.attempt;
     let _span = info_span!("attempt", %attempt).entered();
@@ -46,7 +47,8 @@ pub(crate) fn run(
         Ok(journal) => {
             let _log = redirect(assignment, &folder);
             let energy = gpu.and_then(|gpu| Meter::start(gpu));
-            let mut process = Process { assignment, journal, outbox, leave, energy, gpu };
+            let mut process =
+                Process { assignment, journal, outbox, leave, energy, gpu, placement };
             concluded = journalled(&mut process, &folder, datasets);
         }
         // Without a journal there is nothing to say what was done, so nothing is done.

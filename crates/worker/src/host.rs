@@ -1,7 +1,8 @@
 //! The process around an attempt, as `augreg-train` sees it.
 
 use augreg_protocol::{
-    Assignment, Beat, Device, FromWorker, JournalError, JournalEvent, JournalWriter, with_causes,
+    Assignment, Beat, Device, FromWorker, JournalError, JournalEvent, JournalWriter, Placement,
+    with_causes,
 };
 use augreg_train::Host;
 
@@ -20,6 +21,8 @@ pub(crate) struct Process<'a> {
     pub(crate) energy: Option<Meter<'a>>,
     /// The GPU that it computes on, where that is known.
     pub(crate) gpu: Option<&'a Gpu>,
+    /// Where a batch system has put the process, if one has.
+    pub(crate) placement: Option<&'a Placement>,
 }
 
 /// What the system calls its processor.
@@ -58,7 +61,11 @@ impl Host for Process<'_> {
             device: self.assignment.device,
             threads: self.assignment.threads,
             step,
-        })
+        })?;
+        match self.placement {
+            Some(placement) => self.journal(JournalEvent::Placed(placement.clone())),
+            None => Ok(()),
+        }
     }
 
     fn journal(&mut self, event: JournalEvent) -> Result<(), JournalError> {

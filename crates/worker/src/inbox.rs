@@ -1,6 +1,6 @@
 //! What reaches a worker from outside: lines from its scheduler, and signals.
 //!
-//! Two threads wait, one on standard input and one for signals. They raise the [`Leave`] flag at
+//! Two threads wait, one on standard input and one for signals; a task of a batch system has only the latter. They raise the [`Leave`] flag at
 //! once, for an attempt in progress to see, and queue what the main thread does next.
 
 use std::io::{self, BufRead};
@@ -10,7 +10,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 use augreg_protocol::{Assignment, ToWorker, WhenAbandoned};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 /// What the main thread does next.
@@ -26,28 +26,57 @@ pub(crate) enum Wake {
 pub(crate) enum Reason {
     /// Its scheduler said so, or is gone.
     Scheduler = 1,
-    /// Its host said so, by SIGTERM or SIGHUP.
+    /// Its host said so, by SIGTERM or SIGHUP; a batch system also by SIGUSR1, before it must.
     Host = 2,
 }
 
-/// Whether to leave. Raised once; the first reason stands.
+/// Whether to leave. Raised once; the first reason stands. Apart from that, whether to leave the attempt
+/// under way, and no more.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Leave(Arc<AtomicU8>);
+pub(crate) struct Leave {
+    worker: Arc<AtomicU8>,
+    attempt: Arc<AtomicBool>,
+}
 
 impl Leave {
     fn raise(&self, reason: Reason) {
-        let _ = self.0.compare_exchange(0, reason as u8, Ordering::SeqCst, Ordering::SeqCst);
+        let _ = self.worker.compare_exchange(0, reason as u8, Ordering::SeqCst, Ordering::SeqCst);
     }
 
-    /// Whether to leave.
+    /// The attempt under way is to be left.
+    pub(crate) fn raise_for_attempt(&self) {
+        self.attempt.store(true, Ordering::SeqCst);
+    }
+
+    /// Another attempt begins, or none.
+    pub(crate) fn next_attempt(&self) {
+        self.attempt.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether to leave what is under way.
     pub(crate) fn requested(&self) -> bool {
-        self.0.load(Ordering::SeqCst) != 0
+        self.worker.load(Ordering::SeqCst) != 0 || self.attempt.load(Ordering::SeqCst)
     }
 
     /// Whether the host, not the scheduler, said so.
     pub(crate) fn by_host(&self) -> bool {
-        self.0.load(Ordering::SeqCst) == Reason::Host as u8
+        self.worker.load(Ordering::SeqCst) == Reason::Host as u8
     }
+}
+
+/// Begins to listen for signals where there is no scheduler to talk to. A terminal's SIGINT means what
+/// SIGTERM does.
+pub(crate) fn signals_alone() -> io::Result<Leave> {
+    let leave = Leave::default();
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1])?;
+    let flag = leave.clone();
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for signal in signals.forever() {
+            tracing::info!(signal, "told to leave");
+            flag.raise(Reason::Host);
+        }
+    })?;
+    Ok(leave)
 }
 
 /// The queue of wakes.

@@ -1,6 +1,6 @@
 //! `augreg-worker`: takes assignments on standard input, trains, and leaves journals behind.
 //!
-//! A worker is warm: it stays for as many attempts as its scheduler sends, one at a time, and keeps
+//! In a batch script (`--share FILE`) it takes them from a file instead. A worker is warm: it stays for as many attempts as its scheduler sends, one at a time, and keeps
 //! libtorch and data sets in memory between them. It leaves when told to, when its scheduler is
 //! gone, or when the host says so, and never without a checkpoint.
 
@@ -12,7 +12,12 @@ mod lock;
 mod log;
 mod outbox;
 mod room;
+mod scratch;
+mod share;
+mod side_by_side;
+mod slurm;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use augreg_kernels::exit_at_once;
@@ -31,13 +36,9 @@ fn main() -> ExitCode {
             outbox.line(concat!("augreg-worker ", env!("CARGO_PKG_VERSION")));
             return ExitCode::SUCCESS;
         }
-        _ => {
+        arguments => {
             log::start();
-            tracing::error!(
-                "augreg-worker takes no arguments: augreg starts it and talks to it over standard \
-                 input and output; `--version` prints its version"
-            );
-            return ExitCode::from(2);
+            return without_scheduler(arguments);
         }
     }
 
@@ -54,12 +55,30 @@ fn main() -> ExitCode {
     exit_at_once(u8::from(!is_good))
 }
 
+/// Does what a batch script asks for.
+fn without_scheduler(arguments: &[OsString]) -> ExitCode {
+    let arguments: Vec<String> =
+        arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    if let Some((share, workers)) = side_by_side::arguments(&arguments) {
+        return side_by_side::run(&share, workers);
+    }
+    if let Some((share, part)) = share::arguments(&arguments) {
+        return share::run(&share, part);
+    }
+    tracing::error!(
+        "augreg-worker takes no arguments: augreg starts it and talks to it over standard input and \
+         output. Batch scripts give it a share of jobs, `--share FILE`; `--version` prints its version"
+    );
+    ExitCode::from(2)
+}
+
 /// Runs what comes in until there is a reason to leave. Returns whether the device is still good.
 fn work(inbox: &Inbox, outbox: &mut Outbox) -> bool {
     let mut datasets = DatasetCache::default();
     let gpu = energy::Gpu::named_by(std::env::var(ENERGY_OF).ok());
     while let Wake::Run(assignment) = inbox.next() {
-        let is_good = attempt::run(&assignment, inbox.leave(), outbox, &mut datasets, gpu.as_ref());
+        let is_good =
+            attempt::run(&assignment, inbox.leave(), outbox, &mut datasets, gpu.as_ref(), None);
         if !is_good {
             tracing::error!("leaving: the device cannot be used in this process any more");
             return false;

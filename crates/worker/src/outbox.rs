@@ -4,13 +4,17 @@ use std::io::{self, Stdout, Write};
 
 use augreg_protocol::FromWorker;
 
-/// Standard output as a line of messages. Errors are ignored: a scheduler that does not listen
+/// Standard output as a line of messages, or nothing where nobody listens. Errors are ignored: a scheduler that does not listen
 /// learns everything from the journal.
-pub(crate) struct Outbox(Stdout);
+pub(crate) struct Outbox(Option<Stdout>);
 
 impl Outbox {
     pub(crate) fn stdout() -> Self {
-        Self(io::stdout())
+        Self(Some(io::stdout()))
+    }
+
+    pub(crate) fn nowhere() -> Self {
+        Self(None)
     }
 
     /// Says that the worker is up.
@@ -21,14 +25,17 @@ impl Outbox {
 
     /// Sends a message.
     pub(crate) fn send(&mut self, message: &FromWorker) {
-        if let Ok(text) = serde_json::to_string(message) {
+        if self.0.is_some()
+            && let Ok(text) = serde_json::to_string(message)
+        {
             self.line(&text);
         }
     }
 
     /// Writes a line at once.
     pub(crate) fn line(&mut self, text: &str) {
-        let mut out = self.0.lock();
+        let Some(out) = &self.0 else { return };
+        let mut out = out.lock();
         let _ = writeln!(out, "{text}").and_then(|()| out.flush());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use augreg_scheduler::runtime::{LockError, StudyLock};
+use augreg_scheduler::runtime::{LockError, StudyLock, call_off};
 use augreg_spec::JobId;
 use augreg_store::Store;
 use clap::Args;
@@ -36,6 +36,9 @@ pub(crate) async fn run(global: &Global, args: &CancelArgs) -> Result<Ending, Fa
     let busy = match StudyLock::take(&global.root) {
         Ok(_lock) => {
             store.set_cancelled(&asked, "asked for by `augreg cancel`").await?;
+            for line in call_off(&store, &asked).await? {
+                output::say(&line);
+            }
             None
         }
         Err(LockError::Held { holder, .. }) => Some(holder),

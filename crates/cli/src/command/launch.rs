@@ -8,9 +8,9 @@ use std::time::Duration;
 use augreg_protocol::{JobState, WhenAbandoned, with_causes};
 use augreg_scheduler::core::Policy;
 use augreg_scheduler::runtime::{
-    Adopted, Retention, RunError, RunOptions, Stopper, Summary, adopt, stop_on_signals,
+    self, Adopted, Retention, RunError, RunOptions, Stopper, Summary, adopt, stop_on_signals,
 };
-use augreg_spec::{JobId, Keep, Kept};
+use augreg_spec::{ExecutorKind, JobId, Keep, Kept};
 use augreg_store::{JobQuery, NewForecast, NewSweep, QueryError, Store, Value};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -20,6 +20,7 @@ use super::plan::difference_text;
 use crate::args::Global;
 use crate::budget;
 use crate::checkpoint;
+use crate::cluster::ClusterArgs;
 use crate::failure::{Ending, Failure, advice_on_store};
 use crate::output;
 use crate::prices::Priced;
@@ -85,6 +86,8 @@ pub(crate) struct RunArgs {
     /// Which parameters of finished transfers stay, if fewer than of other jobs
     #[arg(long, value_name = "WHAT", value_parser = keep())]
     pub(super) keep_transfers: Option<Keep>,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArgs,
 }
 
 /// What stays of finished jobs: what the command says, else what the sweep file says.
@@ -357,21 +360,33 @@ pub(super) async fn go_on(
         },
         ..RunOptions::default()
     };
+    let executor = args.cluster.of_study(&store, sweep).await?;
     for line in pauses_text(&store.pauses().await?, sweep, time).lines() {
         output::say(line);
     }
-    foretell(&store, sweep, global, args).await?;
     let mut display = Display::new(global.quiet);
     let (stopper, stop) = Stopper::new();
     stop_on_signals(&stopper).map_err(Failure::internal)?;
     let observe = |progress| display.observe(progress);
-    let result =
-        augreg_scheduler::runtime::run(store.clone(), &lock, sweep, options, stop, observe).await;
+    let result = match executor.kind {
+        ExecutorKind::Local => {
+            foretell(&store, sweep, global, args).await?;
+            runtime::run(store.clone(), &lock, sweep, options, stop, observe).await
+        }
+        ExecutorKind::Slurm => {
+            let cluster = args.cluster.options(executor.slurm, &store.speeds().await?);
+            runtime::run_on_slurm(store.clone(), &lock, sweep, (options, cluster), stop, observe)
+                .await
+        }
+    };
     display.close();
     let counts = store.counts(sweep).await?;
     store.close().await;
     let summary = result.map_err(failure)?;
-    output::say(&summary_text(&summary, &what));
+    output::say(&summary_text(&summary, &what, executor.kind));
+    if args.cluster.detach && summary.left > 0 {
+        return Ok(Ending::Good);
+    }
     Ok(if summary.interrupted {
         Ending::Interrupted
     } else if counts.of(JobState::Failed) > 0 {
@@ -386,7 +401,7 @@ fn failed_before() -> Ending {
     Ending::JobsFailed
 }
 
-fn summary_text(summary: &Summary, what: &str) -> String {
+fn summary_text(summary: &Summary, what: &str, executor: ExecutorKind) -> String {
     let mut parts = vec![format!("{} succeeded", count(summary.succeeded as u64))];
     for (n, state) in [
         (summary.failed, "failed"),
@@ -399,8 +414,18 @@ fn summary_text(summary: &Summary, what: &str) -> String {
     }
     let took = duration(summary.elapsed.as_secs_f64());
     let mut text = format!("{what}: {} in {took}", parts.join(", "));
-    if summary.interrupted {
-        text += "\ninterrupted, nothing is lost: `augreg resume` goes on";
+    let follow = "`augreg resume` follows them, `augreg pause` takes them back";
+    match (executor, summary.interrupted) {
+        (ExecutorKind::Local, true) => {
+            text += "\ninterrupted, nothing is lost: `augreg resume` goes on";
+        }
+        (ExecutorKind::Slurm, true) => {
+            text += &format!("\ninterrupted; what was submitted goes on in Slurm: {follow}");
+        }
+        (ExecutorKind::Slurm, false) if summary.left > 0 => {
+            text += &format!("\nleft to Slurm: {follow}");
+        }
+        _ => {}
     }
     text
 }
@@ -408,13 +433,17 @@ fn summary_text(summary: &Summary, what: &str) -> String {
 const GO_ON: &str = "`augreg resume` goes on when it is mended";
 
 pub(super) fn failure(error: RunError) -> Failure {
+    if let RunError::Slurm(error) = error {
+        let help = error.hint().unwrap_or(GO_ON);
+        return Failure::refused(error, help);
+    }
     let help = match &error {
         RunError::NoWorker { .. } => {
             "try `augreg-worker --version`; `scripts/setup` and `scripts/build` mend it"
         }
         RunError::Program(_) => "`scripts/build` builds it",
         RunError::Store(error) => advice_on_store(error).unwrap_or(GO_ON),
-        RunError::Root { .. } => GO_ON,
+        RunError::Slurm(_) | RunError::Root { .. } | RunError::Folder { .. } => GO_ON,
     };
     Failure::broken(error, Some(help))
 }

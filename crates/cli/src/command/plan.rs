@@ -4,14 +4,15 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use augreg_spec::{
-    Accelerator, Axis, Expansion, Grid, Job, JobId, JobSpec, Keep, NoopSpec, Pending, Precision,
-    Selection, cost,
+    Accelerator, Axis, ExecutorKind, Expansion, Grid, Job, JobId, JobSpec, Keep, NoopSpec, Pending,
+    Precision, Selection, cost,
 };
 use augreg_store::Difference;
 use clap::Args;
 
 use crate::args::Global;
 use crate::budget;
+use crate::cluster::{self, ClusterArgs};
 use crate::device;
 use crate::estimate::Estimator;
 use crate::failure::{Ending, Failure};
@@ -41,6 +42,8 @@ pub(crate) struct PlanArgs {
     /// List every job: id, state of the grid's axes
     #[arg(long)]
     jobs: bool,
+    #[command(flatten)]
+    cluster: ClusterArgs,
 }
 
 /// Nobody writes down more values of an axis; `count` makes them.
@@ -74,6 +77,12 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<Ending, Fail
     let need = Need::of(prices.sizes(), slots.len(), keep, None);
     text += &room(&need, &global.root);
     text += &budget::plan_text(&loaded.sweep.budget, &priced, &estimate, slots.len(), keep);
+    let executor = args.cluster.over(loaded.sweep.executor.clone());
+    if executor.kind == ExecutorKind::Slurm {
+        let jobs = loaded.expand()?.enumerate().filter(|(place, _)| !prices.has_ended(*place));
+        let jobs = jobs.map(|(_, job)| job);
+        text += &cluster::plan_text(&global.root, &executor.slurm, &priced.speeds, jobs).await;
+    }
     output::print(&text)?;
     if args.jobs {
         output::print("\n")?;

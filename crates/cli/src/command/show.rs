@@ -275,12 +275,21 @@ fn attempt_text(attempt: &AttemptDetails) -> String {
     if let Some(kind) = attempt.failure {
         text += &format!(" ({})", kind.name());
     }
-    text += &format!(
-        "\n  where    {} {} on {}",
-        attempt.slot,
-        attempt.device,
-        attempt.host.as_deref().unwrap_or("?")
-    );
+    let place = match attempt.executor.as_str() {
+        "slurm" => format!("Slurm task {}", attempt.slot),
+        _ => attempt.slot.clone(),
+    };
+    let host = attempt.host.as_deref().unwrap_or("?");
+    text += &format!("\n  where    {place} {} on {host}", attempt.device);
+    if let Some(number) = &attempt.batch_job {
+        text += &format!(", Slurm job {number}");
+    }
+    if let Some(gpus) = attempt.gpus.as_ref().filter(|gpus| !gpus.is_empty()) {
+        text += &format!(", GPUs {gpus}");
+    }
+    if attempt.restarts > 0 {
+        text += &format!(", restart {}", attempt.restarts);
+    }
     if let Some(pid) = attempt.pid {
         text += &format!(", pid {pid}");
     }

@@ -10,6 +10,7 @@ use clap::Args;
 use super::pause::pauses_text;
 use crate::args::Global;
 use crate::budget;
+use crate::cluster;
 use crate::failure::{Ending, Failure};
 use crate::output;
 use crate::words::{count, duration, quantity, time};
@@ -46,6 +47,7 @@ pub(crate) async fn run(global: &Global, args: &StatusArgs) -> Result<Ending, Fa
     }
     text += &choices_text(store.open_choices(sweep).await?);
     text += &pauses_text(&store.pauses().await?, sweep, time);
+    text += &cluster::status_text(&store).await?;
     let holder = StudyLock::holder(store.root());
     if holder.is_none() && store.counts(sweep).await?.unfinished() > 0 {
         text += "nobody works on it: `augreg resume` goes on\n";

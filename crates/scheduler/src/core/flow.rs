@@ -98,7 +98,7 @@ impl Core {
         self.jobs.wake(now, &self.policy);
         let turn = self.breaker.look(now, &self.policy);
         self.turn(turn);
-        if !self.is_running() || self.jobs.queue().len() == 0 {
+        if self.elsewhere || !self.is_running() || self.jobs.queue().len() == 0 {
             return;
         }
         self.hand_out(now);
@@ -156,7 +156,7 @@ impl Core {
     /// Starts as many workers as there are jobs for them.
     pub(super) fn start_workers(&mut self) {
         let now = self.now();
-        if !self.is_running() || self.jobs.queue().len() == 0 {
+        if self.elsewhere || !self.is_running() || self.jobs.queue().len() == 0 {
             return;
         }
         let mut wanted = self.jobs.queue().wanting(
@@ -182,7 +182,7 @@ impl Core {
 
     /// Says once of each class of jobs that no slot fits them.
     pub(super) fn tell_unfit(&mut self) {
-        if self.phase != Phase::Running {
+        if self.elsewhere || self.phase != Phase::Running {
             return;
         }
         let unfit = self.jobs.unfit(&self.fits);
@@ -214,14 +214,20 @@ impl Core {
         }
     }
 
+    /// Whether anything may still come of the jobs that are left.
+    fn has_hope(&self) -> bool {
+        let counts = self.jobs.counts();
+        if self.elsewhere {
+            counts.queued + counts.running > 0
+        } else {
+            self.jobs.have_hope(&self.fits)
+        }
+    }
+
     /// Leaves when there is nothing more to do, finishes when everybody has left.
     pub(super) fn wind_up(&mut self) {
         let expects = self.expects && self.jobs.is_empty();
-        if self.phase == Phase::Running
-            && self.begun
-            && !expects
-            && !self.jobs.have_hope(&self.fits)
-        {
+        if self.phase == Phase::Running && self.begun && !expects && !self.has_hope() {
             let counts = self.jobs.counts();
             let (unfit, waiting) = (counts.queued, counts.waiting);
             let all = self.jobs.is_empty();
@@ -232,7 +238,8 @@ impl Core {
             return;
         }
         let finish = finish.clone();
-        if self.jobs.has_orphans() {
+        // What runs elsewhere goes on there.
+        if self.jobs.has_orphans() && !self.elsewhere {
             if self.now() < *orphans_until {
                 return;
             }

@@ -284,6 +284,20 @@ impl Jobs {
         Some(AttemptKey { job: id, number })
     }
 
+    /// An attempt of a job has begun without a slot. Returns whether the job is open, was at nothing, and has
+    /// had no such attempt before.
+    pub(super) fn begin_elsewhere(&mut self, attempt: AttemptKey) -> bool {
+        let AttemptKey { job: id, number } = attempt;
+        let Some(job) = self.open.get_mut(&id) else { return false };
+        if matches!(job.place, Place::Live(_)) || number <= job.history.attempts {
+            return false;
+        }
+        job.history.attempts = number;
+        self.orphans.insert(id);
+        self.put(id, Place::Live(Live { number, slot: None }));
+        true
+    }
+
     /// What a job is ranked by.
     pub(super) fn rank(&self, id: JobId) -> Option<Rank> {
         self.open.get(&id).map(|job| job.rank)

@@ -11,6 +11,7 @@
 mod attempts;
 mod breaker;
 mod clock;
+mod elsewhere;
 mod fit;
 mod flow;
 mod history;

@@ -37,6 +37,8 @@ pub struct Core {
     pub(super) phase: Phase,
     pub(super) pauses: Pauses,
     pub(super) breaker: Breaker,
+    /// Whether somebody else gives jobs their places.
+    pub(super) elsewhere: bool,
     /// Whether jobs have been heard of: before that, none being left means nothing.
     pub(super) begun: bool,
     /// Whether more will be heard of when none is left.
@@ -63,6 +65,7 @@ impl Core {
             phase: Phase::Running,
             pauses: Pauses::default(),
             breaker: Breaker::default(),
+            elsewhere: false,
             begun: false,
             expects: false,
             jobs: Jobs::default(),
@@ -171,6 +174,7 @@ impl Core {
             Event::WorkerReady { slot } => self.worker_ready(slot),
             Event::StartFailed { slot, why, hopeless } => self.start_failed(slot, why, hopeless),
             Event::WorkerFree { slot } => self.worker_free(slot),
+            Event::Begun { attempt } => self.begun_elsewhere(attempt),
             Event::Resident { slot, bytes } => self.resident(slot, bytes),
             Event::WorkerGone { slot, why, out_of_memory } => {
                 self.worker_gone(slot, &why, out_of_memory);

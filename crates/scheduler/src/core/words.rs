@@ -118,6 +118,11 @@ pub enum Event {
         /// Whether it was the host running out of memory that took it.
         out_of_memory: bool,
     },
+    /// An attempt has begun where somebody else has placed its job.
+    Begun {
+        /// The attempt.
+        attempt: AttemptKey,
+    },
     /// A sign of life from the worker that executes an attempt.
     Beat {
         /// The attempt.
@@ -219,6 +224,11 @@ pub enum Action {
     Assign {
         /// The slot.
         slot: SlotId,
+        /// The attempt.
+        attempt: AttemptKey,
+    },
+    /// Record that an attempt, and with it its job, runs where somebody else has placed it.
+    Begun {
         /// The attempt.
         attempt: AttemptKey,
     },

@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use augreg_protocol::{
     AttemptKey, AttemptState, Device, FailureKind, JobState, JournalReader, RunFolder,
@@ -14,6 +13,7 @@ use augreg_spec::JobId;
 use augreg_store::{Change, Store, StoreError};
 
 use super::late::catch_up_with_all;
+use super::record::now;
 
 /// Jobs looked at together.
 const TOGETHER: usize = 256;
@@ -105,8 +105,4 @@ fn add_attempt(folder: &RunFolder, attempt: AttemptKey, changes: &mut Vec<Change
     if !is_there {
         changes.push(Change::Settled { attempt });
     }
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }

@@ -171,6 +171,7 @@ impl Journal {
                 | JournalEvent::Metrics { .. }
                 | JournalEvent::Series { .. }
                 | JournalEvent::MicroBatch { .. }
+                | JournalEvent::Placed(_)
                 | JournalEvent::DeviceName { .. } => {}
                 JournalEvent::Energy { joules } => {
                     if !(joules.is_finite() && *joules >= 0.0) {
@@ -219,6 +220,7 @@ fn oversized(entry: &Entry) -> Option<String> {
         JournalEvent::Succeeded(outcome) => ("a number of steps", outcome.steps),
         JournalEvent::MicroBatch { images } => ("a size", images.get().into()),
         JournalEvent::Note { .. }
+        | JournalEvent::Placed(_)
         | JournalEvent::Energy { .. }
         | JournalEvent::DeviceName { .. } => ("a time", entry.at),
     };

@@ -9,6 +9,7 @@
 mod adopt;
 mod arrivals;
 mod briefing;
+mod cluster;
 mod journals;
 mod late;
 mod lock;
@@ -28,6 +29,7 @@ mod stop;
 mod tidy;
 
 pub use adopt::{Adopted, adopt};
+pub use cluster::{ClusterOptions, Pack, Pricing, call_off, packs, run_on_slurm};
 pub use late::catch_up;
 pub use lock::{Holder, LockError, StudyLock};
 pub use options::{Progress, Retention, RunError, RunOptions, Summary};

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use augreg_executor::slurm::SlurmError;
 use augreg_executor::{ProgramError, SlotId};
 use augreg_protocol::{AttemptKey, Beat, FailureKind, JobState, WhenAbandoned};
 use augreg_spec::{JobId, Keep, Kept, Stage};
@@ -110,7 +111,7 @@ pub enum Progress {
         jobs: usize,
         /// What they take together: floating-point operations.
         flops: f64,
-        /// Slots to run them on.
+        /// Slots to run them on; 0 where a cluster places them.
         slots: usize,
     },
     /// More jobs are to be run: a rule has chosen what they start from.
@@ -179,6 +180,17 @@ pub enum RunError {
         /// Why.
         why: String,
     },
+    /// A folder of what is submitted could not be written.
+    #[error("failed to write `{path}`", path = path.display())]
+    Folder {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Slurm refuses.
+    #[error(transparent)]
+    Slurm(SlurmError),
     /// The database failed.
     #[error("the study's database failed")]
     Store(#[from] StoreError),

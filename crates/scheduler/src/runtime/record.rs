@@ -18,6 +18,11 @@ const BUSY_PAUSE: Duration = Duration::from_millis(50);
 /// How long to wait before writing again when the disk is full.
 const FULL_PAUSE: Duration = Duration::from_secs(1);
 
+/// Milliseconds since 1970.
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
 /// Takes back the assignments of attempts that are over by a later action: what happened at once is
 /// decided bit by bit, and a worker may turn out to be gone that was just given something to do. They
 /// are recorded as begun and ended all the same.
@@ -34,9 +39,10 @@ pub(super) fn withdraw(actions: &mut Vec<Action>) {
     );
 }
 
-/// The change that records an action; none for what leaves no trace in the database.
+/// The change that records an action; none for what leaves no trace in the database, or needs to be told
+/// where an attempt was placed.
 pub(super) fn change(action: &Action, slots: &[Slot]) -> Option<Change> {
-    let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
+    let at = now();
     match action {
         Action::Assign { slot: id, attempt } => {
             let slot = slots.iter().find(|slot| slot.id == *id)?;
@@ -68,6 +74,7 @@ pub(super) fn change(action: &Action, slots: &[Slot]) -> Option<Change> {
             at,
         }),
         Action::StartWorker { .. }
+        | Action::Begun { .. }
         | Action::StopWorker { .. }
         | Action::KillWorker { .. }
         | Action::Finish(_) => None,

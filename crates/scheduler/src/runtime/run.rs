@@ -365,6 +365,8 @@ impl<F: FnMut(Progress) + Send> Run<F> {
                     }
                 }
                 Action::Assign { slot, attempt } => self.assign(slot, attempt),
+                // Only of a core whose jobs are placed elsewhere.
+                Action::Begun { .. } => {}
                 Action::EndAttempt { attempt, end } => {
                     self.reading.close(attempt);
                     ended = Some((attempt, end));

@@ -1,12 +1,10 @@
 //! Rules that choose what jobs start from: when the last candidate of a group has come to its end, the
 //! sweep is expanded again, knowing more, and the jobs that follow are registered.
 
-use std::collections::{BTreeMap, HashSet};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
 
 use augreg_protocol::with_causes;
-use augreg_spec::{JobId, Selection, Surroundings, Sweep, SweepErrors};
+use augreg_spec::{JobId, Selection, Sweep, SweepErrors};
 use augreg_store::{Difference, NewSweep, RuledSweep, Rules, Store, StoreError};
 use thiserror::Error;
 use tracing::warn;
@@ -51,7 +49,7 @@ impl Selections {
     ) -> Result<(Self, Vec<String>), StoreError> {
         let (mut all, mut notes) = (Vec::new(), Vec::new());
         for ruled in store.ruled_sweeps(name).await? {
-            match parse(&ruled) {
+            match ruled.parse() {
                 Ok(sweep) => {
                     all.push(Open { ruled, sweep, left: Vec::new(), due: true });
                 }
@@ -175,16 +173,4 @@ fn line(selection: &Selection) -> String {
         candidates.len(),
         ids.join(", ")
     )
-}
-
-/// Reads a registered sweep file again. Where data lie is of no concern; what it includes lies beside it.
-fn parse(ruled: &RuledSweep) -> Result<Sweep, SweepErrors> {
-    let variable = |_: &str| Some(String::new());
-    let read = |path: &Path| read(&ruled.included, path);
-    let around = Surroundings { base: &ruled.base, variable: &variable, read: &read, nested: 0 };
-    Sweep::parse(&ruled.name, &ruled.text, &around)
-}
-
-fn read(included: &BTreeMap<PathBuf, String>, path: &Path) -> io::Result<String> {
-    included.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
 }

@@ -156,6 +156,29 @@ fn limit(
     Some(Limit { resource, most, written, at: value.span() })
 }
 
+/// A number of bytes, or a size with a unit.
+pub(super) fn bytes(
+    value: &Spanned<DeValue<'_>>,
+    what: &str,
+    mistakes: &mut Mistakes,
+) -> Option<u64> {
+    let most = match value.get_ref() {
+        DeValue::String(text) => amount(text, "B"),
+        DeValue::Integer(_) => Some(reader::number(value, what, mistakes)?),
+        other => {
+            let examples = Resource::Disk.examples();
+            reader::wrong_type(&format!("`{what}`"), examples, other, value.span(), mistakes);
+            return None;
+        }
+    };
+    let found = most.filter(|most| (1.0..1e18).contains(most)).map(|most| most as u64);
+    if found.is_none() {
+        let help = format!("write {}", Resource::Disk.examples());
+        mistakes.add(value.span(), format!("`{what}` is no size"), "not a size", Some(help));
+    }
+    found
+}
+
 /// A number with a unit: SI prefixes, and powers of 1024 for bytes; without a unit the number itself.
 fn amount(text: &str, unit: &str) -> Option<f64> {
     const PREFIXES: &str = "KMGTPEZY";

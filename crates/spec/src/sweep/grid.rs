@@ -6,6 +6,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::Sweep;
 use super::axis::{Axis, AxisValue, Setting};
 use super::reader::{self, Mistakes, Section};
 use super::settings::Settings;
@@ -22,6 +23,17 @@ pub(super) struct Names<'a> {
     pub(super) datasets: Vec<&'a str>,
     pub(super) models: Vec<&'a str>,
     pub(super) augmentations: Vec<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    /// Takes in what included files define.
+    pub(super) fn take_in(&mut self, included: &'a [Sweep]) {
+        for sweep in included {
+            self.datasets.extend(sweep.datasets.keys().map(String::as_str));
+            self.models.extend(sweep.models.keys().map(String::as_str));
+            self.augmentations.extend(sweep.augmentations.keys().map(String::as_str));
+        }
+    }
 }
 
 /// The grid of one stage.

@@ -9,6 +9,7 @@ mod budget;
 mod candidates;
 mod datasets;
 mod error;
+mod executor;
 mod expand;
 mod fits;
 mod grid;
@@ -34,6 +35,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::augmentation::Augmentation;
 use crate::dataset::DatasetDefinition;
+use crate::executor::Executor;
 use crate::job::Stage;
 use crate::keep::Kept;
 use crate::model::ModelSpec;
@@ -63,13 +65,6 @@ pub struct Surroundings<'a> {
     pub nested: usize,
 }
 
-/// Where jobs run. Never part of a job's identity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExecutorKind {
-    /// Worker processes on this machine.
-    Local,
-}
-
 /// What is wrong with a data set, found by whoever looked at it.
 #[derive(Debug, Clone)]
 pub struct DatasetFault {
@@ -93,7 +88,7 @@ pub struct Sweep {
     /// The grids, in file order.
     pub grids: Vec<Grid>,
     /// Where its jobs run.
-    pub executor: ExecutorKind,
+    pub executor: Executor,
     /// What stays of its finished jobs, if it says so.
     pub keep: Option<Kept>,
     /// What it may take at the most.
@@ -160,11 +155,7 @@ impl Sweep {
         for sweep in &mut sweeps {
             defined.take_in(sweep, include, &mut mistakes);
         }
-        for sweep in &sweeps {
-            names.datasets.extend(sweep.datasets.keys().map(String::as_str));
-            names.models.extend(sweep.models.keys().map(String::as_str));
-            names.augmentations.extend(sweep.augmentations.keys().map(String::as_str));
-        }
+        names.take_in(&sweeps);
         let tables = Stage::ALL.map(|stage| (stage, section.get(stage.name())));
         for (stage, value) in tables {
             for table in stage_tables(value) {
@@ -174,8 +165,14 @@ impl Sweep {
         }
         defined.grids.sort_by_key(Grid::stage);
         let executor_section = section.get("executor");
-        let (executor, keep) = sections::executor(executor_section, &mut mistakes);
-        let budget = Budget::read(section.get("budget"), &mut mistakes);
+        let is_model =
+            |name: &str| ModelSpec::named(name).is_some() || names.models.contains(&name);
+        let (executor, keep) = executor::read(executor_section, &is_model, &mut mistakes);
+        let budget_section = section.get("budget");
+        let budget = Budget::read(budget_section, &mut mistakes);
+        if budget_section.is_none() {
+            include::check_budgets(&sweeps, include, &mut mistakes);
+        }
         section.finish(&mut mistakes);
         let at = executor_section.map(Spanned::span).unwrap_or_default();
         check_kept(&defined.grids, keep, at, &mut mistakes);

@@ -1,4 +1,4 @@
-//! The sections that name things: models, augmentations, the executor.
+//! The sections that name things: models, augmentations.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -6,10 +6,8 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::ExecutorKind;
 use super::reader::{self, Mistakes, Section};
 use crate::augmentation::{Augmentation, Crop, RandAugment};
-use crate::keep::{Keep, Kept};
 use crate::model::ModelSpec;
 use crate::resnet::Resnet;
 
@@ -140,36 +138,4 @@ fn built_in(kind: &str, name: &str, at: Range<usize>, mistakes: &mut Mistakes) {
     let help = "a name means the same in every study; choose another".to_owned();
     let message = format!("{kind} `{name}` is built in and cannot be defined again");
     mistakes.add(at, message, "name taken", Some(help));
-}
-
-/// `[executor]`
-pub(super) fn executor(
-    value: Option<&Spanned<DeValue<'_>>>,
-    mistakes: &mut Mistakes,
-) -> (ExecutorKind, Option<Kept>) {
-    let (mut jobs, mut transfers) = (None, None);
-    if let Some(mut section) = value.and_then(|value| Section::of("[executor]", value, mistakes)) {
-        if let Some(value) = section.get("kind")
-            && let Some(word) = reader::text(value, "kind", mistakes)
-            && word != "local"
-        {
-            mistakes.unknown(value.span(), "executor", word, ["local"]);
-        }
-        jobs = section.get("keep").and_then(|value| keep(value, "keep", mistakes));
-        let value = section.get("keep_transfers");
-        transfers = value.and_then(|value| keep(value, "keep_transfers", mistakes));
-        section.finish(mistakes);
-    }
-    let said = jobs.is_some() || transfers.is_some();
-    let kept = Kept { jobs: jobs.unwrap_or_default(), transfers };
-    (ExecutorKind::Local, said.then_some(kept))
-}
-
-fn keep(value: &Spanned<DeValue<'_>>, what: &str, mistakes: &mut Mistakes) -> Option<Keep> {
-    let word = reader::text(value, what, mistakes)?;
-    let keep = word.parse().ok();
-    if keep.is_none() {
-        mistakes.unknown(value.span(), "retention", word, Keep::ALL.map(|(name, _)| name));
-    }
-    keep
 }

@@ -3,6 +3,7 @@
 mod ahead;
 mod cost;
 mod dependencies;
+mod elsewhere;
 mod late;
 mod laws;
 mod pauses;

@@ -144,6 +144,7 @@ impl World {
                     Worker::Busy(..) => self.ahead.entry(slot).or_default().push_back(attempt),
                 }
             }
+            Action::Begun { attempt } => panic!("nobody else places {attempt}"),
             Action::EndAttempt { attempt, end } => {
                 let job = self.jobs.get_mut(&attempt.job).expect("known");
                 assert_eq!(job.live.take(), Some(attempt.number), "ended twice");

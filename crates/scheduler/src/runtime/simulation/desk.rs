@@ -394,7 +394,7 @@ impl Desk {
                     self.jobs.remove(&job);
                 }
             }
-            Action::Audit { .. } => {}
+            Action::Audit { .. } | Action::Begun { .. } => {}
             Action::Finish(finish) => self.finish = Some(finish),
         }
         Ok(())

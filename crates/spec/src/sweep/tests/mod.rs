@@ -13,8 +13,11 @@ use crate::split::SourceRange;
 use crate::subset::{Subset, SubsetSize};
 
 /// Sweep files that others include, by their paths.
-const FILES: [(&str, &str); 2] =
-    [("/sweeps/upstream.toml", GOOD), ("/sweeps/bad.toml", "name = 3")];
+const FILES: [(&str, &str); 3] = [
+    ("/sweeps/upstream.toml", GOOD),
+    ("/sweeps/bad.toml", "name = 3"),
+    ("/sweeps/within-budget.toml", "name = \"b\"\n[noop]\ncount = 1\n[budget]\nflops = 1e9\n"),
+];
 
 const GOOD: &str = r#"
 name = "mini"

@@ -310,3 +310,14 @@ fn a_mistake_in_an_included_file_is_shown_in_that_file() {
     assert_eq!(errors.text.name(), "/sweeps/bad.toml");
     assert_eq!(errors.mistakes()[0].to_string(), "`name` must be a string, not an integer");
 }
+
+#[test]
+fn a_budget_of_an_included_file_wants_one_for_all_of_it() {
+    let text = "name = \"both\"\ninclude = \"within-budget.toml\"\n[noop]\ncount = 1\n";
+    let (line, what, help) = mistakes(text).remove(0);
+    assert_eq!(line, 2);
+    assert!(what.contains("`[budget]`, which holds for that file alone"), "{what}");
+    assert!(help.is_some_and(|help| help.contains("an empty one limits nothing")));
+    assert!(parse(&format!("{text}[budget]\nflops = 1e9\n")).is_ok());
+    assert!(parse(&format!("{text}[budget]\n")).is_ok());
+}

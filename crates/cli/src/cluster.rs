@@ -1,0 +1,321 @@
+//! Where jobs run: what the command says, else what the sweep file says; and what a cluster's tasks are given.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use augreg_executor::slurm::{Phase, Seen, phase, reason_in_words};
+use augreg_executor::{Slot, SlotId};
+use augreg_protocol::Device;
+use augreg_scheduler::runtime::{ClusterOptions, Pack, packs};
+use augreg_spec::{
+    Accelerator, Executor, ExecutorKind, Gpus, Job, JobSpec, Labels, Slurm, SlurmTask, cost,
+    length_of_time,
+};
+use augreg_store::{MeasuredSpeed, Store, TaskState};
+use clap::{Args, ValueEnum};
+
+use crate::estimate::{Estimator, Kind};
+use crate::failure::Failure;
+use crate::words;
+
+/// Where jobs run, and what tasks of a cluster are given. What is left out is as the sweep file's
+/// `[executor]` says. None of it changes a result.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Where jobs run")]
+pub(crate) struct ClusterArgs {
+    /// Worker processes here, or tasks of a Slurm cluster; without it, what the sweep file says
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) executor: Option<Where>,
+    /// Leave everything to Slurm; `augreg resume` or `augreg status` collects what was done
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// Slurm: the partition
+    #[arg(long, value_name = "NAME")]
+    partition: Option<String>,
+    /// Slurm: the account that pays
+    #[arg(long, value_name = "NAME")]
+    account: Option<String>,
+    /// Slurm: the quality of service
+    #[arg(long, value_name = "NAME")]
+    qos: Option<String>,
+    /// Slurm: features that nodes must have
+    #[arg(long, value_name = "FEATURES")]
+    constraint: Option<String>,
+    /// Slurm: GPUs of a task, such as 1 or h100:2; as many jobs of it run at once
+    #[arg(long, value_name = "GPUS")]
+    gpus: Option<Gpus>,
+    /// Slurm: CPUs of a task
+    #[arg(long, value_name = "N")]
+    cpus: Option<NonZeroU32>,
+    /// Slurm: memory of a task, such as 32GB
+    #[arg(long, value_name = "SIZE", value_parser = words::size)]
+    memory: Option<u64>,
+    /// Slurm: time limit of a task, such as "4 h"; without it, what follows from the estimate
+    #[arg(long, value_name = "TIME", value_parser = length_of_time)]
+    time: Option<Duration>,
+    /// Slurm: how long the jobs of a task are to take together; without it, an hour
+    #[arg(long, value_name = "TIME", value_parser = length_of_time)]
+    slice: Option<Duration>,
+    /// Slurm: jobs of a task; without it, as many as fill the slice
+    #[arg(long, value_name = "N")]
+    jobs_per_task: Option<NonZeroU32>,
+    /// Slurm: tasks of an array at the most; without it, what the cluster allows
+    #[arg(long, value_name = "N")]
+    array_size: Option<NonZeroU32>,
+    /// Slurm: tasks that run at once at the most
+    #[arg(long, value_name = "N")]
+    parallel: Option<NonZeroU32>,
+    /// Slurm: how long before its end a task is told to write a checkpoint; without it, 2 minutes
+    #[arg(long, value_name = "TIME", value_parser = length_of_time)]
+    grace: Option<Duration>,
+    /// Slurm: a further argument of sbatch; again for more
+    #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
+    sbatch: Vec<String>,
+    /// Slurm: a line of the batch script before the worker starts; again for more
+    #[arg(long, value_name = "LINE", allow_hyphen_values = true)]
+    setup: Vec<String>,
+    /// Slurm: a folder of the node's own disk to which a task copies its data sets
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<String>,
+    /// Slurm: how often the queue is asked
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = poll_seconds)]
+    poll_seconds: f64,
+}
+
+/// Where jobs run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Where {
+    /// Worker processes on this machine
+    Local,
+    /// Tasks of a Slurm cluster
+    Slurm,
+}
+
+fn poll_seconds(text: &str) -> Result<f64, String> {
+    let valid = text.parse::<f64>().ok().filter(|seconds| (0.2..=3600.0).contains(seconds));
+    valid.ok_or_else(|| "a number of seconds from 0.2 to 3600".to_owned())
+}
+
+impl ClusterArgs {
+    /// Where and how jobs run: what is said here, else what `file` says.
+    pub(crate) fn over(&self, file: Executor) -> Executor {
+        let said = SlurmTask {
+            partition: self.partition.clone(),
+            account: self.account.clone(),
+            qos: self.qos.clone(),
+            constraint: self.constraint.clone(),
+            gpus: self.gpus.clone(),
+            cpus: self.cpus,
+            memory: self.memory,
+            time: self.time,
+            slice: self.slice,
+            jobs_per_task: self.jobs_per_task,
+            sbatch: self.sbatch.clone(),
+        };
+        let Slurm { task, mut overrides, array_size, parallel, grace, setup, scratch, device } =
+            file.slurm;
+        for one in &mut overrides {
+            one.task = said.or(&one.task);
+        }
+        let slurm = Slurm {
+            task: said.or(&task),
+            overrides,
+            array_size: self.array_size.or(array_size),
+            parallel: self.parallel.or(parallel),
+            grace: self.grace.or(grace),
+            setup: [setup, self.setup.clone()].concat(),
+            scratch: self.scratch.clone().or(scratch),
+            device,
+        };
+        let kind = match self.executor {
+            Some(Where::Local) => ExecutorKind::Local,
+            Some(Where::Slurm) => ExecutorKind::Slurm,
+            None => file.kind,
+        };
+        Executor { kind, slurm }
+    }
+
+    /// Where a sweep of the study runs, or all of it: as the first that has anything left says.
+    pub(crate) async fn of_study(
+        &self,
+        store: &Store,
+        sweep: Option<&str>,
+    ) -> Result<Executor, Failure> {
+        let in_slurm = !store.live_submissions().await?.is_empty();
+        let mut file = Executor::default();
+        for summary in store.sweeps().await? {
+            let is_it = sweep.is_none_or(|sweep| sweep == summary.name);
+            if is_it && store.counts(Some(&summary.name)).await?.unfinished() > 0 {
+                file = Executor::asked_for_in(&summary.text);
+                break;
+            }
+        }
+        if self.executor.is_none() && in_slurm {
+            file.kind = ExecutorKind::Slurm;
+        }
+        let executor = self.over(file);
+        if executor.kind == ExecutorKind::Local && in_slurm {
+            return Err(Failure::request(
+                "tasks of this study are in Slurm, and would do the same jobs",
+                "`augreg resume --executor slurm` follows them; `augreg pause` takes them back",
+            ));
+        }
+        if executor.kind == ExecutorKind::Local && self.detach {
+            return Err(Failure::request(
+                "`--detach` leaves jobs to Slurm, and these run on this machine",
+                "add `--executor slurm`, or let a terminal multiplexer keep the command",
+            ));
+        }
+        Ok(executor)
+    }
+
+    /// How a run goes about the cluster.
+    pub(crate) fn options(&self, slurm: Slurm, speeds: &[MeasuredSpeed]) -> ClusterOptions {
+        let poll = Duration::from_secs_f64(self.poll_seconds);
+        ClusterOptions {
+            seconds: Arc::new(pricing(&slurm, speeds)),
+            slurm,
+            detach: self.detach,
+            poll,
+            look: poll.min(Duration::from_secs(2)),
+            gather: poll.min(Duration::from_secs(5)),
+        }
+    }
+}
+
+/// What would be submitted of `jobs`, and how it is asked for.
+pub(crate) async fn plan_text(
+    root: &Path,
+    slurm: &Slurm,
+    speeds: &[MeasuredSpeed],
+    jobs: impl Iterator<Item = Job>,
+) -> String {
+    let (allowed, said) = match augreg_executor::slurm::Slurm::new().limits().await {
+        Ok(limits) => (limits.array_size, String::new()),
+        Err(error) => (1001, format!("; {error}, so arrays are as Slurm allows by default")),
+    };
+    let most = slurm.array_size.map_or(allowed, |most| most.get().min(allowed));
+    let seconds = pricing(slurm, speeds);
+    let loads = jobs.map(|job| {
+        let seconds = seconds(&job.spec, &job.labels);
+        (job.id, job.spec.stage(), job.labels.model.clone(), seconds)
+    });
+    let packs = packs(loads, slurm, most as usize);
+    let tasks: usize = packs.iter().map(|pack| pack.shares.len()).sum();
+    let hours: f64 = packs.iter().map(Pack::task_hours).sum();
+    let plural = |n: usize| if n == 1 { "" } else { "s" };
+    let mut text = format!(
+        "\nSlurm: {} array{}, {} task{}, {hours:.1} node-hours if a task has a node to itself{said}\n",
+        words::count(packs.len() as u64),
+        plural(packs.len()),
+        words::count(tasks as u64),
+        plural(tasks),
+    );
+    for pack in &packs {
+        let jobs: usize = pack.shares.iter().map(Vec::len).sum();
+        text += &format!(
+            "  {} tasks for {} jobs of about {} a task: {}\n",
+            words::count(pack.shares.len() as u64),
+            words::count(jobs as u64),
+            words::duration(3600.0 * pack.task_hours() / pack.shares.len().max(1) as f64),
+            pack.about,
+        );
+    }
+    if let Some(pack) = packs.first() {
+        let program = augreg_executor::program().unwrap_or_else(|_| "augreg-worker".into());
+        let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
+        let script = pack.script(&root, "augreg-ID-1", &program, slurm);
+        let lines: Vec<_> = script.lines().map(|line| format!("    {line}")).collect();
+        text += &format!("\n  the batch script of the first array\n\n{}\n", lines.join("\n"));
+    }
+    text
+}
+
+/// What Slurm says of the study's tasks, a line for all that are alike; nothing if there are none.
+pub(crate) async fn status_text(store: &Store) -> Result<String, Failure> {
+    let live = store.live_submissions().await?;
+    let mut tasks: BTreeMap<(String, String), (u64, BTreeSet<String>)> = BTreeMap::new();
+    let answer = match live.first() {
+        None => return Ok(String::new()),
+        Some(first) => {
+            let prefix = first.name.rfind('-').map_or("", |end| &first.name[..=end]);
+            augreg_executor::slurm::Slurm::new().queue(prefix).await
+        }
+    };
+    for submission in &live {
+        for task in submission.tasks.iter().filter(|task| !task.state.is_over) {
+            let now = answer.as_ref().ok().and_then(|seen| {
+                let of_it = |one: &&Seen| {
+                    Some(&one.array) == submission.array_job.as_ref() && one.contains(task.number)
+                };
+                seen.iter().rfind(of_it)
+            });
+            let (state, reason, node) = if let Some(seen) = now {
+                (seen.state.clone(), seen.reason.clone(), seen.node.clone())
+            } else {
+                let TaskState { state, reason, node, .. } = task.state.clone();
+                (state, reason.unwrap_or_default(), node.unwrap_or_default())
+            };
+            let (count, nodes) = tasks.entry((state, reason)).or_default();
+            *count += 1;
+            nodes.extend(Some(node).filter(|node| !node.is_empty()));
+        }
+    }
+    let mut text = String::new();
+    if let Err(error) = &answer {
+        text +=
+            &format!("Slurm does not say how its tasks are, this is what it said last: {error}\n");
+    }
+    for ((state, reason), (tasks, nodes)) in tasks {
+        let plural = if tasks == 1 { "task" } else { "tasks" };
+        let nodes: Vec<_> = nodes.into_iter().collect();
+        let what = match phase(&state, &reason, None) {
+            Phase::Waits => format!("waiting: {}", reason_in_words(&reason)),
+            Phase::Stuck(end) => format!("stuck: {} ({})", end.what, reason_in_words(&reason)),
+            Phase::Runs => format!("running on {}", nodes.join(", ")),
+            Phase::Over(_) if state == "NEW" => "not seen in the queue yet".to_owned(),
+            Phase::Over(_) => format!("{state}: not collected yet, `augreg resume` does"),
+        };
+        text += &format!("Slurm: {} {plural} {what}\n", words::count(tasks));
+    }
+    Ok(text)
+}
+
+/// How many seconds a job is expected to take in a task: by the speeds that were measured on such devices, else
+/// by the GPU that the sweep file names, else by a nominal one.
+pub(crate) fn pricing(
+    slurm: &Slurm,
+    speeds: &[MeasuredSpeed],
+) -> impl Fn(&JobSpec, &Labels) -> f64 + Send + Sync + use<> {
+    let slurm = slurm.clone();
+    let accelerator = slurm.device.as_deref().and_then(Accelerator::named);
+    let estimators = [false, true].map(|gpu| {
+        let slot = Slot {
+            id: SlotId(0),
+            device: if gpu { Device::Cuda(0) } else { Device::Cpu },
+            gpu: gpu.then(String::new),
+            threads: 1,
+        };
+        Estimator::new(&[slot], speeds)
+    });
+    move |spec, labels| {
+        let flops = cost(spec).flops;
+        let task = slurm.task_for(spec.stage(), &labels.model);
+        let gpus = task.gpus.as_ref().map_or(0, |gpus| gpus.count);
+        let estimator = &estimators[usize::from(gpus > 0)];
+        if let (Some(accelerator), true) = (accelerator, gpus > 0 && !estimator.is_measured()) {
+            return flops / accelerator.speed(spec.precision());
+        }
+        let threads = task.cpus.map_or(1, NonZeroU32::get) / gpus.max(1);
+        let seconds = estimator.seconds(&Kind::of(spec, &labels.model), flops);
+        // A nominal speed is that of a thread.
+        if gpus > 0 || estimator.is_measured() {
+            seconds
+        } else {
+            seconds / f64::from(threads.max(1))
+        }
+    }
+}

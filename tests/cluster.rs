@@ -1,0 +1,266 @@
+//! Sweeps on a real Slurm cluster of two nodes: what they find is what this machine alone finds, whatever
+//! befalls the cluster or the command that follows it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Duration;
+
+use augreg_tests::slurm::Slurm;
+use augreg_tests::{COMMON, HEAD, PAST_A_CHECKPOINT, Study};
+use rustix::process::Signal;
+
+/// Every node one CPU, so that two tasks run at once, on two nodes.
+const KNOBS: [(&str, &str); 2] = [("CPUS", "1"), ("GPUS", "0")];
+
+const FLAGS: [&str; 6] =
+    ["--executor", "slurm", "--poll-seconds", "0.5", "--checkpoint-seconds", "0.5"];
+
+/// Four jobs of so many epochs, 63 steps each.
+fn sweep(epochs: u32, executor: &str) -> String {
+    format!(
+        "{HEAD}\n[pretrain]\ndataset = \"fashion\"\naugmentation = [\"none\", \"light1\"]\nepochs = {epochs}\n\
+         seed = [0, 1]\n{COMMON}\n[executor]\n{executor}\n"
+    )
+}
+
+fn launch(study: &Study, more: &[&str]) -> String {
+    study.expect(0, &[&["launch", "s.toml"][..], &FLAGS, more].concat()).stderr
+}
+
+/// What this machine alone finds.
+fn alone(text: &str) -> BTreeMap<String, String> {
+    let study = Study::new();
+    study.write("s.toml", text);
+    study.expect(0, &["launch", "s.toml", "--executor", "local", "--workers", "2"]);
+    study.hashes()
+}
+
+/// No two attempts of a job were at work at once: journals begin when the job's lock is had.
+fn nothing_ran_twice_at_once(study: &Study) {
+    let mut times: BTreeMap<String, Vec<(u64, u64)>> = BTreeMap::new();
+    for job in fs::read_dir(study.root().join("runs")).expect("is there").flatten() {
+        for attempt in fs::read_dir(job.path()).expect("is there").flatten() {
+            let Ok(text) = fs::read_to_string(attempt.path().join("journal.jsonl")) else {
+                continue;
+            };
+            let at = |line: &str| -> Option<u64> {
+                serde_json::from_str::<serde_json::Value>(line).ok()?["entry"]["at"].as_u64()
+            };
+            let at: Vec<u64> = text.lines().filter_map(at).collect();
+            if let (Some(first), Some(last)) = (at.first(), at.last()) {
+                let name = job.file_name().to_string_lossy().into_owned();
+                times.entry(name).or_default().push((*first, *last));
+            }
+        }
+    }
+    for (job, mut spans) in times {
+        spans.sort_unstable();
+        for pair in spans.windows(2) {
+            assert!(pair[0].1 <= pair[1].0, "{job} ran twice at once: {spans:?}");
+        }
+    }
+}
+
+fn is_whole(study: &Study, expected: &BTreeMap<String, String>) {
+    assert_eq!(study.hashes(), *expected);
+    nothing_ran_twice_at_once(study);
+    let left = "select count(*) as n from v_jobs where state <> 'succeeded'";
+    assert_eq!(study.query(&[left])[0]["n"], "0");
+}
+
+#[test]
+fn a_sweep_on_two_nodes_finds_what_this_machine_alone_finds() {
+    let Some(slurm) = Slurm::up(&KNOBS) else { return };
+    let transfer = "\n[transfer]\nupstream = { select = \"best-val\", per = [\"model\"] }\ndataset = \"fashion\"\n\
+                    learning_rate = [0.01, 0.03]\nsteps = 30\nresolution = 28\nbatch_size = 32\ncrop = \"none\"\n";
+    let text =
+        sweep(1, "kind = \"slurm\"\njobs_per_task = 2\nsetup = [\"export AUGREG_LOG=info\"]")
+            .replace("\n[executor]", &format!("{transfer}\n[executor]"));
+    let study = slurm.study();
+    study.write("s.toml", &text);
+    let plan = study.expect(0, &["plan", "s.toml"]).stdout;
+    assert!(plan.contains("+4 new"), "{plan}");
+    let told = study.expect(0, &["launch", "s.toml", "--poll-seconds", "0.5"]).stderr;
+    assert!(told.contains("submitted 2 tasks for 4 jobs as "), "{told}");
+    is_whole(&study, &alone(&text));
+
+    let placed = study.query(&["select slot, host, executor, batch_job, restarts from v_attempts"]);
+    assert_eq!(placed.len(), 6);
+    for row in &placed {
+        assert_eq!(row["executor"], "slurm");
+        assert!(row["slot"].contains('_') && row["host"].starts_with('n'), "{row:?}");
+        assert!(row["batch_job"].parse::<u32>().is_ok(), "{row:?}");
+    }
+    let nodes: std::collections::BTreeSet<_> = placed.iter().map(|row| &row["host"]).collect();
+    assert_eq!(nodes.len(), 2, "both nodes were at work");
+    let job = &study.query(&["--columns", "id"])[0]["id"];
+    let story = study.expect(0, &["show", job]).stdout;
+    assert!(story.contains("task ") && story.contains(" on n"), "{story}");
+    let tasks = study.query(&["select distinct state, jobs = jobs_ended as whole from v_tasks"]);
+    assert_eq!((tasks.len(), &*tasks[0]["state"], &*tasks[0]["whole"]), (1, "COMPLETED", "1"));
+    // Nothing is submitted for what is done.
+    assert!(launch(&study, &[]).contains("nothing to run"));
+}
+
+/// hydra-ecosystem/hydra#1928, submitit#1732: what Slurm or people do to tasks is not taken for an end of jobs.
+#[test]
+fn whatever_befalls_tasks_nodes_and_controller_a_sweep_ends_with_the_same_bytes() {
+    let Some(slurm) = Slurm::up(&KNOBS) else { return };
+    let text = sweep(150, "kind = \"slurm\"\njobs_per_task = 1");
+    let study = slurm.study();
+    study.write("s.toml", &text);
+    let mut running = study.start(&[&["launch", "s.toml"][..], &FLAGS].concat());
+
+    // Somebody cancels a task from outside.
+    let row = &study.wait_for(PAST_A_CHECKPOINT)[0];
+    let task = format!(
+        "select slot from v_attempts where job_id = '{}' and state = 'running'",
+        row["job_id"]
+    );
+    let task = study.wait_for(&task)[0]["slot"].clone();
+    assert_eq!(slurm.run("scancel", &[&task]).code, Some(0));
+    study.wait_for(&format!(
+        "select 1 from v_attempts where job_id = '{}' and state = 'failed'",
+        row["job_id"]
+    ));
+
+    // A job from a higher partition takes both nodes.
+    let urgent = [
+        "-p",
+        "high",
+        "-N",
+        "2",
+        "--exclusive",
+        "--job-name=urgent",
+        "-o",
+        "/dev/null",
+        "--wrap",
+        "sleep 3",
+    ];
+    assert_eq!(slurm.run("sbatch", &urgent).code, Some(0));
+    study.wait_for("select 1 from v_attempts where restarts > 0");
+
+    // The controller is down for a while; tasks go on.
+    study.wait_for(PAST_A_CHECKPOINT);
+    slurm.kill_controller();
+    std::thread::sleep(Duration::from_secs(12));
+    slurm.start();
+
+    // A node loses its power, and comes back.
+    study.wait_for(PAST_A_CHECKPOINT);
+    slurm.node("n1", "poweroff");
+    std::thread::sleep(Duration::from_secs(2));
+    slurm.node("n1", "start");
+
+    let (status, stderr) = running.wait(Duration::from_mins(4));
+    assert_eq!(status.code(), Some(0), "{stderr}");
+    is_whole(&study, &alone(&text));
+}
+
+/// facebookincubator/submitit PR#1603: a time limit is no failure.
+#[test]
+fn a_task_that_nears_its_time_limit_writes_a_checkpoint_and_is_put_back_to_the_queue() {
+    let Some(slurm) = Slurm::up(&KNOBS) else { return };
+    // Slurm gives the warning up to a minute early, so within seconds of the start.
+    let text = sweep(60, "kind = \"slurm\"\ntime = \"1 min\"\ngrace = \"45 s\"\njobs_per_task = 4");
+    let study = slurm.study();
+    study.write("s.toml", &text);
+    launch(&study, &[]);
+    is_whole(&study, &alone(&text));
+    let again =
+        "select max(restarts) as most, count(*) as n from v_attempts where failure = 'preempted'";
+    let again = &study.query(&[again])[0];
+    assert_ne!(again["n"], "0", "{again:?}");
+    let message = "select message from v_attempts where failure = 'preempted' limit 1";
+    assert!(study.query(&[message])[0]["message"].contains("the checkpoint holds step"));
+}
+
+#[test]
+fn a_command_that_is_killed_at_any_moment_neither_loses_nor_submits_twice() {
+    let Some(slurm) = Slurm::up(&KNOBS) else { return };
+    let text = sweep(8, "kind = \"slurm\"\njobs_per_task = 1");
+    let study = slurm.study();
+    study.write("s.toml", &text);
+    // Blows at moments that are not chosen, from before the first word on.
+    for blow in 0..10_u64 {
+        let command = if blow == 0 { ["launch", "s.toml"] } else { ["resume", "tiny"] };
+        let command =
+            if study.root().join("augreg.db").exists() { ["resume", "tiny"] } else { command };
+        let mut running = study.start(&[&command[..], &FLAGS].concat());
+        std::thread::sleep(Duration::from_millis(blow * blow * 37 % 1900));
+        if running.is_running() {
+            running.signal(Signal::KILL);
+        }
+        running.wait(Duration::from_secs(10));
+    }
+    if study.root().join("augreg.db").exists() {
+        study.expect(0, &[&["resume"][..], &FLAGS].concat());
+    } else {
+        launch(&study, &[]);
+    }
+    is_whole(&study, &alone(&text));
+    let shares = "select max(n) as most from (select count(*) as n from task_job group by job_id)";
+    assert_eq!(study.query(&[shares])[0]["most"], "1", "no job was submitted twice");
+    let attempts = study.query(&["select max(number) as most from attempt"]);
+    assert_eq!(attempts[0]["most"], "1", "tasks went on meanwhile");
+}
+
+#[test]
+fn what_slurm_refuses_is_told_in_its_words_and_nothing_is_lost() {
+    let Some(slurm) = Slurm::up(&[("CPUS", "1"), ("GPUS", "1"), ("MAX_ARRAY", "3")]) else {
+        return;
+    };
+    let study = slurm.study();
+    study
+        .write("s.toml", &sweep(1, "kind = \"slurm\"\npartition = \"nowhere\"\njobs_per_task = 1"));
+    let refused = study.expect(2, &[&["launch", "s.toml"][..], &FLAGS].concat()).stderr;
+    assert!(refused.contains("invalid partition specified: nowhere"), "{refused}");
+    assert!(refused.contains("sinfo --summarize"), "{refused}");
+
+    let much = ["--partition", "main", "--gpus", "h100:7"];
+    let refused = study.expect(2, &[&["resume"][..], &FLAGS, &much].concat()).stderr;
+    assert!(refused.contains("Requested node configuration is not available"), "{refused}");
+    assert!(refused.contains("`gpus`"), "{refused}");
+
+    // Arrays are no larger than the cluster allows.
+    let told =
+        study.expect(0, &[&["resume"][..], &FLAGS, &["--partition", "main"]].concat()).stderr;
+    assert!(
+        told.contains("submitted 3 tasks for 3 jobs")
+            && told.contains("submitted 1 task for 1 jobs"),
+        "{told}"
+    );
+    let left = study.query(&["select count(*) as n from v_jobs where state <> 'succeeded'"]);
+    assert_eq!(left[0]["n"], "0");
+}
+
+#[test]
+fn what_is_left_to_slurm_is_told_cancelled_and_collected() {
+    let Some(slurm) = Slurm::up(&KNOBS) else { return };
+    let text = sweep(20, "kind = \"slurm\"\njobs_per_task = 1");
+    let study = slurm.study();
+    study.write("s.toml", &text);
+    let left = launch(&study, &["--detach"]);
+    assert!(left.contains("left to Slurm"), "{left}");
+    // The nodes have room for two.
+    slurm.wait_for("|PENDING|");
+    let status = study.expect(0, &["status"]).stdout;
+    assert!(status.contains("waiting: "), "{status}");
+    let refused = study.expect(2, &["resume", "--executor", "local"]).stderr;
+    assert!(refused.contains("are in Slurm"), "{refused}");
+
+    let waiting = slurm.wait_for("|PENDING|");
+    let task = waiting.lines().find(|line| line.contains("|PENDING|")).expect("one waits");
+    assert!(task.contains("augreg-"), "{task}");
+    let queued = "select job_id from task_job where number = 3";
+    let job = study.query(&[queued])[0]["job_id"].clone();
+    study.expect(0, &["cancel", &job]);
+    study.expect(0, &[&["resume"][..], &FLAGS].concat());
+    let counts = study.query(&["select state, count(*) as n from v_jobs group by 1 order by 1"]);
+    let counts: Vec<_> = counts.iter().map(|row| (&*row["state"], &*row["n"])).collect();
+    assert_eq!(counts, [("cancelled", "1"), ("succeeded", "3")]);
+    let mut expected = alone(&text);
+    expected.remove(&job);
+    assert_eq!(study.hashes(), expected);
+    nothing_ran_twice_at_once(&study);
+}
