@@ -106,7 +106,7 @@ fn a_sweep_on_two_nodes_finds_what_this_machine_alone_finds() {
 #[test]
 fn whatever_befalls_tasks_nodes_and_controller_a_sweep_ends_with_the_same_bytes() {
     let Some(slurm) = Slurm::up(&KNOBS) else { return };
-    let text = sweep(150, "kind = \"slurm\"\njobs_per_task = 1");
+    let text = sweep(130, "kind = \"slurm\"\njobs_per_task = 1");
     let study = slurm.study();
     study.write("s.toml", &text);
     let mut running = study.start(&[&["launch", "s.toml"][..], &FLAGS].concat());
@@ -143,7 +143,7 @@ fn whatever_befalls_tasks_nodes_and_controller_a_sweep_ends_with_the_same_bytes(
     // The controller is down for a while; tasks go on.
     study.wait_for(PAST_A_CHECKPOINT);
     slurm.kill_controller();
-    std::thread::sleep(Duration::from_secs(12));
+    std::thread::sleep(Duration::from_secs(30));
     slurm.start();
 
     // A node loses its power, and comes back.
@@ -263,4 +263,43 @@ fn what_is_left_to_slurm_is_told_cancelled_and_collected() {
     expected.remove(&job);
     assert_eq!(study.hashes(), expected);
     nothing_ran_twice_at_once(&study);
+}
+
+#[test]
+fn what_starts_from_other_jobs_is_left_to_slurm_with_them_and_status_collects() {
+    let Some(slurm) = Slurm::up(&KNOBS) else { return };
+    let transfer = "\n[transfer]\nupstream = \"all\"\ndataset = \"fashion\"\nlearning_rate = 0.01\n\
+                    steps = 30\nresolution = 28\nbatch_size = 32\ncrop = \"none\"\n";
+    let text = sweep(1, "kind = \"slurm\"\njobs_per_task = 2")
+        .replace("\n[executor]", &format!("{transfer}\n[executor]"));
+    let study = slurm.study();
+    study.write("s.toml", &text);
+    let left = launch(&study, &["--detach"]);
+    assert!(left.contains("behind those they start from"), "{left}");
+    // Nobody follows; whoever asks how it goes takes in what there is.
+    let status = study.wait_for_status("8 jobs, 8 succeeded");
+    assert!(!status.contains("Slurm: "), "{status}");
+    is_whole(&study, &alone(&text));
+    let submitted = study.query(&["select count(*) as n from submission"]);
+    assert_eq!(submitted[0]["n"], "2");
+}
+
+#[test]
+fn a_doctor_asks_a_node_what_it_sees() {
+    let Some(slurm) = Slurm::up(&KNOBS) else { return };
+    let study = slurm.study();
+    let told = study.expect(0, &["doctor", "--executor", "slurm"]).stdout;
+    for said in [
+        "augreg-worker ",
+        "slurm-wlm ",
+        "arrays of up to 1,001 tasks",
+        " sees what is written here",
+        "locks work between n",
+    ] {
+        assert!(told.contains(said), "no `{said}` in\n{told}");
+    }
+    study.write("s.toml", &sweep(1, "kind = \"slurm\"\npartition = \"nowhere\""));
+    let ran = study.expect(2, &["doctor", "s.toml"]);
+    assert!(ran.stdout.contains("FAIL  `sbatch` refused: invalid partition"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("sinfo --summarize"), "{}", ran.stdout);
 }

@@ -50,6 +50,7 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     Plan(command::plan::PlanArgs),
     Data(command::data::DataArgs),
+    Doctor(command::doctor::DoctorArgs),
     Launch(command::launch::LaunchArgs),
     Resume(command::resume::ResumeArgs),
     Status(command::status::StatusArgs),

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use augreg_executor::slurm::{Phase, Seen, phase, reason_in_words};
 use augreg_executor::{Slot, SlotId};
-use augreg_protocol::Device;
-use augreg_scheduler::runtime::{ClusterOptions, Pack, packs};
+use augreg_protocol::{Device, with_causes};
+use augreg_scheduler::runtime::{ClusterOptions, Pack, RunOptions, Stopper, packs, run_on_slurm};
 use augreg_spec::{
     Accelerator, Executor, ExecutorKind, Gpus, Job, JobSpec, Labels, Slurm, SlurmTask, cost,
     length_of_time,
@@ -19,6 +19,8 @@ use clap::{Args, ValueEnum};
 
 use crate::estimate::{Estimator, Kind};
 use crate::failure::Failure;
+use crate::output;
+use crate::study::{self, Owned};
 use crate::words;
 
 /// Where jobs run, and what tasks of a cluster are given. What is left out is as the sweep file's
@@ -179,6 +181,7 @@ impl ClusterArgs {
             seconds: Arc::new(pricing(&slurm, speeds)),
             slurm,
             detach: self.detach,
+            collect: false,
             poll,
             look: poll.min(Duration::from_secs(2)),
             gather: poll.min(Duration::from_secs(5)),
@@ -232,6 +235,31 @@ pub(crate) async fn plan_text(
         text += &format!("\n  the batch script of the first array\n\n{}\n", lines.join("\n"));
     }
     text
+}
+
+/// Takes in what tasks have done that were left to Slurm, where nobody else follows them.
+pub(crate) async fn collect(root: &Path) -> Result<(), Failure> {
+    // Whatever is wrong with the study is said by whoever asked.
+    let Ok(store) = Store::open_read_only(root).await else { return Ok(()) };
+    let live = store.live_submissions().await?;
+    store.close().await;
+    if live.is_empty() {
+        return Ok(());
+    }
+    let Ok(Owned { store, lock }) = study::own(root).await else { return Ok(()) };
+    let args = ClusterArgs { poll_seconds: 10.0, ..ClusterArgs::default() };
+    let options = ClusterOptions { collect: true, ..args.options(Slurm::default(), &[]) };
+    let (_stopper, stop) = Stopper::new();
+    let run = (RunOptions::default(), options);
+    let collected = run_on_slurm(store.clone(), &lock, None, run, stop, |_| {}).await;
+    store.close().await;
+    if let Err(error) = collected {
+        output::say(&format!(
+            "what tasks have done could not be taken in: {}",
+            with_causes(&error)
+        ));
+    }
+    Ok(())
 }
 
 /// What Slurm says of the study's tasks, a line for all that are alike; nothing if there are none.

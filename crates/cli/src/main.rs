@@ -45,6 +45,7 @@ async fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     match &arguments.command {
         Command::Plan(args) => command::plan::run(global, args).await,
         Command::Data(args) => command::data::run(global, args),
+        Command::Doctor(args) => command::doctor::run(global, args).await,
         Command::Launch(args) => command::launch::run(global, args).await,
         Command::Resume(args) => command::resume::run(global, args).await,
         Command::Status(args) => command::status::run(global, args).await,

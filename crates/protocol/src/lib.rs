@@ -10,6 +10,7 @@ mod durability;
 mod folder;
 mod journal;
 mod message;
+mod probe;
 mod share;
 mod state;
 
@@ -21,6 +22,7 @@ pub use journal::{
     Outcome, Placement, Proof, is_disk_full,
 };
 pub use message::{Assignment, AttemptKey, Beat, Device, FromWorker, ToWorker, WhenAbandoned};
+pub use probe::{Probe, ProbeFolder};
 pub use share::{Share, SubmissionFolder};
 pub use state::{AttemptState, JobState};
 

@@ -167,7 +167,8 @@ impl<'a> Study<'a> {
             })
     }
 
-    fn waiting_for<'s>(
+    /// Transfers of a checkpoint to `target` that have no result.
+    pub(crate) fn waiting_for<'s>(
         &'s self,
         upstream: &Upstream<'_>,
         target: &'s str,

@@ -59,6 +59,11 @@ fn main() -> ExitCode {
 fn without_scheduler(arguments: &[OsString]) -> ExitCode {
     let arguments: Vec<String> =
         arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    if let [flag, folder] = arguments.as_slice()
+        && flag == "--probe"
+    {
+        return slurm::probe(folder);
+    }
     if let Some((share, workers)) = side_by_side::arguments(&arguments) {
         return side_by_side::run(&share, workers);
     }

@@ -87,6 +87,13 @@ fn work(share: Share, part: Part, leave: &Leave, path: &Path) -> u8 {
             return UNFINISHED;
         }
         let folder = RunFolder::new(&assignment.root, assignment.attempt.job);
+        // What is submitted together with its upstream jobs may find that one of them has failed.
+        let parent =
+            assignment.spec.parent().map(|job| RunFolder::new(&assignment.root, job).last());
+        if parent.is_some_and(|parameters| !parameters.exists()) {
+            info!(job = %assignment.attempt.job, "passed over: the job it starts from has not succeeded");
+            continue;
+        }
         match claim(&folder, assignment.attempt.number) {
             Ok(Claim::Pass(why)) => {
                 info!(job = %assignment.attempt.job, "passed over: {why}");

@@ -1,8 +1,9 @@
 //! What Slurm tells a task about itself, through its environment.
 
 use std::env;
+use std::process::ExitCode;
 
-use augreg_protocol::Placement;
+use augreg_protocol::{Placement, ProbeFolder};
 
 /// Slurm's number of this task.
 pub(crate) fn job() -> Option<String> {
@@ -27,6 +28,19 @@ fn placed(variable: &dyn Fn(&str) -> Option<String>) -> Option<Placement> {
             .unwrap_or_default(),
         job,
     })
+}
+
+/// Shows whoever looks into `folder` what this node does there and sees there.
+pub(crate) fn probe(folder: &str) -> ExitCode {
+    let node = placement().map_or_else(|| "?".to_owned(), |placement| placement.node);
+    let gpus = env::var("CUDA_VISIBLE_DEVICES").unwrap_or_default();
+    match ProbeFolder(folder.into()).answer_as(env!("CARGO_PKG_VERSION"), &node, &gpus) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("failed to answer in `{folder}`: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 #[cfg(test)]

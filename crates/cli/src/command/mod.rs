@@ -3,6 +3,7 @@
 pub(crate) mod cancel;
 pub(crate) mod compare;
 pub(crate) mod data;
+pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod launch;

@@ -29,6 +29,7 @@ const FULL: u64 = 1_000_000;
 const FAILURES_SHOWN: u64 = 10;
 
 pub(crate) async fn run(global: &Global, args: &StatusArgs) -> Result<Ending, Failure> {
+    cluster::collect(&global.root).await?;
     let store = Store::open_read_only(&global.root).await?;
     let sweep = args.sweep.as_deref();
     let mut text = String::new();

@@ -189,8 +189,8 @@ impl Slurm {
         Ok(Limits::read(&text))
     }
 
-    /// Submits a batch script as an array of `tasks` tasks, of which `parallel` run at once at the most.
-    /// Returns Slurm's number of the array.
+    /// Submits a batch script as an array of `tasks` tasks, of which `parallel` run at once at the most, and
+    /// none before the arrays `after` have ended. Returns Slurm's number of the array.
     ///
     /// # Errors
     ///
@@ -201,12 +201,18 @@ impl Slurm {
         script: &Path,
         tasks: u32,
         parallel: Option<u32>,
+        after: &[String],
     ) -> Result<String, SlurmError> {
         let limit = parallel.map_or_else(String::new, |most| format!("%{most}"));
         let array = format!("--array=0-{}{limit}", tasks.saturating_sub(1));
+        let dependency = format!("--dependency=afterany:{}", after.join(":"));
         let script = script.to_string_lossy();
-        let answer =
-            run("sbatch", &["--parsable", &array, &script], script_folder(&script)).await?;
+        let mut arguments = vec!["--parsable", &array];
+        if !after.is_empty() {
+            arguments.push(&dependency);
+        }
+        arguments.push(&script);
+        let answer = run("sbatch", &arguments, script_folder(&script)).await?;
         // `4711`, or `4711;cluster`.
         let id = answer.trim().split(';').next().unwrap_or_default();
         if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit()) {

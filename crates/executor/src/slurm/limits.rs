@@ -18,6 +18,12 @@ pub struct Limits {
     pub cluster: Option<String>,
 }
 
+impl Default for Limits {
+    fn default() -> Self {
+        Self::read("")
+    }
+}
+
 impl Limits {
     /// Reads the answer of `scontrol show config`; what it does not say is as Slurm has it by default.
     #[must_use]

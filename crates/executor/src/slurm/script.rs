@@ -35,6 +35,17 @@ impl BatchScript<'_> {
     /// The text.
     #[must_use]
     pub fn text(&self) -> String {
+        let folder = quoted(&self.folder.to_string_lossy());
+        let mut share = format!("--share {folder}/task-\"$SLURM_ARRAY_TASK_ID\".jsonl");
+        if self.workers() > 1 {
+            let _ = write!(share, " --workers {}", self.workers());
+        }
+        self.text_for(&share)
+    }
+
+    /// The text of a script that gives the worker these arguments.
+    #[must_use]
+    pub fn text_for(&self, arguments: &str) -> String {
         let mut text = String::from("#!/bin/bash\n");
         let _ = writeln!(text, "# {}", self.about);
         let _ = writeln!(text, "# Written by augreg for the study `{}`.", self.root.display());
@@ -58,16 +69,7 @@ impl BatchScript<'_> {
         text.push_str(
             "\n# The worker takes this process's place, so that Slurm's signals reach it.\n",
         );
-        let _ = write!(
-            text,
-            "exec {} --share {}/task-\"$SLURM_ARRAY_TASK_ID\".jsonl",
-            quoted(&self.program.to_string_lossy()),
-            quoted(&self.folder.to_string_lossy()),
-        );
-        if self.workers() > 1 {
-            let _ = write!(text, " --workers {}", self.workers());
-        }
-        text.push('\n');
+        let _ = writeln!(text, "exec {} {arguments}", quoted(&self.program.to_string_lossy()));
         text
     }
 

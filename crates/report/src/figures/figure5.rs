@@ -40,6 +40,7 @@ pub(crate) fn losses<'a>(study: &Study<'a>) -> (Vec<Loss<'a>>, Vec<Missing>) {
         for target in super::figure1::targets(study) {
             let to = |upstream: &&crate::study::Upstream<'_>| {
                 upstream.adapted.iter().any(|run| run.adapt_dataset.as_deref() == Some(target))
+                    || study.waiting_for(upstream, target).next().is_some()
             };
             // One adapted checkpoint is somebody's choice already.
             if group.upstreams.iter().filter(to).count() < 2 {

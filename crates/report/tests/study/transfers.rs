@@ -126,7 +126,8 @@ fn report() -> Report {
 }
 
 fn exhibit<'a>(report: &'a Report, name: &str) -> &'a Exhibit {
-    report.exhibits().iter().find(|exhibit| exhibit.name == name).expect("the exhibit is there")
+    let found = report.exhibits().iter().find(|exhibit| exhibit.name == name);
+    found.unwrap_or_else(|| panic!("there is no `{name}`"))
 }
 
 fn chart<'a>(report: &'a Report, name: &str) -> &'a Chart {

@@ -23,6 +23,12 @@ impl Core {
         if self.is_running() { self.jobs.queue().upcoming(usize::MAX) } else { Vec::new() }
     }
 
+    /// The jobs that wait for another to succeed, each with that; none while nothing is handed out.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<(JobId, JobId)> {
+        if self.is_running() { self.jobs.waiting() } else { Vec::new() }
+    }
+
     /// An attempt has begun where somebody else placed its job. It takes the place of the one before.
     pub(super) fn begun_elsewhere(&mut self, attempt: AttemptKey) {
         if let Some(live) = self.jobs.live(attempt.job)

@@ -184,6 +184,19 @@ impl Jobs {
         gone.flat_map(|(parent, jobs)| jobs.iter().map(|job| (*job, *parent)))
     }
 
+    /// The jobs that wait, each with the one it waits for, in the order in which they would be done.
+    pub(super) fn waiting(&self) -> Vec<(JobId, JobId)> {
+        let pairs =
+            self.children.iter().flat_map(|(parent, jobs)| jobs.iter().map(|job| (*job, *parent)));
+        let ranked = pairs.filter_map(|(id, parent)| {
+            let job = self.open.get(&id).filter(|job| job.place == Place::Waiting)?;
+            Some((job.rank, id, parent)).filter(|_| !self.held.contains(&id))
+        });
+        let mut ranked: Vec<_> = ranked.collect();
+        ranked.sort_unstable();
+        ranked.into_iter().map(|(_, id, parent)| (id, parent)).collect()
+    }
+
     /// Moves a job, and everything that is counted or sorted by its place.
     fn put(&mut self, id: JobId, place: Place) {
         let Some(job) = self.open.get_mut(&id) else { return };

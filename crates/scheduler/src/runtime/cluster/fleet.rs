@@ -122,6 +122,16 @@ impl Fleet {
         runs.map(|(key, _)| key).collect()
     }
 
+    /// The tasks that are not over.
+    pub(super) fn open(&self) -> Vec<TaskKey> {
+        self.tasks().map(|(key, _)| key).collect()
+    }
+
+    /// The tasks that the queue said nothing of when it was asked last.
+    pub(super) fn silent(&self) -> Vec<TaskKey> {
+        self.tasks().filter(|(_, task)| task.silences > 0).map(|(key, _)| key).collect()
+    }
+
     /// The tasks that wait.
     pub(super) fn waiting(&self) -> Vec<TaskKey> {
         let waits =
@@ -150,6 +160,11 @@ impl Fleet {
         let array = self.arrays.get(&key.submission);
         let id = array.and_then(|array| array.id.as_deref().or(Some(&array.name)));
         format!("{}_{}", id.unwrap_or("?"), key.number)
+    }
+
+    /// Slurm's number of the array that has the job in one of its shares, if it has given one.
+    pub(super) fn array_of(&self, job: JobId) -> Option<&str> {
+        self.arrays.get(&self.placed.get(&job)?.submission)?.id.as_deref()
     }
 
     /// All submissions that are not over: numbers and names.

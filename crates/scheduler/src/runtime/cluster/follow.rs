@@ -78,6 +78,46 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
         Ok(())
     }
 
+    /// Takes in what tasks have done since somebody looked, and what has become of them.
+    pub(super) async fn collect(&mut self) -> Result<(), RunError> {
+        for key in self.fleet.open() {
+            self.discover_all(key).await?;
+        }
+        // Ends of attempts may let others be seen that began after them.
+        for _ in 0..2 {
+            let mut news = Vec::new();
+            let mut events = Vec::new();
+            for attempt in self.core.orphans() {
+                if let Some(mut read) = self.journals.read(attempt) {
+                    events.append(&mut read.events);
+                    news.push(read);
+                }
+            }
+            self.turn(news, events).await?;
+        }
+        match self.slurm.queue(&self.prefix()).await {
+            Ok(seen) => {
+                let now = self.now();
+                let Findings { states, over, .. } = self.fleet.poll(now, &seen);
+                self.store.set_task_states(&states).await?;
+                for (key, end) in over {
+                    if !self.fleet.is_stuck(key) {
+                        self.finish_task(key, &end, None).await?;
+                    }
+                }
+            }
+            Err(error) => self.note(error.to_string()),
+        }
+        // Of tasks that have nothing left to do nothing more is to be heard.
+        for key in self.fleet.silent() {
+            if self.fleet.jobs(key).iter().all(|job| !self.jobs.contains_key(job)) {
+                let state = ("VANISHED".to_owned(), String::new());
+                self.finish_task(key, &vanished(), Some(state)).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn act_on(&mut self, findings: Findings) -> Result<(), RunError> {
         let Findings { states, over, gone, strangers } = findings;
         self.store.set_task_states(&states).await?;

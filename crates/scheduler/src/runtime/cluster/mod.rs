@@ -22,7 +22,7 @@ use augreg_protocol::{AttemptKey, Device, JobState, RunFolder};
 use augreg_spec::{JobId, JobSpec, Labels};
 use augreg_store::{Change, PendingJob, Store};
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{debug, info, warn};
 
 use self::fleet::Fleet;
@@ -47,6 +47,9 @@ const TICK: Duration = Duration::from_millis(200);
 /// How many seconds a job is expected to take in a task.
 pub type Pricing = Arc<dyn Fn(&JobSpec, &Labels) -> f64 + Send + Sync>;
 
+/// How long tasks are waited for whose jobs have all ended.
+const SEEN_OFF: Duration = Duration::from_secs(15);
+
 /// How a run goes about a cluster. None of it changes a result.
 #[derive(Clone)]
 pub struct ClusterOptions {
@@ -56,6 +59,8 @@ pub struct ClusterOptions {
     pub seconds: Pricing,
     /// Whether to submit what there is to do and leave.
     pub detach: bool,
+    /// Whether to take in what tasks have done and leave: nothing is submitted or cancelled.
+    pub collect: bool,
     /// How often the queue is asked.
     pub poll: Duration,
     /// How often the folders of tasks at work are looked at.
@@ -86,12 +91,19 @@ pub async fn run_on_slurm(
     let (mut selections, mut notes) = Selections::of(&store, sweep).await?;
     notes.extend(selections.choose(&store).await?.lines);
     let pending = store.pending(sweep).await?;
-    if pending.is_empty() {
+    if pending.is_empty() && store.live_submissions().await?.is_empty() {
         return Ok(Summary { succeeded, elapsed: began.elapsed(), ..Summary::default() });
     }
-    let program = options.program.clone().map_or_else(augreg_executor::program, Ok)?;
+    let program = match options.program.clone().map_or_else(augreg_executor::program, Ok) {
+        Err(_) if cluster.collect => PathBuf::new(),
+        program => program?,
+    };
     let slurm = Slurm::new();
-    let limits = slurm.limits().await?;
+    let limits = match slurm.limits().await {
+        // What was done is in the study's folder, whether or not Slurm answers.
+        Err(_) if cluster.collect => Limits::default(),
+        limits => limits?,
+    };
     let largest = pending.iter().map(|job| job.parameters).max();
     let reserve = options.reserve.unwrap_or_else(|| default_reserve(largest.unwrap_or(0), 1));
     let mut run = Cluster {
@@ -130,7 +142,11 @@ pub async fn run_on_slurm(
         (run.observe)(Progress::Note(note));
     }
     run.begin(pending).await?;
-    run.go_on(&mut stop).await?;
+    if run.how.collect {
+        run.collect().await?;
+    } else {
+        run.go_on(&mut stop).await?;
+    }
     Ok(run.summary())
 }
 
@@ -248,7 +264,24 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
                 self.finish = Some(Finish::Stopped);
             }
         }
+        if self.finish == Some(Finish::Done) {
+            self.see_off().await?;
+        }
         self.tidy.finish();
+        Ok(())
+    }
+
+    /// Waits a little for the tasks of jobs that have all ended: they are about to end too.
+    async fn see_off(&mut self) -> Result<(), RunError> {
+        let since = Instant::now();
+        self.poll.due = since;
+        while self.fleet.len() > 0
+            && since.elapsed() < SEEN_OFF
+            && self.stop.urgency() == Urgency::Not
+        {
+            self.ask().await?;
+            sleep(TICK).await;
+        }
         Ok(())
     }
 
@@ -278,8 +311,7 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
 
     /// Whether nothing more can be submitted for now, and all that was is known to be.
     fn has_submitted_all(&self) -> bool {
-        let ready = self.core.ready();
-        ready.iter().all(|job| self.fleet.has(*job)) && self.fleet.unsubmitted().is_empty()
+        self.to_submit().0.is_empty() && self.fleet.unsubmitted().is_empty()
     }
 
     fn now(&self) -> Millis {

@@ -2,7 +2,7 @@
 //! submits. After a crash between any two of these the next scheduler finds the array by its name, or submits
 //! it; and it withdraws what it had to give up.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::num::NonZeroU32;
@@ -58,8 +58,7 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
         if now < self.submit_at || self.poll.vain > 0 || !self.fleet.unsubmitted().is_empty() {
             return Ok(());
         }
-        let mut ready = self.core.ready();
-        ready.retain(|job| !self.fleet.has(*job));
+        let (ready, after) = self.to_submit();
         if ready.is_empty() {
             self.ready_since = None;
             return Ok(());
@@ -67,7 +66,6 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
         if self.ready_since.get_or_insert(now).elapsed() < self.how.gather {
             return Ok(());
         }
-        ready.truncate(TOGETHER);
         let works = self.store.work(&ready).await?;
         let loads = ready.iter().filter_map(|job| {
             let work = works.get(job)?;
@@ -85,12 +83,34 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
         let all: usize = packs.iter().map(|pack| pack.shares.len()).sum();
         for pack in packs {
             let parallel = self.parallel(pack.shares.len(), all);
-            if !self.submit_pack(&pack, &works, parallel).await? {
+            if !self.submit_pack(&pack, &works, parallel, &after).await? {
                 break;
             }
         }
         self.ready_since = None;
         Ok(())
+    }
+
+    /// The jobs that may be submitted now, and the arrays that must end before they begin: where everything is
+    /// left to Slurm, what starts from jobs that are submitted is submitted behind them.
+    pub(super) fn to_submit(&self) -> (Vec<JobId>, Vec<String>) {
+        let mut ready = self.core.ready();
+        ready.retain(|job| !self.fleet.has(*job));
+        ready.truncate(TOGETHER);
+        if !ready.is_empty() || !self.how.detach {
+            return (ready, Vec::new());
+        }
+        let (mut jobs, mut after) = (Vec::new(), BTreeSet::new());
+        for (job, parent) in self.core.waiting() {
+            if let Some(array) = self.fleet.array_of(parent)
+                && !self.fleet.has(job)
+                && jobs.len() < TOGETHER
+            {
+                jobs.push(job);
+                after.insert(array.to_owned());
+            }
+        }
+        (jobs, after.into_iter().collect())
     }
 
     /// How many of an array's tasks may run at once: its share of what is allowed for all.
@@ -106,6 +126,7 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
         pack: &Pack,
         works: &HashMap<JobId, Work>,
         parallel: Option<u32>,
+        after: &[String],
     ) -> Result<bool, RunError> {
         let name = format!("{}{}", self.prefix(), self.numbered + 1);
         let folder = SubmissionFolder::new(&self.root, &name);
@@ -129,7 +150,7 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
         let now = self.now();
         self.fleet.add(now, submission);
         let jobs: usize = pack.shares.iter().map(Vec::len).sum();
-        self.hand_over(id, &name, (pack.shares.len(), Some(jobs)), parallel).await
+        self.hand_over(id, &name, (pack.shares.len(), Some(jobs)), (parallel, after)).await
     }
 
     /// Hands what is written down over to Slurm. Returns whether the next may follow at once.
@@ -138,15 +159,16 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
         id: i64,
         name: &str,
         (tasks, jobs): (usize, Option<usize>),
-        parallel: Option<u32>,
+        (parallel, after): (Option<u32>, &[String]),
     ) -> Result<bool, RunError> {
         let script = SubmissionFolder::new(&self.root, name).script();
-        match self.slurm.submit(&script, tasks as u32, parallel).await {
+        match self.slurm.submit(&script, tasks as u32, parallel, after).await {
             Ok(array) => {
                 self.taken(id, &array).await?;
                 let of = jobs.map_or_else(String::new, |jobs| format!(" for {jobs} jobs"));
                 let plural = if tasks == 1 { "" } else { "s" };
-                self.note(format!("submitted {tasks} task{plural}{of} as {array} ({name})"));
+                let then = if after.is_empty() { "" } else { ", behind those they start from" };
+                self.note(format!("submitted {tasks} task{plural}{of} as {array} ({name}){then}"));
                 Ok(true)
             }
             Err(error) if error.is_full() => {
@@ -187,7 +209,8 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
             return self.give_up(id, name, "its folder is gone").await;
         }
         let parallel = self.how.slurm.parallel.map(NonZeroU32::get);
-        self.hand_over(id, name, (tasks as usize, None), parallel).await.map(drop)
+        // What it was to wait for is not known any more: jobs that find nothing to start from are passed over.
+        self.hand_over(id, name, (tasks as usize, None), (parallel, &[])).await.map(drop)
     }
 
     /// Nothing more is expected of a submission. Should its tasks run all the same, they do nothing.
