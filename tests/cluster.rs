@@ -303,3 +303,18 @@ fn a_doctor_asks_a_node_what_it_sees() {
     assert!(ran.stdout.contains("FAIL  `sbatch` refused: invalid partition"), "{}", ran.stdout);
     assert!(ran.stdout.contains("sinfo --summarize"), "{}", ran.stdout);
 }
+
+/// The GPUs are made of `/dev/null`, so the jobs are those that do nothing.
+#[test]
+fn a_task_with_two_gpus_has_a_worker_for_each() {
+    let Some(slurm) = Slurm::up(&[("CPUS", "2"), ("GPUS", "2")]) else { return };
+    let study = slurm.study();
+    study.write("s.toml", "name = \"idle\"\n[noop]\ncount = 7\n");
+    let told = launch(&study, &["--gpus", "h100:2", "--cpus", "2", "--jobs-per-task", "7"]);
+    assert!(told.contains("submitted 1 task for 7 jobs"), "{told}");
+    let rows = study.query(&[
+        "select gpus, count(*) as n, count(distinct pid) as workers from v_attempts group by 1",
+    ]);
+    assert_eq!((rows.len(), &*rows[0]["gpus"], &*rows[0]["n"]), (1, "0,1", "7"));
+    assert_eq!(rows[0]["workers"], "2");
+}

@@ -11,6 +11,8 @@ use augreg_tests::{Study, binary};
 use serde_json::{Value, json};
 
 struct Scale {
+    /// The largest array, and the tasks that may be submitted at once.
+    limits: [u64; 2],
     jobs: u64,
     nodes: u64,
     failures: f64,
@@ -22,8 +24,14 @@ const JOB: f64 = 600.0;
 
 fn scale() -> Scale {
     match std::env::var("AUGREG_SCALE").as_deref() {
-        Ok("full") => Scale { jobs: 51_408, nodes: 1000, failures: 0.02, speed: 120.0 },
-        _ => Scale { jobs: 1200, nodes: 50, failures: 0.1, speed: 900.0 },
+        Ok("full") => Scale {
+            limits: [1001, 10_000],
+            jobs: 51_408,
+            nodes: 1000,
+            failures: 0.02,
+            speed: 120.0,
+        },
+        _ => Scale { limits: [60, 130], jobs: 1200, nodes: 50, failures: 0.1, speed: 900.0 },
     }
 }
 
@@ -38,7 +46,7 @@ fn cpu(pid: u32) -> Option<f64> {
 
 #[test]
 fn nothing_is_lost_on_a_thousand_nodes_of_which_some_fail_every_hour() {
-    let Scale { jobs, nodes, failures, speed } = scale();
+    let Scale { limits: [array, submitted], jobs, nodes, failures, speed } = scale();
     let study = Study::new();
     let bin = study.path("bin");
     fs::create_dir(&bin).expect("creates");
@@ -47,7 +55,7 @@ fn nothing_is_lost_on_a_thousand_nodes_of_which_some_fail_every_hour() {
     }
     let settings = json!({
         "speed": speed, "nodes": nodes, "failures": failures, "job": JOB, "checkpoint": 60.0,
-        "array": 1001, "memory": 300.0,
+        "array": array, "submitted": submitted, "memory": 300.0,
     });
     fs::write(study.path("settings.json"), settings.to_string()).expect("writes");
     study.write("s.toml", &format!("name = \"scale\"\n[noop]\ncount = {jobs}\n"));
@@ -96,8 +104,8 @@ fn nothing_is_lost_on_a_thousand_nodes_of_which_some_fail_every_hour() {
     let results = study.query(&["select count(*) as n from result"]);
     assert_eq!(results[0]["n"], jobs.to_string());
     // Whatever was submitted is accounted for, and each job was in one share only.
-    let shares =
-        study.query(&["select count(*) as n, count(distinct job_id) as jobs from task_job"]);
+    let shares = study.query(&["select count(*) as n, count(distinct job_id) as jobs
+         from task_job join submission on id = submission_id where array_job is not null"]);
     assert_eq!((&shares[0]["n"], &shares[0]["jobs"]), (&jobs.to_string(), &jobs.to_string()));
     let open = study.query(&["select count(*) as n from v_tasks where over is null"]);
     assert_eq!(open[0]["n"], "0");
@@ -105,8 +113,14 @@ fn nothing_is_lost_on_a_thousand_nodes_of_which_some_fail_every_hour() {
     let cut: f64 = cut[0]["n"].parse().expect("a number");
     assert!(failed > 0.0 && cut > 0.0, "{failed} nodes failed, {cut} attempts were cut off");
     let calls = &world["calls"];
-    let arrays = jobs.div_ceil(6).div_ceil(1001);
-    assert_eq!(calls["sbatch"].as_u64(), Some(arrays), "{calls}");
+    let refused = study.query(&["select count(*) as n from submission where array_job is null"]);
+    let refused: u64 = refused[0]["n"].parse().expect("a number");
+    assert_eq!(
+        calls["sbatch"].as_u64(),
+        Some(jobs.div_ceil(6).div_ceil(array) + refused),
+        "{calls}"
+    );
+    assert!(refused > 0 || jobs.div_ceil(6) < submitted, "the limit was never reached");
 
     let hours = number("useful") / 3600.0;
     let minutes = began.elapsed().as_secs_f64() / 60.0;

@@ -49,8 +49,14 @@ fn run(name: &str, arguments: &[String]) -> Result<String, String> {
     let mut world = World::load(&folder)?;
     world.advance()?;
     *world.calls.entry(name.to_owned()).or_default() += 1;
+    let answer = answer(&mut world, name, arguments);
+    world.store(&folder)?;
+    answer
+}
+
+fn answer(world: &mut World, name: &str, arguments: &[String]) -> Result<String, String> {
     let value = |key: &str| arguments.iter().find_map(|text| text.strip_prefix(key));
-    let answer = match name {
+    Ok(match name {
         "sbatch" => {
             let script = arguments.last().ok_or("no script")?;
             let array = value("--array=0-").ok_or("no array")?;
@@ -69,7 +75,5 @@ fn run(name: &str, arguments: &[String]) -> Result<String, String> {
             String::new()
         }
         other => return Err(format!("there is no {other}")),
-    };
-    world.store(&folder)?;
-    Ok(answer)
+    })
 }

@@ -24,6 +24,8 @@ pub(crate) struct Settings {
     pub job: f64,
     /// Seconds between the checkpoints of a job.
     pub checkpoint: f64,
+    /// Tasks that a user may have submitted at once.
+    pub submitted: usize,
     /// The largest array.
     pub array: u32,
     /// Seconds that the queue remembers what has ended.
@@ -134,6 +136,15 @@ impl World {
     ) -> Result<String, String> {
         if tasks > self.settings().array {
             return Err("Batch job submission failed: Invalid job array specification".to_owned());
+        }
+        let open = |task: &&Task| matches!(task.state, State::Pending | State::Running);
+        let submitted = self.arrays.iter().flat_map(|array| &array.tasks).filter(open).count();
+        if submitted + tasks as usize > self.settings().submitted {
+            return Err(
+                "AssocMaxSubmitJobLimit\nsbatch: error: Batch job submission failed: Job violates \
+                        accounting/QOS policy (job submit limit, user's size and/or time limits)"
+                    .to_owned(),
+            );
         }
         let id = 1000 + self.arrays.len() as u64;
         let task = Task {

@@ -8,25 +8,27 @@
 
 mod fleet;
 mod follow;
+mod options;
 mod packing;
+mod poll;
 mod submit;
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use augreg_executor::SlotId;
-use augreg_executor::slurm::{Limits, Seen, Slurm, SlurmError};
+use augreg_executor::slurm::{Limits, Slurm};
 use augreg_protocol::{AttemptKey, Device, JobState, RunFolder};
-use augreg_spec::{JobId, JobSpec, Labels};
+use augreg_spec::JobId;
 use augreg_store::{Change, PendingJob, Store};
-use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{debug, info, warn};
 
 use self::fleet::Fleet;
+pub use self::options::{ClusterOptions, Pricing};
 pub use self::packing::{Pack, packs};
+use self::poll::Poll;
 pub use self::submit::call_off;
 use super::journals::{Journals, News};
 use super::late::{Late, catch_up};
@@ -44,30 +46,8 @@ use crate::core::{Action, AttemptEnd, Core, Event, Finish, Millis};
 /// How often time is looked at.
 const TICK: Duration = Duration::from_millis(200);
 
-/// How many seconds a job is expected to take in a task.
-pub type Pricing = Arc<dyn Fn(&JobSpec, &Labels) -> f64 + Send + Sync>;
-
 /// How long tasks are waited for whose jobs have all ended.
 const SEEN_OFF: Duration = Duration::from_secs(15);
-
-/// How a run goes about a cluster. None of it changes a result.
-#[derive(Clone)]
-pub struct ClusterOptions {
-    /// What tasks are given.
-    pub slurm: augreg_spec::Slurm,
-    /// How many seconds a job is expected to take in a task.
-    pub seconds: Pricing,
-    /// Whether to submit what there is to do and leave.
-    pub detach: bool,
-    /// Whether to take in what tasks have done and leave: nothing is submitted or cancelled.
-    pub collect: bool,
-    /// How often the queue is asked.
-    pub poll: Duration,
-    /// How often the folders of tasks at work are looked at.
-    pub look: Duration,
-    /// How long jobs that have become ready are gathered before they are submitted.
-    pub gather: Duration,
-}
 
 /// Runs the jobs of a sweep, or of the whole study, that have not come to their end, on a Slurm cluster. As
 /// [`run`](super::run()) otherwise. When it is told to stop it leaves what it submitted to Slurm.
@@ -148,32 +128,6 @@ pub async fn run_on_slurm(
         run.go_on(&mut stop).await?;
     }
     Ok(run.summary())
-}
-
-/// When the queue is asked, and what it answered.
-struct Poll {
-    due: Instant,
-    /// How often in a row it was asked in vain.
-    vain: u32,
-    every: Duration,
-    asked: Option<JoinHandle<Result<Vec<Seen>, SlurmError>>>,
-}
-
-/// The longest pause between two questions that are not answered.
-const LONGEST_PAUSE: Duration = Duration::from_mins(2);
-
-impl Poll {
-    fn new(cluster: &ClusterOptions) -> Self {
-        Self { due: Instant::now(), vain: 0, every: cluster.poll, asked: None }
-    }
-
-    /// The next question is due after a pause, which grows while nobody answers.
-    fn again(&mut self, answered: bool) {
-        self.vain = if answered { 0 } else { self.vain.saturating_add(1) };
-        let pause =
-            self.every.saturating_mul(1 << self.vain.min(10)).min(LONGEST_PAUSE.max(self.every));
-        self.due = Instant::now() + pause;
-    }
 }
 
 struct Cluster<F> {

@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::num::NonZeroU32;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use augreg_executor::slurm::{Slurm, SlurmError};
 use augreg_protocol::{
@@ -21,8 +21,8 @@ use super::Cluster;
 use super::packing::{Load, Pack, pack};
 use crate::runtime::options::{Progress, RunError};
 
-/// How long after a cluster took no more it is asked again.
-const FULL_PAUSE: Duration = Duration::from_secs(30);
+/// After so many pauses between questions a cluster that took no more is asked again.
+const FULL_PAUSES: u32 = 12;
 
 /// Jobs that are read and packed together at the most: of more only the first are submitted at once.
 const TOGETHER: usize = 100_000;
@@ -172,8 +172,8 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
                 Ok(true)
             }
             Err(error) if error.is_full() => {
-                self.give_up(id, name, &with_causes(&error)).await?;
-                self.submit_at = Instant::now() + FULL_PAUSE;
+                self.refused(id, name, &with_causes(&error)).await?;
+                self.submit_at = Instant::now() + FULL_PAUSES * self.poll.every;
                 self.note(format!("{error}; {}", error.hint().unwrap_or_default()));
                 Ok(false)
             }
@@ -184,10 +184,20 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
                 Ok(false)
             }
             Err(error) => {
-                self.give_up(id, name, &with_causes(&error)).await?;
+                self.refused(id, name, &with_causes(&error)).await?;
                 Err(error.into())
             }
         }
+    }
+
+    /// Slurm has not taken a submission: nothing of it is left but that it was.
+    async fn refused(&mut self, id: i64, name: &str, why: &str) -> Result<(), RunError> {
+        self.give_up(id, name, why).await?;
+        let folder = SubmissionFolder::new(&self.root, name);
+        if let Err(error) = fs::remove_dir_all(folder.path()) {
+            warn!("failed to remove `{}`: {error}", folder.path().display());
+        }
+        Ok(())
     }
 
     /// Slurm has taken a submission.
