@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
 use augreg_tests::slurm::Slurm;
@@ -73,10 +75,14 @@ fn a_sweep_on_two_nodes_finds_what_this_machine_alone_finds() {
     let Some(slurm) = Slurm::up(&KNOBS) else { return };
     let transfer = "\n[transfer]\nupstream = { select = \"best-val\", per = [\"model\"] }\ndataset = \"fashion\"\n\
                     learning_rate = [0.01, 0.03]\nsteps = 30\nresolution = 28\nbatch_size = 32\ncrop = \"none\"\n";
-    let text =
-        sweep(1, "kind = \"slurm\"\njobs_per_task = 2\nsetup = [\"export AUGREG_LOG=info\"]")
-            .replace("\n[executor]", &format!("{transfer}\n[executor]"));
     let study = slurm.study();
+    let scratch = study.path("scratch");
+    fs::create_dir(&scratch).expect("there is room");
+    let executor = format!(
+        "kind = \"slurm\"\njobs_per_task = 2\nsetup = [\"export AUGREG_LOG=info\"]\nscratch = \"{}\"",
+        scratch.display()
+    );
+    let text = sweep(1, &executor).replace("\n[executor]", &format!("{transfer}\n[executor]"));
     study.write("s.toml", &text);
     let plan = study.expect(0, &["plan", "s.toml"]).stdout;
     assert!(plan.contains("+4 new"), "{plan}");
@@ -98,6 +104,12 @@ fn a_sweep_on_two_nodes_finds_what_this_machine_alone_finds() {
     assert!(story.contains("task ") && story.contains(" on n"), "{story}");
     let tasks = study.query(&["select distinct state, jobs = jobs_ended as whole from v_tasks"]);
     assert_eq!((tasks.len(), &*tasks[0]["state"], &*tasks[0]["whole"]), (1, "COMPLETED", "1"));
+    // Data were read from the node's own disk, which is as it was before.
+    let log = "select submission from v_tasks where number = 0 limit 1";
+    let log = format!("slurm/{}/task-0.log", study.query(&[log])[0]["submission"]);
+    let log = fs::read_to_string(study.root().join(log)).expect("it was written");
+    assert!(log.contains("copied ") && log.contains("fashion-mnist"), "{log}");
+    assert_eq!(fs::read_dir(&scratch).expect("is there").count(), 0);
     // Nothing is submitted for what is done.
     assert!(launch(&study, &[]).contains("nothing to run"));
 }
@@ -317,4 +329,37 @@ fn a_task_with_two_gpus_has_a_worker_for_each() {
     ]);
     assert_eq!((rows.len(), &*rows[0]["gpus"], &*rows[0]["n"]), (1, "0,1", "7"));
     assert_eq!(rows[0]["workers"], "2");
+}
+
+#[test]
+fn an_array_that_slurm_took_when_the_command_was_killed_is_found_again_by_its_name() {
+    let Some(slurm) = Slurm::up(&KNOBS) else { return };
+    let text = sweep(2, "kind = \"slurm\"\njobs_per_task = 2");
+    let study = slurm.study();
+    study.write("s.toml", &text);
+    // The real one takes it; then whoever asked is killed before it hears of that.
+    let bin = study.path("bin");
+    fs::create_dir(&bin).expect("there is room");
+    let killer = bin.join("sbatch");
+    let script =
+        format!("#!/bin/sh\nPATH='{}' sbatch \"$@\" >/dev/null\nkill -9 $PPID\n", slurm.path());
+    fs::write(&killer, script).expect("there is room");
+    fs::set_permissions(&killer, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let mut command = study.command(&[&["launch", "s.toml"][..], &FLAGS].concat());
+    let ran = command.env("PATH", format!("{}:{}", bin.display(), slurm.path())).output();
+    assert_eq!(ran.expect("runs").status.signal(), Some(Signal::KILL.as_raw()));
+    let prepared = study.query(&["select state, array_job from submission"]);
+    assert_eq!(
+        (prepared.len(), &*prepared[0]["state"], &*prepared[0]["array_job"]),
+        (1, "prepared", "")
+    );
+
+    let told = study.expect(0, &[&["resume"][..], &FLAGS].concat()).stderr;
+    assert!(told.contains("again: Slurm has it as "), "{told}");
+    let queue = slurm.run("squeue", &["-h", "-t", "all", "-o", "%F"]).stdout;
+    let arrays: std::collections::BTreeSet<_> = queue.lines().collect();
+    assert_eq!(arrays.len(), 1, "{queue}");
+    is_whole(&study, &alone(&text));
+    let attempts = study.query(&["select max(number) as most from attempt"]);
+    assert_eq!(attempts[0]["most"], "1");
 }

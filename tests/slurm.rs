@@ -114,6 +114,17 @@ impl Slurm {
         command.output().expect("is one of Slurm's").into()
     }
 
+    /// The `PATH` on which its programs are.
+    ///
+    /// # Panics
+    ///
+    /// If it did not say so.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        let path = self.environment.iter().find(|(name, _)| name == "PATH");
+        path.map(|(_, path)| path.as_str()).expect("it is in env.sh")
+    }
+
     /// A study whose commands find the cluster.
     #[must_use]
     pub fn study(&self) -> Study {

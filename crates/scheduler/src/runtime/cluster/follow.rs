@@ -1,10 +1,11 @@
 //! Follows what was submitted: asks the queue, looks into the folders of jobs, reads journals.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use augreg_executor::slurm::{End, Listed, Phase, SlurmError, phase};
 use augreg_protocol::AttemptKey;
+use augreg_spec::JobId;
 use tracing::{info, warn};
 
 use super::Cluster;
@@ -191,7 +192,7 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
         state: Option<(String, String)>,
     ) -> Result<(), RunError> {
         self.discover_all(key).await?;
-        let jobs = self.fleet.jobs(key).to_vec();
+        let jobs: HashSet<JobId> = self.fleet.jobs(key).iter().copied().collect();
         let live = |attempt: &AttemptKey| jobs.contains(&attempt.job);
         let at_work: Vec<AttemptKey> = self.core.orphans().into_iter().filter(live).collect();
         let (mut news, mut events) = (Vec::new(), Vec::new());

@@ -46,6 +46,9 @@ use crate::core::{Action, AttemptEnd, Core, Event, Finish, Millis};
 /// How often time is looked at.
 const TICK: Duration = Duration::from_millis(200);
 
+/// The folders of so many attempts are looked at in a second at the most: this long for each.
+const LOOK: Duration = Duration::from_millis(10);
+
 /// How long tasks are waited for whose jobs have all ended.
 const SEEN_OFF: Duration = Duration::from_secs(15);
 
@@ -246,7 +249,9 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
         events.append(&mut self.requested().await?);
         self.turn(Vec::new(), events).await?;
         self.ask().await?;
-        if self.looked.elapsed() >= self.how.look {
+        // A shared file system answers slowly: of many attempts each is looked at less often.
+        let look = self.how.look.max(LOOK * self.core.counts().running as u32);
+        if self.looked.elapsed() >= look {
             self.looked = Instant::now();
             for task in self.fleet.at_work() {
                 self.discover(task).await?;

@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::num::NonZeroU32;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use augreg_executor::slurm::{Slurm, SlurmError};
 use augreg_protocol::{
@@ -24,24 +24,35 @@ use crate::runtime::options::{Progress, RunError};
 /// After so many pauses between questions a cluster that took no more is asked again.
 const FULL_PAUSES: u32 = 12;
 
+/// How long after there was nothing to submit it is looked again.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// Jobs that are read and packed together at the most: of more only the first are submitted at once.
 const TOGETHER: usize = 100_000;
 
-/// The name of a study for a batch system: made once, kept in its folder, so that it is found again also by
-/// who has lost the database.
+/// The name of a study for a batch system: made once, kept in its folder with where that was, so that it is
+/// found again also by who has lost the database, and is another one for a copy of the study.
 pub(super) fn study_id(root: &Path) -> Result<String, RunError> {
     let folder = root.join("slurm");
     let path = folder.join("id");
     let fail = |source| RunError::Folder { path: path.clone(), source };
+    let here = root.to_string_lossy();
     match fs::read_to_string(&path) {
-        Ok(text) if !text.trim().is_empty() => return Ok(text.trim().to_owned()),
+        Ok(text) => {
+            if let Some((id, place)) = text.trim().split_once(' ')
+                && place == here
+            {
+                return Ok(id.to_owned());
+            }
+        }
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fail(error)),
-        _ => {}
+        Err(_) => {}
     }
-    let seed =
-        format!("{}{:?}{}", root.display(), std::time::SystemTime::now(), std::process::id());
+    let seed = format!("{here}{:?}{}", std::time::SystemTime::now(), std::process::id());
     let id = JobId::of(&seed).short();
-    fs::create_dir_all(&folder).and_then(|()| fs::write(&path, format!("{id}\n"))).map_err(fail)?;
+    let written =
+        fs::create_dir_all(&folder).and_then(|()| fs::write(&path, format!("{id} {here}\n")));
+    written.map_err(fail)?;
     Ok(id)
 }
 
@@ -61,6 +72,8 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
         let (ready, after) = self.to_submit();
         if ready.is_empty() {
             self.ready_since = None;
+            // To go through all jobs takes a while where there are many.
+            self.submit_at = now + PAUSE;
             return Ok(());
         }
         if self.ready_since.get_or_insert(now).elapsed() < self.how.gather {
@@ -388,5 +401,22 @@ pub(super) enum Marker {
 impl From<SlurmError> for RunError {
     fn from(error: SlurmError) -> Self {
         Self::Slurm(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_study_keeps_its_name_and_a_copy_of_it_has_another() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (one, copy) = (folder.path().join("one"), folder.path().join("copy"));
+        let id = study_id(&one).expect("writes");
+        assert_eq!(study_id(&one).expect("reads"), id);
+        fs::create_dir_all(copy.join("slurm")).expect("creates");
+        fs::copy(one.join("slurm/id"), copy.join("slurm/id")).expect("copies");
+        assert_ne!(study_id(&copy).expect("writes"), id);
+        assert_eq!(study_id(&one).expect("reads"), id);
     }
 }
