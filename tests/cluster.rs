@@ -104,6 +104,9 @@ fn a_sweep_on_two_nodes_finds_what_this_machine_alone_finds() {
     assert!(story.contains("task ") && story.contains(" on n"), "{story}");
     let tasks = study.query(&["select distinct state, jobs = jobs_ended as whole from v_tasks"]);
     assert_eq!((tasks.len(), &*tasks[0]["state"], &*tasks[0]["whole"]), (1, "COMPLETED", "1"));
+    // What an attempt has taken is what its journal says, whenever it was looked at.
+    let took = "select count(*) as n from v_attempts where seconds is null or seconds < 0";
+    assert_eq!(study.query(&[took])[0]["n"], "0");
     // Data were read from the node's own disk, which is as it was before.
     let log = "select submission from v_tasks where number = 0 limit 1";
     let log = format!("slurm/{}/task-0.log", study.query(&[log])[0]["submission"]);
@@ -291,6 +294,8 @@ fn what_starts_from_other_jobs_is_left_to_slurm_with_them_and_status_collects() 
     // Nobody follows; whoever asks how it goes takes in what there is.
     let status = study.wait_for_status("8 jobs, 8 succeeded");
     assert!(!status.contains("Slurm: "), "{status}");
+    let took = "select count(*) as n from v_attempts where seconds is null or seconds < 0";
+    assert_eq!(study.query(&[took])[0]["n"], "0");
     is_whole(&study, &alone(&text));
     let submitted = study.query(&["select count(*) as n from submission"]);
     assert_eq!(submitted[0]["n"], "2");

@@ -54,6 +54,8 @@ pub struct RunningAttempt {
     pub attempt: AttemptKey,
     /// What its job's parts are called.
     pub labels: Labels,
+    /// The kind of executor: `local` or `slurm`.
+    pub executor: String,
     /// The slot.
     pub slot: String,
     /// The device.
@@ -207,7 +209,7 @@ impl Store {
         let sweep = self.find(sweep).await?;
         let rows = sqlx::query_as!(
             RunningRow,
-            r#"SELECT attempt.job_id, number AS "number!: u32", slot, device, host, started, steps,
+            r#"SELECT attempt.job_id, number AS "number!: u32", executor, slot, device, host, started, steps,
                       labels,
                       max(coalesce(from_step, 0),
                           coalesce((SELECT max(first + points - 1) FROM metric_series
@@ -338,6 +340,7 @@ fn as_u64(value: i64) -> u64 {
 struct RunningRow {
     job_id: String,
     number: u32,
+    executor: String,
     slot: String,
     device: String,
     host: Option<String>,
@@ -352,6 +355,7 @@ impl RunningRow {
         Ok(RunningAttempt {
             attempt: AttemptKey { job: job_id(&self.job_id)?, number: self.number },
             labels: json("the labels", &self.job_id, &self.labels)?,
+            executor: self.executor,
             slot: self.slot,
             device: self.device,
             host: self.host,

@@ -51,7 +51,12 @@ pub(crate) async fn run(global: &Global, args: &StatusArgs) -> Result<Ending, Fa
     text += &cluster::status_text(&store).await?;
     let holder = StudyLock::holder(store.root());
     if holder.is_none() && store.counts(sweep).await?.unfinished() > 0 {
-        text += "nobody works on it: `augreg resume` goes on\n";
+        text += match store.live_submissions().await?.len() {
+            0 => "nobody works on it: `augreg resume` goes on\n",
+            _ => {
+                "nobody follows what was left to Slurm: `augreg resume` does, and submits what is left\n"
+            }
+        };
     }
     text += &disk_text(&store, holder.as_ref()).await?;
     text += &time_left(&store, sweep).await?;
@@ -60,6 +65,14 @@ pub(crate) async fn run(global: &Global, args: &StatusArgs) -> Result<Ending, Fa
         text += &format!("{}  {why}\n", time(at));
     }
     let running = store.running(sweep).await?;
+    let (in_slurm, running): (Vec<_>, Vec<_>) =
+        running.into_iter().partition(|run| run.executor == "slurm");
+    if !in_slurm.is_empty() {
+        text += "\nrunning in Slurm\n";
+        for run in &in_slurm {
+            text += &format!("{} on {}\n", running_line(run), run.host.as_deref().unwrap_or("?"));
+        }
+    }
     if !running.is_empty() {
         text +=
             if holder.is_some() { "\nrunning\n" } else { "\nbegun by an augreg that is gone\n" };

@@ -14,12 +14,12 @@ mod poll;
 mod submit;
 
 use std::collections::{HashMap, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use augreg_executor::SlotId;
 use augreg_executor::slurm::{Limits, Slurm};
-use augreg_protocol::{AttemptKey, Device, JobState, RunFolder};
+use augreg_protocol::{AttemptKey, Device, JobState, JournalReader, RunFolder};
 use augreg_spec::JobId;
 use augreg_store::{Change, PendingJob, Store};
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -351,7 +351,8 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
             executor: "slurm".to_owned(),
             slot: task.unwrap_or_else(|| "?".to_owned()),
             device: Device::Cpu, // Until its journal says otherwise.
-            at: now(),
+            // It may have begun, and ended, long before anybody looked.
+            at: began_at(&self.folder(attempt.job).journal(attempt.number)).unwrap_or_else(now),
         }
     }
 
@@ -479,4 +480,10 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
             elapsed: self.began.elapsed(),
         }
     }
+}
+
+/// When the first entry of a journal was written, by the clock of whoever did.
+fn began_at(journal: &Path) -> Option<u64> {
+    let entries = JournalReader::new(journal.to_owned(), 0).read().ok()?;
+    entries.first().map(|entry| entry.at)
 }
