@@ -26,8 +26,10 @@ pub(crate) enum Wake {
 pub(crate) enum Reason {
     /// Its scheduler said so, or is gone.
     Scheduler = 1,
-    /// Its host said so, by SIGTERM or SIGHUP; a batch system also by SIGUSR1, before it must.
+    /// Its host said so, by SIGTERM or SIGHUP.
     Host = 2,
+    /// A batch system will say so before long, and warns by SIGUSR1.
+    Warned = 3,
 }
 
 /// Whether to leave. Raised once; the first reason stands. Apart from that, whether to leave the attempt
@@ -60,7 +62,13 @@ impl Leave {
 
     /// Whether the host, not the scheduler, said so.
     pub(crate) fn by_host(&self) -> bool {
-        self.worker.load(Ordering::SeqCst) == Reason::Host as u8
+        let reason = self.worker.load(Ordering::SeqCst);
+        reason == Reason::Host as u8 || reason == Reason::Warned as u8
+    }
+
+    /// Whether a batch system has warned before it said anything else.
+    pub(crate) fn warned(&self) -> bool {
+        self.worker.load(Ordering::SeqCst) == Reason::Warned as u8
     }
 }
 
@@ -73,7 +81,7 @@ pub(crate) fn signals_alone() -> io::Result<Leave> {
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for signal in signals.forever() {
             tracing::info!(signal, "told to leave");
-            flag.raise(Reason::Host);
+            flag.raise(if signal == SIGUSR1 { Reason::Warned } else { Reason::Host });
         }
     })?;
     Ok(leave)
@@ -182,6 +190,18 @@ mod tests {
         assert!(!leave.requested());
         leave.raise(Reason::Host);
         leave.raise(Reason::Scheduler);
-        assert!(leave.requested() && leave.by_host());
+        assert!(leave.requested() && leave.by_host() && !leave.warned());
+    }
+
+    #[test]
+    fn a_warning_is_told_from_an_end_and_an_attempt_is_left_without_the_worker() {
+        let leave = Leave::default();
+        leave.raise_for_attempt();
+        assert!(leave.requested() && !leave.by_host());
+        leave.next_attempt();
+        assert!(!leave.requested());
+        leave.raise(Reason::Warned);
+        leave.raise(Reason::Host);
+        assert!(leave.by_host() && leave.warned());
     }
 }

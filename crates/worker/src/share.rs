@@ -68,7 +68,8 @@ pub(crate) fn run(path: &Path, part: Part) -> ExitCode {
         }
     };
     let code = work(share, part, &leave, path);
-    if code == UNFINISHED && part == Part::ALL && leave.by_host() {
+    // Who was told to end without a warning may have been cancelled: that is not to be undone.
+    if code == UNFINISHED && part == Part::ALL && leave.warned() {
         requeue();
     }
     exit_at_once(code)

@@ -54,7 +54,7 @@ pub(crate) fn run(path: &Path, workers: usize) -> ExitCode {
             Err(_) => false,
         });
     }
-    if leave.requested() && code != 0 {
+    if leave.warned() && code != 0 {
         requeue();
     }
     ExitCode::from(code)

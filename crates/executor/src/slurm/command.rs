@@ -321,8 +321,6 @@ async fn run(
         .args(arguments)
         // Without it indices of arrays are cut after 64 characters.
         .env("SLURM_BITSTR_LEN", "0")
-        .env("SLURM_TIME_FORMAT", "standard")
-        .env("LC_ALL", "C")
         .stdin(Stdio::null())
         .kill_on_drop(true);
     if let Some(folder) = folder {
