@@ -106,6 +106,19 @@ pub(crate) fn store(name: &str, index: &Index) {
     }
 }
 
+/// A new file beside `path`. Two processes may write one entry at once, also on two nodes of a cluster, where
+/// neither tells them apart but the file system.
+fn draft_of(path: &Path) -> io::Result<(PathBuf, File)> {
+    let mut number = 0_u32;
+    loop {
+        let draft = path.with_added_extension(format!("{number}.part"));
+        match File::create_new(&draft) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            made => return made.map(|file| (draft, file)),
+        }
+    }
+}
+
 /// Writes a file that is whole or not there: beside its place first, synced, then renamed.
 pub(crate) fn write_whole(
     path: &Path,
@@ -113,13 +126,13 @@ pub(crate) fn write_whole(
 ) -> io::Result<()> {
     let parent = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(parent)?;
-    // Two processes may write one entry at once: each has a draft of its own.
-    let draft = path.with_added_extension(format!("{}.part", std::process::id()));
-    let written = File::create(&draft).and_then(|file| {
+    let (draft, file) = draft_of(path)?;
+    let finish = || {
         write(&file)?;
         file.sync_all()?;
         fs::rename(&draft, path)
-    });
+    };
+    let written = finish();
     if written.is_err() {
         let _ = fs::remove_file(&draft);
     }

@@ -7,10 +7,12 @@ use std::{env, fs, io};
 use augreg_protocol::Assignment;
 use tracing::{info, warn};
 
+use crate::slurm;
+
 /// The environment variable by which a batch script names the folder.
 const SCRATCH: &str = "AUGREG_SCRATCH";
 
-/// The folder and what was copied to it. What cannot be copied is read where it lies.
+/// The folder, which goes with this, and what was copied to it. What cannot be copied is read where it lies.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     folder: Option<PathBuf>,
@@ -19,9 +21,14 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// The folder that the environment names, if any.
+    /// A folder of this process's own in the one that the environment names, if it names one.
     pub(crate) fn from_environment() -> Self {
-        let folder = env::var_os(SCRATCH).filter(|path| !path.is_empty()).map(PathBuf::from);
+        let place = env::var_os(SCRATCH).filter(|path| !path.is_empty()).map(PathBuf::from);
+        let folder = place.and_then(|place| {
+            let made = own_folder(&place, &slurm::job().unwrap_or_default());
+            let failed = |error| warn!("no data set is copied to `{}`: {error}", place.display());
+            made.map_err(failed).ok()
+        });
         Self { folder, copies: HashMap::new() }
     }
 
@@ -32,7 +39,7 @@ impl Scratch {
             source.path.clone_from(copy);
             return;
         }
-        let to = folder.join(format!("augreg-{}-{}", std::process::id(), self.copies.len()));
+        let to = folder.join(self.copies.len().to_string());
         let copied = copy(&source.path, &to);
         let place = match copied {
             Ok(bytes) => {
@@ -56,11 +63,24 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        for (from, to) in self.copies.iter().filter(|(from, to)| from != to) {
-            let removed = if to.is_dir() { fs::remove_dir_all(to) } else { fs::remove_file(to) };
-            if let Err(error) = removed {
-                warn!("failed to remove the copy of `{}`: {error}", from.display());
-            }
+        if let Some(folder) = &self.folder
+            && let Err(error) = fs::remove_dir_all(folder)
+        {
+            warn!("failed to remove `{}`: {error}", folder.display());
+        }
+    }
+}
+
+/// Makes a folder that nobody has. Neither task nor process id tell processes apart: a task may have several, and
+/// nodes may be containers that count for themselves.
+fn own_folder(place: &Path, task: &str) -> io::Result<PathBuf> {
+    fs::create_dir_all(place)?;
+    let mut number = 0_u32;
+    loop {
+        let folder = place.join(format!("augreg-{task}-{}-{number}", std::process::id()));
+        match fs::create_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            made => return made.map(|()| folder),
         }
     }
 }
@@ -82,6 +102,15 @@ fn copy(from: &Path, to: &Path) -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_processes_of_one_name_have_folders_of_their_own() {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let place = root.path().join("scratch");
+        let folders = [(); 2].map(|()| own_folder(&place, "7").expect("makes"));
+        assert_ne!(folders[0], folders[1]);
+        assert!(folders.iter().all(|folder| folder.is_dir()));
+    }
 
     #[test]
     fn a_folder_is_copied_with_all_that_is_in_it() {
