@@ -121,7 +121,7 @@ fn a_sweep_on_two_nodes_finds_what_this_machine_alone_finds() {
 #[test]
 fn whatever_befalls_tasks_nodes_and_controller_a_sweep_ends_with_the_same_bytes() {
     let Some(slurm) = Slurm::up(&KNOBS) else { return };
-    let text = sweep(130, "kind = \"slurm\"\njobs_per_task = 1");
+    let text = sweep(150, "kind = \"slurm\"\njobs_per_task = 1");
     let study = slurm.study();
     study.write("s.toml", &text);
     let mut running = study.start(&[&["launch", "s.toml"][..], &FLAGS].concat());
@@ -155,17 +155,17 @@ fn whatever_befalls_tasks_nodes_and_controller_a_sweep_ends_with_the_same_bytes(
     assert_eq!(slurm.run("sbatch", &urgent).code, Some(0));
     study.wait_for("select 1 from v_attempts where restarts > 0");
 
-    // The controller is down for a while; tasks go on.
-    study.wait_for(PAST_A_CHECKPOINT);
-    slurm.kill_controller();
-    std::thread::sleep(Duration::from_secs(30));
-    slurm.start();
-
     // A node loses its power, and comes back.
     study.wait_for(PAST_A_CHECKPOINT);
     slurm.node("n1", "poweroff");
     std::thread::sleep(Duration::from_secs(2));
     slurm.node("n1", "start");
+
+    // The controller is down for a while; tasks go on.
+    study.wait_for(PAST_A_CHECKPOINT);
+    slurm.kill_controller();
+    std::thread::sleep(Duration::from_secs(30));
+    slurm.start();
 
     let (status, stderr) = running.wait(Duration::from_mins(4));
     assert_eq!(status.code(), Some(0), "{stderr}");
