@@ -232,6 +232,10 @@ fn what_slurm_refuses_is_told_in_its_words_and_nothing_is_lost() {
     assert!(refused.contains("invalid partition specified: nowhere"), "{refused}");
     assert!(refused.contains("sinfo --summarize"), "{refused}");
 
+    // What tasks have is what their time is reckoned by, not what this machine has.
+    let plan = study.expect(0, &["plan", "s.toml", "--gpus", "h100:1", "--parallel", "8"]).stdout;
+    assert!(plan.contains("on 8 slots of GPU"), "{plan}");
+
     let much = ["--partition", "main", "--gpus", "h100:7"];
     let refused = study.expect(2, &[&["resume"][..], &FLAGS, &much].concat()).stderr;
     assert!(refused.contains("Requested node configuration is not available"), "{refused}");

@@ -5,9 +5,10 @@
 
 use std::num::NonZeroU32;
 
-use augreg_spec::{Budget, JobId, Keep, Kept, Limit, Resource};
+use augreg_spec::{Budget, Executor, JobId, Keep, Kept, Limit, Resource};
 use augreg_store::{JobQuery, Spent, Store, Value};
 
+use crate::cluster::ClusterArgs;
 use crate::command::launch::kept;
 use crate::estimate::{Estimate, Estimator, work};
 use crate::failure::Failure;
@@ -164,7 +165,7 @@ fn sufficient(resource: Resource, amount: f64) -> String {
 pub(crate) async fn check_again(
     store: &Store,
     sweep: Option<&str>,
-    workers: Option<NonZeroU32>,
+    (cluster, workers): (&ClusterArgs, Option<NonZeroU32>),
     keep: (Option<Keep>, Option<Keep>),
 ) -> Result<(), Failure> {
     for summary in store.sweeps().await? {
@@ -176,7 +177,7 @@ pub(crate) async fn check_again(
         {
             continue;
         }
-        let slots = augreg_executor::detect(workers);
+        let slots = cluster.slots(Executor::asked_for_in(&summary.text), workers);
         let estimate = left(store, Some(name), &slots).await?;
         let keep = kept(keep.0, keep.1, Some(Kept::asked_for_in(&summary.text)));
         let limits_disk = budget.limits.iter().any(|limit| limit.resource == Resource::Disk);

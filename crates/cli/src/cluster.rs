@@ -174,6 +174,26 @@ impl ClusterArgs {
         Ok(executor)
     }
 
+    /// What jobs run on, as far as times and sizes go: the slots of this machine, or as many tasks of a cluster as
+    /// run at once; one, where their number is not limited.
+    pub(crate) fn slots(&self, file: Executor, workers: Option<NonZeroU32>) -> Vec<Slot> {
+        let Executor { kind, slurm } = self.over(file);
+        if kind == ExecutorKind::Local {
+            return augreg_executor::detect(workers);
+        }
+        let gpus = slurm.task.gpus.as_ref().map_or(0, |gpus| gpus.count);
+        let side_by_side = gpus.max(1);
+        let threads = (slurm.task.cpus.map_or(1, NonZeroU32::get) / side_by_side).max(1);
+        let count = slurm.parallel.map_or(1, NonZeroU32::get).saturating_mul(side_by_side);
+        let slot = |id| Slot {
+            id: SlotId(id),
+            device: if gpus > 0 { Device::Cuda(0) } else { Device::Cpu },
+            gpu: (gpus > 0).then(String::new),
+            threads,
+        };
+        (0..count).map(slot).collect()
+    }
+
     /// How a run goes about the cluster.
     pub(crate) fn options(&self, slurm: Slurm, speeds: &[MeasuredSpeed]) -> ClusterOptions {
         let poll = Duration::from_secs_f64(self.poll_seconds);

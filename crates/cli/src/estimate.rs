@@ -121,13 +121,21 @@ impl Estimate {
     /// `about 3 min 20 s (2 min 5 s to 6 min 0 s) on 2 slots of 1 CPU thread, 0.11 device-hours (0.07 to
     /// 0.20; 35.0 GFLOP/s a slot, measured over 20 jobs)`
     pub(crate) fn text(&self) -> String {
-        let hours = |seconds: f64| seconds / 3600.0;
         format!(
-            "about {} ({} to {}) on {}, {:.2} device-hours ({:.2} to {:.2}; {})",
+            "about {} ({} to {}) on {}, {}",
             duration(self.wall.median),
             duration(self.wall.low),
             duration(self.wall.high),
             self.slots,
+            self.device_text(),
+        )
+    }
+
+    /// `0.11 device-hours (0.07 to 0.20; 35.0 GFLOP/s a slot, measured over 20 jobs)`
+    pub(crate) fn device_text(&self) -> String {
+        let hours = |seconds: f64| seconds / 3600.0;
+        format!(
+            "{:.2} device-hours ({:.2} to {:.2}; {})",
             hours(self.device.median),
             hours(self.device.low),
             hours(self.device.high),

@@ -10,8 +10,8 @@ use augreg_scheduler::core::Policy;
 use augreg_scheduler::runtime::{
     self, Adopted, Retention, RunError, RunOptions, Stopper, Summary, adopt, stop_on_signals,
 };
-use augreg_spec::{ExecutorKind, JobId, Keep, Kept};
-use augreg_store::{JobQuery, NewForecast, NewSweep, QueryError, Store, Value};
+use augreg_spec::{Executor, ExecutorKind, JobId, Keep, Kept};
+use augreg_store::{JobQuery, NewForecast, NewSweep, QueryError, Store, SweepSummary, Value};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
@@ -213,7 +213,7 @@ async fn check_budget(global: &Global, args: &LaunchArgs, loaded: &Loaded) -> Re
     }
     let priced = Priced::of(loaded, &global.root).await?;
     let keep = kept(args.run.keep, args.run.keep_transfers, loaded.sweep.keep);
-    let slots = augreg_executor::detect(args.run.workers);
+    let slots = args.run.cluster.slots(loaded.sweep.executor.clone(), args.run.workers);
     let file = args.file.display().to_string();
     budget::check((&file, loaded.sweep.text()), budget, &priced, &slots, keep)
 }
@@ -225,29 +225,37 @@ async fn foretell(
     global: &Global,
     args: &RunArgs,
 ) -> Result<(), Failure> {
-    let slots = augreg_executor::detect(args.workers);
     let mut open = Vec::new();
     for summary in store.sweeps().await? {
         let jobs = store.counts(Some(&summary.name)).await?.unfinished();
         if jobs > 0 && sweep.is_none_or(|sweep| sweep == summary.name) {
-            open.push((summary.name, jobs));
+            open.push((summary, jobs));
         }
     }
     let alone = open.len() == 1;
-    for (name, jobs) in open {
+    for (SweepSummary { name, text, .. }, jobs) in open {
+        let file = Executor::asked_for_in(&text);
+        // How many tasks of a cluster run at once is the cluster's to say, unless it is limited.
+        let executor = args.cluster.over(file.clone());
+        let is_open = executor.kind == ExecutorKind::Slurm && executor.slurm.parallel.is_none();
+        let slots = args.cluster.slots(file, args.workers);
         let estimate = budget::left(store, Some(&name), &slots).await?;
         if estimate.device.median <= 0.0 {
             continue;
         }
         if !global.quiet {
-            output::say(&format!("{name}: {}", estimate.text()));
+            output::say(&if is_open {
+                format!("{name}: about {}", estimate.device_text())
+            } else {
+                format!("{name}: {}", estimate.text())
+            });
         }
         let forecast = NewForecast {
             sweep: name,
             jobs,
             flops: estimate.flops,
             device: estimate.device,
-            wall: alone.then_some(estimate.wall),
+            wall: (alone && !is_open).then_some(estimate.wall),
             slots: estimate.slots,
             measured: estimate.measured,
         };
@@ -261,7 +269,7 @@ async fn foretell(
 
 /// Refuses a sweep that the disk is too small for.
 async fn check_space(global: &Global, args: &LaunchArgs, loaded: &Loaded) -> Result<(), Failure> {
-    let slots = augreg_executor::detect(args.run.workers).len();
+    let slots = args.run.cluster.slots(loaded.sweep.executor.clone(), args.run.workers).len();
     let keep = kept(args.run.keep, args.run.keep_transfers, loaded.sweep.keep);
     let need = |sizes: &[Size]| Need::of(sizes.iter().copied(), slots, keep, args.run.reserve);
     let mut sizes: Vec<_> = loaded.expand()?.map(|job| Size::of(&job.spec)).collect();
@@ -364,13 +372,13 @@ pub(super) async fn go_on(
     for line in pauses_text(&store.pauses().await?, sweep, time).lines() {
         output::say(line);
     }
+    foretell(&store, sweep, global, args).await?;
     let mut display = Display::new(global.quiet);
     let (stopper, stop) = Stopper::new();
     stop_on_signals(&stopper).map_err(Failure::internal)?;
     let observe = |progress| display.observe(progress);
     let result = match executor.kind {
         ExecutorKind::Local => {
-            foretell(&store, sweep, global, args).await?;
             runtime::run(store.clone(), &lock, sweep, options, stop, observe).await
         }
         ExecutorKind::Slurm => {

@@ -54,7 +54,7 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<Ending, Fail
     loaded.learn(&global.root).await?;
     let priced = Priced::of(&loaded, &global.root).await?;
     let is_known = loaded.absent.is_empty();
-    let slots = augreg_executor::detect(args.workers);
+    let slots = args.cluster.slots(loaded.sweep.executor.clone(), args.workers);
     let mut text = heading(&loaded);
     for grid in &loaded.sweep.grids {
         text += &grid_text(grid);

@@ -27,7 +27,7 @@ pub(crate) async fn run(global: &Global, args: &ResumeArgs) -> Result<Ending, Fa
         let checked = budget::check_again(
             &study.store,
             sweep,
-            args.run.workers,
+            (&args.run.cluster, args.run.workers),
             (args.run.keep, args.run.keep_transfers),
         )
         .await;

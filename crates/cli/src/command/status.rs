@@ -10,7 +10,7 @@ use clap::Args;
 use super::pause::pauses_text;
 use crate::args::Global;
 use crate::budget;
-use crate::cluster;
+use crate::cluster::{self, ClusterArgs};
 use crate::failure::{Ending, Failure};
 use crate::output;
 use crate::words::{count, duration, quantity, time};
@@ -131,7 +131,9 @@ async fn disk_text(store: &Store, holder: Option<&Holder>) -> Result<String, Fai
 
 /// What is left to do and how long that takes here, by the speeds of jobs that are done.
 async fn time_left(store: &Store, sweep: Option<&str>) -> Result<String, Failure> {
-    let estimate = budget::left(store, sweep, &augreg_executor::detect(None)).await?;
+    let here = ClusterArgs::default();
+    let executor = here.of_study(store, sweep).await?;
+    let estimate = budget::left(store, sweep, &here.slots(executor, None)).await?;
     if estimate.flops <= 0.0 {
         return Ok(String::new());
     }
