@@ -14,7 +14,7 @@ use augreg_spec::{
     Accelerator, Executor, ExecutorKind, Gpus, Job, JobSpec, Labels, Slurm, SlurmTask, cost,
     length_of_time,
 };
-use augreg_store::{MeasuredSpeed, Store, TaskState};
+use augreg_store::{MeasuredSpeed, Store, Submission, TaskState};
 use clap::{Args, ValueEnum};
 
 use crate::estimate::{Estimator, Kind};
@@ -86,6 +86,9 @@ pub(crate) struct ClusterArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = poll_seconds)]
     poll_seconds: f64,
 }
+
+/// GPUs of the largest clusters, and more.
+const MOST_SLOTS: u32 = 100_000;
 
 /// Where jobs run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -185,6 +188,8 @@ impl ClusterArgs {
         let side_by_side = gpus.max(1);
         let threads = (slurm.task.cpus.map_or(1, NonZeroU32::get) / side_by_side).max(1);
         let count = slurm.parallel.map_or(1, NonZeroU32::get).saturating_mul(side_by_side);
+        // An estimate needs no more of them than any cluster has.
+        let count = count.min(MOST_SLOTS);
         let slot = |id| Slot {
             id: SlotId(id),
             device: if gpus > 0 { Device::Cuda(0) } else { Device::Cpu },
@@ -283,17 +288,16 @@ pub(crate) async fn collect(root: &Path) -> Result<(), Failure> {
 }
 
 /// What Slurm says of the study's tasks, a line for all that are alike; nothing if there are none.
-pub(crate) async fn status_text(store: &Store) -> Result<String, Failure> {
-    let live = store.live_submissions().await?;
+pub(crate) async fn status_text(live: &[Submission]) -> String {
     let mut tasks: BTreeMap<(String, String), (u64, BTreeSet<String>)> = BTreeMap::new();
     let answer = match live.first() {
-        None => return Ok(String::new()),
+        None => return String::new(),
         Some(first) => {
             let prefix = first.name.rfind('-').map_or("", |end| &first.name[..=end]);
             augreg_executor::slurm::Slurm::new().queue(prefix).await
         }
     };
-    for submission in &live {
+    for submission in live {
         for task in submission.tasks.iter().filter(|task| !task.state.is_over) {
             let now = answer.as_ref().ok().and_then(|seen| {
                 let of_it = |one: &&Seen| {
@@ -329,7 +333,7 @@ pub(crate) async fn status_text(store: &Store) -> Result<String, Failure> {
         };
         text += &format!("Slurm: {} {plural} {what}\n", words::count(tasks));
     }
-    Ok(text)
+    text
 }
 
 /// How many seconds a job is expected to take in a task: by the speeds that were measured on such devices, else

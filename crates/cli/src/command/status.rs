@@ -48,10 +48,11 @@ pub(crate) async fn run(global: &Global, args: &StatusArgs) -> Result<Ending, Fa
     }
     text += &choices_text(store.open_choices(sweep).await?);
     text += &pauses_text(&store.pauses().await?, sweep, time);
-    text += &cluster::status_text(&store).await?;
+    let live = store.live_submissions().await?;
+    text += &cluster::status_text(&live).await;
     let holder = StudyLock::holder(store.root());
     if holder.is_none() && store.counts(sweep).await?.unfinished() > 0 {
-        text += match store.live_submissions().await?.len() {
+        text += match live.len() {
             0 => "nobody works on it: `augreg resume` goes on\n",
             _ => {
                 "nobody follows what was left to Slurm: `augreg resume` does, and submits what is left\n"
