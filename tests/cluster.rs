@@ -231,6 +231,8 @@ fn what_slurm_refuses_is_told_in_its_words_and_nothing_is_lost() {
     let refused = study.expect(2, &[&["launch", "s.toml"][..], &FLAGS].concat()).stderr;
     assert!(refused.contains("invalid partition specified: nowhere"), "{refused}");
     assert!(refused.contains("sinfo --summarize"), "{refused}");
+    assert!(!study.root().join("augreg.db").exists(), "nothing was registered");
+    study.expect(0, &["launch", "s.toml", "--register-only"]);
 
     // What tasks have is what their time is reckoned by, not what this machine has.
     let plan = study.expect(0, &["plan", "s.toml", "--gpus", "h100:1", "--parallel", "8"]).stdout;
@@ -350,8 +352,11 @@ fn an_array_that_slurm_took_when_the_command_was_killed_is_found_again_by_its_na
     let bin = study.path("bin");
     fs::create_dir(&bin).expect("there is room");
     let killer = bin.join("sbatch");
-    let script =
-        format!("#!/bin/sh\nPATH='{}' sbatch \"$@\" >/dev/null\nkill -9 $PPID\n", slurm.path());
+    let script = format!(
+        "#!/bin/sh\nPATH='{}'\n[ \"$1\" = --test-only ] && exec sbatch \"$@\"\n\
+             sbatch \"$@\" >/dev/null\nkill -9 $PPID\n",
+        slurm.path()
+    );
     fs::write(&killer, script).expect("there is room");
     fs::set_permissions(&killer, fs::Permissions::from_mode(0o755)).expect("it is ours");
     let mut command = study.command(&[&["launch", "s.toml"][..], &FLAGS].concat());

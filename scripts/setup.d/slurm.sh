@@ -3,15 +3,18 @@
 : "${root:?is set by lib.sh}" "${tools:?is set by lib.sh}"
 
 slurm_packages=(slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge)
+# Its accounting, and the database below that.
+slurm_packages+=(slurmdbd slurm-wlm-mysql-plugin mariadb-server-core mariadb-client-core)
 # What those need that a bare Debian lacks.
 slurm_libraries=(libmunge2 libhwloc15 libjson-c5 liblua5.1-0 libnuma1 libyaml-0-2 libdbus-1-3 libreadline8)
+slurm_libraries+=(libmariadb3 libaio1 liburing2 libncurses6 libedit2 libbsd0 libmd0 libssl3 libpcre2-8-0)
 
 slurm_about() {
-    echo "5 20 Slurm from Debian, for tests only"
+    echo "15 85 Slurm from Debian, for tests only"
 }
 
 slurm_there() {
-    [[ -x $tools/slurm/usr/sbin/slurmctld && -x $tools/slurm/usr/sbin/munged ]]
+    [[ -x $tools/slurm/usr/sbin/slurmctld && -x $tools/slurm/usr/sbin/slurmdbd ]]
 }
 
 slurm_get() {

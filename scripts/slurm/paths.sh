@@ -1,8 +1,9 @@
 # Where Slurm's programs are: in .tools/slurm, where scripts/setup unpacks them, else on PATH. Source it.
 # shellcheck shell=bash disable=SC2034  # Used by those who source it.
 unpacked=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)/.tools/slurm
-PLUGINS="" STEPD=""
+PLUGINS="" STEPD="" UNPACKED=""
 if [ -d "$unpacked" ]; then
+  UNPACKED=$unpacked
   libraries=$unpacked/usr/lib/x86_64-linux-gnu
   # What was unpacked elsewhere than where it was built for has to be told where it is.
   PATH=$unpacked/usr/bin:$unpacked/usr/sbin:$PATH

@@ -68,4 +68,7 @@ pub(crate) enum Command {
     Export(command::export::ExportArgs),
     Import(command::import::ImportArgs),
     Paper(command::paper::PaperArgs),
+    Schema(command::schema::SchemaArgs),
+    Completions(command::completions::CompletionsArgs),
+    Man(command::completions::ManArgs),
 }

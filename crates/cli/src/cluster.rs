@@ -9,17 +9,14 @@ use std::time::Duration;
 use augreg_executor::slurm::{Phase, Seen, phase, reason_in_words};
 use augreg_executor::{Slot, SlotId};
 use augreg_protocol::{Device, with_causes};
-use augreg_scheduler::runtime::{ClusterOptions, Pack, RunOptions, Stopper, packs, run_on_slurm};
-use augreg_spec::{
-    Accelerator, Executor, ExecutorKind, Gpus, Job, JobSpec, Labels, Slurm, SlurmTask, cost,
-    length_of_time,
-};
+use augreg_scheduler::runtime::{ClusterOptions, RunOptions, Stopper, run_on_slurm};
+use augreg_spec::{Executor, ExecutorKind, Gpus, Slurm, SlurmTask, length_of_time};
 use augreg_store::{MeasuredSpeed, Store, Submission, TaskState};
 use clap::{Args, ValueEnum};
 
-use crate::estimate::{Estimator, Kind};
 use crate::failure::Failure;
 use crate::output;
+use crate::rehearsal::pricing;
 use crate::study::{self, Owned};
 use crate::words;
 
@@ -149,7 +146,7 @@ impl ClusterArgs {
         store: &Store,
         sweep: Option<&str>,
     ) -> Result<Executor, Failure> {
-        let in_slurm = !store.live_submissions().await?.is_empty();
+        let in_slurm = store.has_live_submissions().await?;
         let mut file = Executor::default();
         for summary in store.sweeps().await? {
             let is_it = sweep.is_none_or(|sweep| sweep == summary.name);
@@ -214,61 +211,13 @@ impl ClusterArgs {
     }
 }
 
-/// What would be submitted of `jobs`, and how it is asked for.
-pub(crate) async fn plan_text(
-    root: &Path,
-    slurm: &Slurm,
-    speeds: &[MeasuredSpeed],
-    jobs: impl Iterator<Item = Job>,
-) -> String {
-    let (allowed, said) = match augreg_executor::slurm::Slurm::new().limits().await {
-        Ok(limits) => (limits.array_size, String::new()),
-        Err(error) => (1001, format!("; {error}, so arrays are as Slurm allows by default")),
-    };
-    let most = slurm.array_size.map_or(allowed, |most| most.get().min(allowed));
-    let seconds = pricing(slurm, speeds);
-    let loads = jobs.map(|job| {
-        let seconds = seconds(&job.spec, &job.labels);
-        (job.id, job.spec.stage(), job.labels.model.clone(), seconds)
-    });
-    let packs = packs(loads, slurm, most as usize);
-    let tasks: usize = packs.iter().map(|pack| pack.shares.len()).sum();
-    let hours: f64 = packs.iter().map(Pack::task_hours).sum();
-    let plural = |n: usize| if n == 1 { "" } else { "s" };
-    let mut text = format!(
-        "\nSlurm: {} array{}, {} task{}, {hours:.1} node-hours if a task has a node to itself{said}\n",
-        words::count(packs.len() as u64),
-        plural(packs.len()),
-        words::count(tasks as u64),
-        plural(tasks),
-    );
-    for pack in &packs {
-        let jobs: usize = pack.shares.iter().map(Vec::len).sum();
-        text += &format!(
-            "  {} tasks for {} jobs of about {} a task: {}\n",
-            words::count(pack.shares.len() as u64),
-            words::count(jobs as u64),
-            words::duration(3600.0 * pack.task_hours() / pack.shares.len().max(1) as f64),
-            pack.about,
-        );
-    }
-    if let Some(pack) = packs.first() {
-        let program = augreg_executor::program().unwrap_or_else(|_| "augreg-worker".into());
-        let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
-        let script = pack.script(&root, "augreg-ID-1", &program, slurm);
-        let lines: Vec<_> = script.lines().map(|line| format!("    {line}")).collect();
-        text += &format!("\n  the batch script of the first array\n\n{}\n", lines.join("\n"));
-    }
-    text
-}
-
 /// Takes in what tasks have done that were left to Slurm, where nobody else follows them.
 pub(crate) async fn collect(root: &Path) -> Result<(), Failure> {
     // Whatever is wrong with the study is said by whoever asked.
     let Ok(store) = Store::open_read_only(root).await else { return Ok(()) };
-    let live = store.live_submissions().await?;
+    let any = store.has_live_submissions().await?;
     store.close().await;
-    if live.is_empty() {
+    if !any {
         return Ok(());
     }
     let Ok(Owned { store, lock }) = study::own(root).await else { return Ok(()) };
@@ -334,40 +283,4 @@ pub(crate) async fn status_text(live: &[Submission]) -> String {
         text += &format!("Slurm: {} {plural} {what}\n", words::count(tasks));
     }
     text
-}
-
-/// How many seconds a job is expected to take in a task: by the speeds that were measured on such devices, else
-/// by the GPU that the sweep file names, else by a nominal one.
-pub(crate) fn pricing(
-    slurm: &Slurm,
-    speeds: &[MeasuredSpeed],
-) -> impl Fn(&JobSpec, &Labels) -> f64 + Send + Sync + use<> {
-    let slurm = slurm.clone();
-    let accelerator = slurm.device.as_deref().and_then(Accelerator::named);
-    let estimators = [false, true].map(|gpu| {
-        let slot = Slot {
-            id: SlotId(0),
-            device: if gpu { Device::Cuda(0) } else { Device::Cpu },
-            gpu: gpu.then(String::new),
-            threads: 1,
-        };
-        Estimator::new(&[slot], speeds)
-    });
-    move |spec, labels| {
-        let flops = cost(spec).flops;
-        let task = slurm.task_for(spec.stage(), &labels.model);
-        let gpus = task.gpus.as_ref().map_or(0, |gpus| gpus.count);
-        let estimator = &estimators[usize::from(gpus > 0)];
-        if let (Some(accelerator), true) = (accelerator, gpus > 0 && !estimator.is_measured()) {
-            return flops / accelerator.speed(spec.precision());
-        }
-        let threads = task.cpus.map_or(1, NonZeroU32::get) / gpus.max(1);
-        let seconds = estimator.seconds(&Kind::of(spec, &labels.model), flops);
-        // A nominal speed is that of a thread.
-        if gpus > 0 || estimator.is_measured() {
-            seconds
-        } else {
-            seconds / f64::from(threads.max(1))
-        }
-    }
 }

@@ -12,6 +12,8 @@ mod killer;
 mod output;
 mod prices;
 mod progress;
+mod rehearsal;
+mod screen;
 mod space;
 mod study;
 mod sweep_file;
@@ -63,5 +65,8 @@ async fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         Command::Export(args) => command::export::run(global, args).await,
         Command::Import(args) => command::import::run(global, args).await,
         Command::Paper(args) => command::paper::run(global, args).await,
+        Command::Schema(args) => command::schema::run(args),
+        Command::Completions(args) => command::completions::run(args),
+        Command::Man(args) => command::completions::man(args),
     }
 }

@@ -30,6 +30,7 @@ struct Run {
     name: String,
     /// What its job takes.
     steps: u64,
+    epochs: Option<f64>,
     flops: f64,
     since: Instant,
     /// Its last sign of life, until it is drawn.
@@ -56,6 +57,8 @@ pub(crate) struct Display {
     ended: usize,
     failed: usize,
     all: usize,
+    /// Workers on this machine; none where a cluster places jobs.
+    slots: usize,
     flops_all: f64,
     flops_ended: f64,
     /// Work done in this run, for its speed.
@@ -73,11 +76,12 @@ impl Display {
         };
         let bars = MultiProgress::with_draw_target(target);
         let total = bars.add(ProgressBar::new(0));
-        total.set_style(style("{bar:30.green/dim} {pos}/{len} jobs  {msg}"));
+        total.set_style(style("{bar:20.green/dim} {pos}/{len} jobs  {wide_msg}"));
         let now = Instant::now();
         Self {
             flops_all: 0.0,
             all: 0,
+            slots: 0,
             running: BTreeMap::new(),
             bars,
             total,
@@ -96,7 +100,7 @@ impl Display {
     pub(crate) fn observe(&mut self, progress: Progress) {
         match progress {
             Progress::Began { jobs, flops, slots } => {
-                (self.all, self.flops_all) = (jobs, flops);
+                (self.all, self.flops_all, self.slots) = (jobs, flops, slots);
                 self.total.set_length(jobs as u64);
                 let jobs = count(jobs as u64);
                 self.line(&match slots {
@@ -112,10 +116,11 @@ impl Display {
                 let plural = if jobs == 1 { "" } else { "s" };
                 self.line(&format!("{} job{plural} more", count(jobs as u64)));
             }
-            Progress::Started { attempt, steps, flops, name, .. } => {
+            Progress::Started { attempt, steps, epochs, flops, name, .. } => {
                 let run = Run {
                     name: format!("{}  {name}", attempt.job.short()),
                     steps,
+                    epochs,
                     flops,
                     since: Instant::now(),
                     beat: None,
@@ -215,24 +220,29 @@ impl Display {
                 continue;
             }
             room = room.saturating_sub(1);
+            let beat = run.beat.take().map(|beat| (beat.step, run.message(&beat)));
             let bar = run.bar.get_or_insert_with(|| {
                 let bar = self.bars.insert_before(&self.total, ProgressBar::new(run.steps));
-                bar.set_style(style("  {bar:24.cyan/dim} {percent:>3} %  {prefix}  {msg:.dim}"));
+                bar.set_style(style(
+                    "  {bar:16.cyan/dim} {percent:>3} %  {prefix}  {wide_msg:.dim}",
+                ));
                 bar.set_prefix(run.name.clone());
                 bar
             });
-            if let Some(beat) = run.beat.take() {
-                bar.set_position(beat.step);
-                bar.set_message(beat.loss.map_or("evaluating".to_owned(), |loss| {
-                    format!("loss {loss:.3}  {:.0} images/s", beat.images_per_second)
-                }));
+            if let Some((step, message)) = beat {
+                bar.set_position(step);
+                bar.set_message(message);
             }
         }
         let here: f64 = self.running.values().map(Run::flops_here).sum();
         let elapsed = self.began.elapsed().as_secs_f64();
         let speed = (self.flops_here + here) / elapsed.max(1e-3);
         let left = self.flops_all - self.flops_ended - here;
-        let mut text = duration(elapsed);
+        let busy = self.running.len();
+        let mut text = match self.slots {
+            0 => format!("{busy} at work, {}", duration(elapsed)),
+            slots => format!("{busy} of {slots} workers busy, {}", duration(elapsed)),
+        };
         if speed > 0.0 {
             text += &format!(", about {} left", duration(left.max(0.0) / speed));
         }
@@ -261,6 +271,24 @@ impl Display {
 }
 
 impl Run {
+    /// How it gets on, in words.
+    fn message(&self, beat: &Beat) -> String {
+        let mut parts = vec![match self.epochs {
+            Some(epochs) => format!("epoch {:.1} of {epochs}", epochs * self.share),
+            None => format!("step {} of {}", count(beat.step), count(self.steps)),
+        }];
+        parts.push(beat.loss.map_or("evaluating".to_owned(), |loss| format!("loss {loss:.3}")));
+        if beat.images_per_second > 0.0 {
+            parts.push(format!("{:.0} images/s", beat.images_per_second));
+        }
+        let done = self.share - self.first_share.unwrap_or(self.share);
+        if done > 0.0 {
+            let seconds = self.since.elapsed().as_secs_f64() * (1.0 - self.share) / done;
+            parts.push(format!("{} left", duration(seconds)));
+        }
+        parts.join("  ")
+    }
+
     /// Work done in this attempt.
     fn flops_here(&self) -> f64 {
         self.flops * (self.share - self.first_share.unwrap_or(self.share))
@@ -279,4 +307,38 @@ fn first_line(text: &str) -> &str {
 
 fn digits(n: usize) -> usize {
     n.to_string().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use augreg_protocol::AttemptKey;
+
+    use super::*;
+
+    #[test]
+    fn a_bar_says_epoch_loss_speed_and_what_is_left() {
+        let attempt = AttemptKey { job: JobId::of("a"), number: 1 };
+        let run = Run {
+            name: String::new(),
+            steps: 3000,
+            epochs: Some(30.0),
+            flops: 1.0,
+            since: Instant::now() - Duration::from_secs(60),
+            beat: None,
+            share: 0.5,
+            first_share: Some(0.25),
+            bar: None,
+        };
+        let beat = |loss, images_per_second| Beat {
+            attempt,
+            step: 1500,
+            steps: 3000,
+            loss,
+            images_per_second,
+        };
+        let said = run.message(&beat(Some(0.5123), 1234.4));
+        assert_eq!(said, "epoch 15.0 of 30  loss 0.512  1234 images/s  2 min 0 s left");
+        let transfer = Run { epochs: None, first_share: None, ..run };
+        assert_eq!(transfer.message(&beat(None, 0.0)), "step 1,500 of 3,000  evaluating");
+    }
 }

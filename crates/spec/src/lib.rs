@@ -46,7 +46,8 @@ pub use split::{SourceRange, SplitError, SplitExpr};
 pub use subset::{Subset, SubsetIdentity, SubsetSize};
 pub use suggest::nearest;
 pub use sweep::{
-    Axis, AxisValue, Budget, CheckpointIdentity, DatasetFault, Expansion, Found, Grid, Known,
-    Limit, Mistake, OverBudget, Pending, Resource, Selection, Surroundings, Sweep, SweepErrors,
+    Axis, AxisValue, Budget, CheckpointIdentity, DatasetFault, Expansion, ExplainError, Explained,
+    Explanation, Found, Grid, Known, Limit, Mistake, OverBudget, Pending, Resource, Selection,
+    Surroundings, Sweep, SweepErrors, schema,
 };
 pub use vtab::{VTAB, VtabGroup, VtabTask, vtab_task};

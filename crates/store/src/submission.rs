@@ -204,6 +204,18 @@ impl Store {
         Ok(count as u64)
     }
 
+    /// Whether any submission is not over.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn has_live_submissions(&self) -> Result<bool, StoreError> {
+        let found = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM submission WHERE state <> 'over') AS "any!: bool""#
+        );
+        found.fetch_one(self.readers()).await.map_err(database("read submissions"))
+    }
+
     /// The submissions that are not over, with all of their tasks.
     ///
     /// # Errors

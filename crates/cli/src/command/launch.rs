@@ -25,6 +25,7 @@ use crate::failure::{Ending, Failure, advice_on_store};
 use crate::output;
 use crate::prices::Priced;
 use crate::progress::Display;
+use crate::rehearsal;
 use crate::space::{Need, Size};
 use crate::study::{self, Owned};
 use crate::sweep_file::{self, Loaded};
@@ -115,7 +116,7 @@ enum Abandoned {
 /// No time that a person means is longer: a year, in seconds.
 const LONGEST: f64 = 31_557_600.0;
 
-fn seconds(text: &str) -> Result<f64, String> {
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
     let valid = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0 && *seconds <= LONGEST);
     valid.ok_or_else(|| "a number of seconds above 0, and of a year at most".to_owned())
 }
@@ -129,6 +130,10 @@ pub(crate) async fn run(global: &Global, args: &LaunchArgs) -> Result<Ending, Fa
     if !args.force && !args.register_only {
         check_budget(global, args, &loaded).await?;
         check_space(global, args, &loaded).await?;
+    }
+    let executor = args.run.cluster.over(loaded.sweep.executor.clone());
+    if executor.kind == ExecutorKind::Slurm && !args.register_only {
+        rehearsal::rehearse(&global.root, &executor.slurm, loaded.expand()?).await?;
     }
     let sweep = NewSweep {
         name: &loaded.sweep.name,

@@ -2,8 +2,10 @@
 
 pub(crate) mod cancel;
 pub(crate) mod compare;
+pub(crate) mod completions;
 pub(crate) mod data;
 pub(crate) mod doctor;
+mod explain;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod launch;
@@ -16,6 +18,7 @@ pub(crate) mod query;
 pub(crate) mod report;
 pub(crate) mod resume;
 pub(crate) mod retry;
+pub(crate) mod schema;
 pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod verify_resume;

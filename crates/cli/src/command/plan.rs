@@ -12,12 +12,13 @@ use clap::Args;
 
 use crate::args::Global;
 use crate::budget;
-use crate::cluster::{self, ClusterArgs};
+use crate::cluster::ClusterArgs;
 use crate::device;
 use crate::estimate::Estimator;
 use crate::failure::{Ending, Failure};
 use crate::output;
 use crate::prices::Priced;
+use crate::rehearsal;
 use crate::space::{Need, free_below};
 use crate::sweep_file::{self, Loaded};
 use crate::words::{count, quantity};
@@ -42,6 +43,10 @@ pub(crate) struct PlanArgs {
     /// List every job: id, state of the grid's axes
     #[arg(long)]
     jobs: bool,
+    /// Tell where every setting of the first such job comes from, and nothing else: model=B/16; again to
+    /// narrow it down
+    #[arg(long, value_name = "SETTING=VALUE", value_parser = super::explain::setting)]
+    explain: Vec<(String, String)>,
     #[command(flatten)]
     cluster: ClusterArgs,
 }
@@ -51,6 +56,10 @@ const MOST_SHOWN: usize = 100;
 
 pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<Ending, Failure> {
     let mut loaded = sweep_file::load_to_plan(&args.file)?;
+    if !args.explain.is_empty() {
+        output::print(&super::explain::text(&loaded, &args.explain)?)?;
+        return Ok(Ending::Good);
+    }
     loaded.learn(&global.root).await?;
     let priced = Priced::of(&loaded, &global.root).await?;
     let is_known = loaded.absent.is_empty();
@@ -81,7 +90,7 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<Ending, Fail
     if executor.kind == ExecutorKind::Slurm {
         let jobs = loaded.expand()?.enumerate().filter(|(place, _)| !prices.has_ended(*place));
         let jobs = jobs.map(|(_, job)| job);
-        text += &cluster::plan_text(&global.root, &executor.slurm, &priced.speeds, jobs).await;
+        text += &rehearsal::plan_text(&global.root, &executor.slurm, &priced.speeds, jobs).await;
     }
     output::print(&text)?;
     if args.jobs {

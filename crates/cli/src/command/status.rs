@@ -1,5 +1,7 @@
 //! `augreg status`
 
+use std::time::Duration;
+
 use augreg_protocol::JobState;
 use augreg_report::scored_forecasts;
 use augreg_scheduler::runtime::{Holder, StudyLock, free_space, has_worker};
@@ -13,6 +15,7 @@ use crate::budget;
 use crate::cluster::{self, ClusterArgs};
 use crate::failure::{Ending, Failure};
 use crate::output;
+use crate::screen::Screen;
 use crate::words::{count, duration, quantity, time};
 
 /// Show how far sweeps are: jobs by state, what runs, what failed
@@ -20,6 +23,12 @@ use crate::words::{count, duration, quantity, time};
 pub(crate) struct StatusArgs {
     /// Only this sweep
     sweep: Option<String>,
+    /// Show it anew until all jobs have ended; Ctrl-C leaves everything as it is
+    #[arg(long)]
+    watch: bool,
+    /// How often to look
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, requires = "watch", value_parser = super::launch::seconds)]
+    every: f64,
 }
 
 /// With less than this left, the database may take no changes.
@@ -32,15 +41,32 @@ pub(crate) async fn run(global: &Global, args: &StatusArgs) -> Result<Ending, Fa
     cluster::collect(&global.root).await?;
     let store = Store::open_read_only(&global.root).await?;
     let sweep = args.sweep.as_deref();
+    if !args.watch {
+        output::print(&text(&store, sweep).await?)?;
+        return Ok(Ending::Good);
+    }
+    let mut screen = Screen::new();
+    loop {
+        screen.show(&text(&store, sweep).await?)?;
+        if store.counts(sweep).await?.unfinished() == 0 && store.open_choices(sweep).await? == 0 {
+            return Ok(Ending::Good);
+        }
+        tokio::time::sleep(Duration::from_secs_f64(args.every)).await;
+        cluster::collect(&global.root).await?;
+    }
+}
+
+/// Everything there is to tell.
+async fn text(store: &Store, sweep: Option<&str>) -> Result<String, Failure> {
     let mut text = String::new();
     if let Some(sweep) = sweep {
         text += &counts_text(sweep, &store.counts(Some(sweep)).await?);
-        text += &account_text(&store, sweep).await?;
+        text += &account_text(store, sweep).await?;
     } else {
         let sweeps = store.sweeps().await?;
         for summary in &sweeps {
             text += &counts_text(&summary.name, &store.counts(Some(&summary.name)).await?);
-            text += &account_text(&store, &summary.name).await?;
+            text += &account_text(store, &summary.name).await?;
         }
         if sweeps.len() != 1 {
             text += &counts_text("the whole study", &store.counts(None).await?);
@@ -59,8 +85,8 @@ pub(crate) async fn run(global: &Global, args: &StatusArgs) -> Result<Ending, Fa
             }
         };
     }
-    text += &disk_text(&store, holder.as_ref()).await?;
-    text += &time_left(&store, sweep).await?;
+    text += &disk_text(store, holder.as_ref()).await?;
+    text += &time_left(store, sweep).await?;
     let since = holder.as_ref().map_or(0, |holder| holder.since);
     for (at, why) in store.slots_given_up().await?.into_iter().filter(|(at, _)| *at >= since) {
         text += &format!("{}  {why}\n", time(at));
@@ -98,8 +124,7 @@ pub(crate) async fn run(global: &Global, args: &StatusArgs) -> Result<Ending, Fa
             text += "  … more: `augreg query --where state=failed --columns short_id,failure,message`\n";
         }
     }
-    output::print(&text)?;
-    Ok(Ending::Good)
+    Ok(text)
 }
 
 /// That more jobs will follow.

@@ -3,14 +3,17 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
 use tokio::process::Command;
+use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::limits::Limits;
 use super::queue::{self, Listed, Seen};
+use super::{json, record};
 
 /// A program of Slurm waits about 10 s for a controller that does not answer; a slow one may take longer.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -170,13 +173,16 @@ fn headline(words: &str) -> String {
 
 /// A cluster, through the programs on `PATH`.
 #[derive(Debug, Clone, Default)]
-pub struct Slurm(());
+pub struct Slurm {
+    /// Whether the programs are asked for JSON; found out with the first question.
+    json: Arc<OnceCell<bool>>,
+}
 
 impl Slurm {
     /// The cluster that this machine belongs to.
     #[must_use]
     pub fn new() -> Self {
-        Self(())
+        Self::default()
     }
 
     /// What the cluster allows.
@@ -224,6 +230,22 @@ impl Slurm {
         Ok(id.to_owned())
     }
 
+    /// Asks whether an array of a batch script would be taken, and submits nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`SlurmError`]: what [`Self::submit`] would say.
+    pub async fn rehearse(&self, script: &Path, tasks: u32) -> Result<(), SlurmError> {
+        let array = format!("--array=0-{}", tasks.saturating_sub(1));
+        let path = script.to_string_lossy();
+        let asked = run("sbatch", &["--test-only", &array, &path], script_folder(&path)).await;
+        match asked {
+            // That there is no room now is no refusal.
+            Err(error) if error.is_full() => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
     /// What the queue says of all of the user's tasks whose name begins with `prefix`: those that have ended
     /// stay in it for some minutes.
     ///
@@ -231,8 +253,42 @@ impl Slurm {
     ///
     /// [`SlurmError`].
     pub async fn queue(&self, prefix: &str) -> Result<Vec<Seen>, SlurmError> {
-        let text = run("squeue", &queue::ARGUMENTS, None).await?;
-        queue::read(&text, prefix)
+        if self.speaks_json().await {
+            json::read(&run("squeue", &json::ARGUMENTS, None).await?, prefix)
+        } else {
+            queue::read(&run("squeue", &queue::ARGUMENTS, None).await?, prefix)
+        }
+    }
+
+    /// What the controller remembers of the tasks of an array: states with exit codes, which the queue does
+    /// not tell.
+    ///
+    /// # Errors
+    ///
+    /// [`SlurmError`].
+    pub async fn records(&self, array: &str) -> Result<Vec<Listed>, SlurmError> {
+        let text = run("scontrol", &["--oneliner", "show", "job", array], None).await?;
+        Ok(record::read(&text))
+    }
+
+    /// Whether `--json` of this version can be relied on.
+    async fn speaks_json(&self) -> bool {
+        let version = async {
+            let version = run("squeue", &["--version"], None).await;
+            version.is_ok_and(|version| json::is_spoken(&version))
+        };
+        *self.json.get_or_init(|| version).await
+    }
+
+    /// What the accounting says to this question.
+    async fn account(&self, question: &[&str]) -> Result<Vec<Listed>, SlurmError> {
+        if self.speaks_json().await {
+            let arguments = [&json::HISTORY[..], question].concat();
+            json::read_history(&run("sacct", &arguments, None).await?)
+        } else {
+            let arguments = [&queue::HISTORY[..], question].concat();
+            queue::read_history(&run("sacct", &arguments, None).await?)
+        }
     }
 
     /// What the accounting knows of these tasks, such as `4711_3`; none if the cluster keeps none.
@@ -244,9 +300,8 @@ impl Slurm {
         let mut all = Vec::new();
         for tasks in tasks.chunks(TOGETHER) {
             let jobs = format!("--jobs={}", tasks.join(","));
-            let arguments = [&queue::HISTORY[..], &[jobs.as_str()]].concat();
-            match run("sacct", &arguments, None).await {
-                Ok(text) => all.extend(queue::read_history(&text)?),
+            match self.account(&[jobs.as_str()]).await {
+                Ok(listed) => all.extend(listed),
                 Err(SlurmError::NoProgram { .. } | SlurmError::Refused { .. }) => return Ok(None),
                 Err(error) => return Err(error),
             }
@@ -265,10 +320,8 @@ impl Slurm {
             return Ok(Some(seen.array));
         }
         let name = format!("--name={name}");
-        let arguments = [&queue::HISTORY[..], &[&name, "--starttime=now-30days"]].concat();
-        match run("sacct", &arguments, None).await {
-            Ok(text) => {
-                let listed = queue::read_history(&text)?;
+        match self.account(&[&name, "--starttime=now-30days"]).await {
+            Ok(listed) => {
                 let array = |one: Listed| Some(one.task.split('_').next()?.to_owned());
                 Ok(listed.into_iter().next().and_then(array))
             }

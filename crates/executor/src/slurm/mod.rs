@@ -1,12 +1,14 @@
 //! Slurm, by its own programs: submits arrays, asks what became of their tasks, cancels them.
 //!
 //! Every question is one call for all tasks, however many there are. What the answers mean for jobs is decided
-//! by the scheduler. Slurm's JSON is not used: `squeue --json` ignores filters, cuts the indices of arrays and
-//! takes twenty times as long (seen with 22.05); `scontrol` has none there.
+//! by the scheduler. Answers are read as JSON from the version on in which that can be relied on, before as text
+//! made for programs.
 
 mod command;
+mod json;
 mod limits;
 mod queue;
+mod record;
 mod script;
 mod state;
 

@@ -92,7 +92,7 @@ pub(super) fn read_history(text: &str) -> Result<Vec<Listed>, SlurmError> {
 }
 
 /// `3`, `0-7,9,12-20%4`, `0-10:2`; `N/A` for what is no array.
-fn indices(text: &str) -> Option<Vec<(u32, u32)>> {
+pub(super) fn indices(text: &str) -> Option<Vec<(u32, u32)>> {
     if text == "N/A" {
         return Some(Vec::new());
     }

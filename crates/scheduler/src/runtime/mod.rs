@@ -10,6 +10,7 @@ mod adopt;
 mod arrivals;
 mod briefing;
 mod cluster;
+mod course;
 mod journals;
 mod late;
 mod lock;

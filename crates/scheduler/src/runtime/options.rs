@@ -129,6 +129,8 @@ pub enum Progress {
         slot: SlotId,
         /// Steps of the whole job.
         steps: u64,
+        /// Epochs that these are, where the job counts in them.
+        epochs: Option<f64>,
         /// Floating-point operations of the whole job.
         flops: f64,
         /// What a person calls the job.

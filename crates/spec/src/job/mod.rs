@@ -202,6 +202,15 @@ impl JobSpec {
         }
     }
 
+    /// Epochs of the whole job, if it counts in them.
+    #[must_use]
+    pub fn epochs(&self) -> Option<f64> {
+        match self {
+            Self::Pretrain(spec) => Some(spec.epochs),
+            Self::Transfer(_) | Self::Evaluate(_) | Self::Throughput(_) | Self::Noop(_) => None,
+        }
+    }
+
     /// Canonical JSON: keys sorted, no white space, shortest floats.
     #[must_use]
     pub fn canonical(&self) -> String {

@@ -82,7 +82,7 @@ pub(super) enum Kind {
 }
 
 macro_rules! settings {
-    ($($variant:ident $name:literal $kind:expr;)*) => {
+    ($($variant:ident $name:literal $kind:expr, $doc:literal;)*) => {
         /// A setting of a stage.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(super) enum Setting { $($variant),* }
@@ -98,41 +98,76 @@ macro_rules! settings {
             pub(super) fn kind(self) -> Kind {
                 match self { $(Self::$variant => $kind),* }
             }
+
+            /// What it sets, for a person.
+            pub(super) fn doc(self) -> &'static str {
+                match self { $(Self::$variant => $doc),* }
+            }
         }
     };
 }
 
 settings! {
-    Dataset "dataset" Kind::Dataset;
-    Model "model" Kind::Model;
-    Augmentation "augmentation" Kind::Augmentation;
-    Regularization "regularization" Kind::Regularization;
-    WeightDecay "weight_decay" Kind::NonNegative;
-    Epochs "epochs" Kind::Positive;
-    Seed "seed" Kind::Count(0, u64::MAX);
-    Resolution "resolution" Kind::Count(1, 8192);
-    BatchSize "batch_size" Kind::Count(1, 1 << 20);
-    LearningRate "learning_rate" Kind::Positive;
-    WarmupSteps "warmup_steps" Kind::Count(0, 1 << 40);
-    ClipNorm "clip_norm" Kind::Positive;
-    Beta1 "beta1" Kind::Probability;
-    Beta2 "beta2" Kind::Probability;
-    Eps "eps" Kind::Positive;
-    Loss "loss" Kind::Words(&["sigmoid", "softmax"]);
-    HeadBias "head_bias" Kind::Number;
-    Gelu "gelu" Kind::Words(&["tanh", "erf"]);
-    Crop "crop" Kind::Words(&["inception", "torchvision", "resmall", "none"]);
-    Flip "flip" Kind::Flag;
-    Evaluations "evaluations" Kind::Count(1, 1000);
-    Precision "precision" Kind::Words(&["fp32", "bf16"]);
-    MuDtype "mu_dtype" Kind::Words(&["fp32", "bf16"]);
-    IndependentWeightDecay "independent_weight_decay" Kind::NonNegative;
-    Steps "steps" Kind::Count(1, 1 << 40);
-    Momentum "momentum" Kind::Probability;
-    AccumulatorDtype "accumulator_dtype" Kind::Words(&["fp32", "bf16"]);
-    Shots "shots" Kind::Count(1, 1 << 20);
-    L2 "l2" Kind::Positive;
-    Index "index" Kind::Count(0, u64::MAX);
+    Dataset "dataset" Kind::Dataset,
+        "Names of `[dataset.…]`.";
+    Model "model" Kind::Model,
+        "Names of built-in models or of `[model.\"…\"]`.";
+    Augmentation "augmentation" Kind::Augmentation,
+        "Names of built-in augmentations or of `[augmentation.…]`.";
+    Regularization "regularization" Kind::Regularization,
+        "Drop rate of dropout and stochastic depth together, or both apart.";
+    WeightDecay "weight_decay" Kind::NonNegative,
+        "Decoupled, times the learning rate; kernels only.";
+    Epochs "epochs" Kind::Positive,
+        "Passes over the training split; fractions are allowed. Steps are epochs · examples / batch size, rounded.";
+    Seed "seed" Kind::Count(0, u64::MAX),
+        "Every random draw follows from it.";
+    Resolution "resolution" Kind::Count(1, 8192),
+        "Side of the square input image in pixels.";
+    BatchSize "batch_size" Kind::Count(1, 1 << 20),
+        "Images of a step.";
+    LearningRate "learning_rate" Kind::Positive,
+        "The peak, after the warm-up; cosine decay to 0 follows.";
+    WarmupSteps "warmup_steps" Kind::Count(0, 1 << 40),
+        "Steps over which the learning rate rises from 0.";
+    ClipNorm "clip_norm" Kind::Positive,
+        "Largest global norm of the gradient.";
+    Beta1 "beta1" Kind::Probability,
+        "AdamW's decay of the first moment.";
+    Beta2 "beta2" Kind::Probability,
+        "AdamW's decay of the second moment.";
+    Eps "eps" Kind::Positive,
+        "AdamW's addend to the root of the second moment.";
+    Loss "loss" Kind::Words(&["sigmoid", "softmax"]),
+        "`sigmoid` is summed over classes, `softmax` is the cross-entropy.";
+    HeadBias "head_bias" Kind::Number,
+        "Initial bias of the head.";
+    Gelu "gelu" Kind::Words(&["tanh", "erf"]),
+        "`tanh` is flax's approximation and the study's, `erf` is timm's.";
+    Crop "crop" Kind::Words(&["inception", "torchvision", "resmall", "none"]),
+        "How training images are cropped: `inception` area 5 to 100 %, `torchvision` area 8 to 100 %, `resmall` a random square of the image shrunk to 8/7 of the resolution, `none` the whole image.";
+    Flip "flip" Kind::Flag,
+        "Whether half of the training images are mirrored.";
+    Evaluations "evaluations" Kind::Count(1, 1000),
+        "Evaluations on the validation split, evenly spaced, the last at the end.";
+    Precision "precision" Kind::Words(&["fp32", "bf16"]),
+        "`bf16` multiplies matrices in bfloat16 and does all else in 32-bit floats.";
+    MuDtype "mu_dtype" Kind::Words(&["fp32", "bf16"]),
+        "What AdamW's first moment is kept in.";
+    IndependentWeightDecay "independent_weight_decay" Kind::NonNegative,
+        "What `weight_decay` becomes when it is multiplied by the peak learning rate; instead of that.";
+    Steps "steps" Kind::Count(1, 1 << 40),
+        "Steps of training.";
+    Momentum "momentum" Kind::Probability,
+        "Of SGD.";
+    AccumulatorDtype "accumulator_dtype" Kind::Words(&["fp32", "bf16"]),
+        "What the momentum is kept in.";
+    Shots "shots" Kind::Count(1, 1 << 20),
+        "Training images of each class for a linear probe, which is judged instead of the head.";
+    L2 "l2" Kind::Positive,
+        "Strength of the probe's regularization.";
+    Index "index" Kind::Count(0, u64::MAX),
+        "The number of a job that does nothing.";
 }
 
 impl Setting {

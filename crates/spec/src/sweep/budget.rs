@@ -35,7 +35,7 @@ impl Resource {
     }
 
     /// What its unit is called where amounts are written with one; none where they are bare numbers.
-    fn unit(self) -> Option<&'static str> {
+    pub(super) fn unit(self) -> Option<&'static str> {
         match self {
             Self::DeviceHours => None,
             Self::Disk => Some("B"),

@@ -130,6 +130,8 @@ impl<'a> Section<'a> {
 
     /// Reports every key that was never asked for.
     pub(super) fn finish(self, mistakes: &mut Mistakes) {
+        #[cfg(test)]
+        ASKED.with_borrow_mut(|asked| asked.push((self.title.clone(), self.known.clone())));
         for (key, span, _) in self.entries() {
             if !self.known.contains(&key) {
                 let kind = format!("key in {}:", self.title);
@@ -137,6 +139,17 @@ impl<'a> Section<'a> {
             }
         }
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    static ASKED: std::cell::RefCell<Vec<(String, Vec<&'static str>)>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// The tables that were read on this thread, and the keys that were asked for.
+#[cfg(test)]
+pub(super) fn asked_for() -> Vec<(String, Vec<&'static str>)> {
+    ASKED.take()
 }
 
 /// Reports a value of the wrong type.

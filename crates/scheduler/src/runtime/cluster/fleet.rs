@@ -144,6 +144,16 @@ impl Fleet {
         self.task(key).is_some_and(|task| matches!(task.phase, Phase::Stuck(_)))
     }
 
+    /// Whether a task has failed, by what the queue said last.
+    pub(super) fn has_failed(&self, key: TaskKey) -> bool {
+        self.task(key).is_some_and(|task| task.state.state == "FAILED")
+    }
+
+    /// The name of a task's array.
+    pub(super) fn array_name(&self, key: TaskKey) -> Option<&str> {
+        self.arrays.get(&key.submission).map(|array| array.name.as_str())
+    }
+
     /// Whether the queue has said nothing of a submission, of which it is not known whether Slurm has taken it,
     /// for as long as it takes to be sure.
     pub(super) fn is_unheard(&self, submission: i64) -> bool {

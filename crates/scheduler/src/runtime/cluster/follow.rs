@@ -29,17 +29,18 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
                 match answer {
                     Ok(seen) => {
                         if self.poll.vain > 0 {
-                            self.note("Slurm answers again".to_owned());
+                            self.course.note("Slurm answers again".to_owned());
                         }
                         self.poll.again(true);
-                        let now = self.now();
+                        let now = self.course.now();
                         let findings = self.fleet.poll(now, &seen);
                         self.adopt(&seen).await?;
                         self.act_on(findings).await?;
                     }
                     Err(error) => {
                         if self.poll.vain == 0 {
-                            self.note(format!("{error}; tasks go on meanwhile, it is asked again"));
+                            self.course
+                                .note(format!("{error}; tasks go on meanwhile, it is asked again"));
                         }
                         self.poll.again(false);
                     }
@@ -71,7 +72,7 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
             };
             if let Some(array) = found {
                 self.taken(id, &array).await?;
-                self.note(format!("found {name} again: Slurm has it as {array}"));
+                self.course.note(format!("found {name} again: Slurm has it as {array}"));
             } else if self.fleet.is_unheard(id) {
                 self.submit_again(id, &name).await?;
             }
@@ -88,7 +89,7 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
         for _ in 0..2 {
             let mut news = Vec::new();
             let mut events = Vec::new();
-            for attempt in self.core.orphans() {
+            for attempt in self.course.core.orphans() {
                 if let Some(mut read) = self.journals.read(attempt) {
                     events.append(&mut read.events);
                     news.push(read);
@@ -98,20 +99,20 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
         }
         match self.slurm.queue(&self.prefix()).await {
             Ok(seen) => {
-                let now = self.now();
+                let now = self.course.now();
                 let Findings { states, over, .. } = self.fleet.poll(now, &seen);
-                self.store.set_task_states(&states).await?;
+                self.course.store.set_task_states(&states).await?;
                 for (key, end) in over {
                     if !self.fleet.is_stuck(key) {
                         self.finish_task(key, &end, None).await?;
                     }
                 }
             }
-            Err(error) => self.note(error.to_string()),
+            Err(error) => self.course.note(error.to_string()),
         }
         // Of tasks that have nothing left to do nothing more is to be heard.
         for key in self.fleet.silent() {
-            if self.fleet.jobs(key).iter().all(|job| !self.jobs.contains_key(job)) {
+            if self.fleet.jobs(key).iter().all(|job| !self.course.jobs.contains_key(job)) {
                 let state = ("VANISHED".to_owned(), String::new());
                 self.finish_task(key, &vanished(), Some(state)).await?;
             }
@@ -121,11 +122,11 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
 
     async fn act_on(&mut self, findings: Findings) -> Result<(), RunError> {
         let Findings { states, over, gone, strangers } = findings;
-        self.store.set_task_states(&states).await?;
+        self.course.store.set_task_states(&states).await?;
         let stuck: Vec<TaskKey> =
             over.iter().filter(|(key, _)| self.fleet.is_stuck(*key)).map(|(key, _)| *key).collect();
         self.cancel_tasks(&stuck).await;
-        for (key, end) in over {
+        for (key, end) in self.with_exit_codes(over).await {
             self.finish_task(key, &end, None).await?;
         }
         if !gone.is_empty() {
@@ -137,6 +138,28 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
         Ok(())
     }
 
+    /// Ends of tasks that failed, with their exit codes, which the queue does not tell.
+    async fn with_exit_codes(&self, mut over: Vec<(TaskKey, End)>) -> Vec<(TaskKey, End)> {
+        let mut records: HashMap<String, Vec<Listed>> = HashMap::new();
+        for (key, end) in over.iter_mut().filter(|(key, _)| self.fleet.has_failed(*key)) {
+            let name = self.fleet.name(*key);
+            let Some((array, _)) = name.rsplit_once('_') else { continue };
+            if !records.contains_key(array) {
+                let told = self.slurm.records(array).await.unwrap_or_else(|error| {
+                    info!("why {name} failed is not told: {error}");
+                    Vec::new()
+                });
+                records.insert(array.to_owned(), told);
+            }
+            let known = records[array].iter().find(|one| one.task == name);
+            if let Some(Phase::Over(told)) = known.map(|one| phase(&one.state, "", Some(&one.exit)))
+            {
+                *end = told;
+            }
+        }
+        over
+    }
+
     /// An array under a name of this study that it knows nothing of: the database was lost, or an answer was.
     /// What it would do is in other hands.
     async fn mark_stranger(&mut self, array: &str, name: &str) {
@@ -145,7 +168,9 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
             self.mark(name, Marker::Withdrawn);
         }
         match self.slurm.cancel(&[array.to_owned()]).await {
-            Ok(()) => self.note(format!("cancelled {array} ({name}): the study does not know it")),
+            Ok(()) => {
+                self.course.note(format!("cancelled {array} ({name}): the study does not know it"))
+            }
             Err(error) => warn!("failed to cancel {array} ({name}): {error}"),
         }
     }
@@ -194,7 +219,8 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
         self.discover_all(key).await?;
         let jobs: HashSet<JobId> = self.fleet.jobs(key).iter().copied().collect();
         let live = |attempt: &AttemptKey| jobs.contains(&attempt.job);
-        let at_work: Vec<AttemptKey> = self.core.orphans().into_iter().filter(live).collect();
+        let at_work: Vec<AttemptKey> =
+            self.course.core.orphans().into_iter().filter(live).collect();
         let (mut news, mut events) = (Vec::new(), Vec::new());
         for attempt in &at_work {
             if let Some(mut read) = self.journals.read(*attempt) {
@@ -213,18 +239,20 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
         });
         let ends: Vec<_> = ends.collect();
         self.turn(Vec::new(), ends).await?;
-        let undone = jobs.iter().filter(|job| self.jobs.contains_key(job)).count();
+        let undone = jobs.iter().filter(|job| self.course.jobs.contains_key(job)).count();
         if undone > 0 {
-            self.note(format!(
-                "task {name}: {}; {undone} jobs of it are not done: {}",
-                end.what, end.next
-            ));
+            let jobs = if undone == 1 { "job of it is" } else { "jobs of it are" };
+            self.course.note(if self.is_taken_back(key) {
+                format!("task {name} was taken back; {undone} {jobs} not done")
+            } else {
+                format!("task {name}: {}; {undone} {jobs} not done: {}", end.what, end.next)
+            });
         }
         let state = state.as_ref().map(|(state, node)| (state.as_str(), node.as_str()));
         let (written, submission) = self.fleet.end(key, state);
-        self.store.set_task_states(written.as_slice()).await?;
+        self.course.store.set_task_states(written.as_slice()).await?;
         if let Some(id) = submission {
-            self.store.end_submission(id, None).await?;
+            self.course.store.end_submission(id, None).await?;
         }
         Ok(())
     }
@@ -245,8 +273,8 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
     /// come to their end, and of `ahead` that have not begun.
     fn begun_in(&self, key: TaskKey, ahead: usize) -> Vec<Event> {
         let (mut events, mut untouched) = (Vec::new(), 0);
-        for job in self.fleet.jobs(key).iter().filter(|job| self.jobs.contains_key(job)) {
-            let folder = self.folder(*job);
+        for job in self.fleet.jobs(key).iter().filter(|job| self.course.jobs.contains_key(job)) {
+            let folder = self.course.folder(*job);
             let known = self.attempts.get(job).copied().unwrap_or(0);
             let mut number = known;
             // An attempt whose worker died before its first word has a folder and no journal.
@@ -267,7 +295,7 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
     /// Takes in what the journals of attempts under way have to say.
     pub(super) async fn read_journals(&mut self) -> Result<(), RunError> {
         let (mut news, mut events) = (Vec::new(), Vec::new());
-        for attempt in self.core.orphans() {
+        for attempt in self.course.core.orphans() {
             if let Some(mut read) = self.journals.glance(attempt, self.how.look) {
                 events.append(&mut read.events);
                 news.push(read);

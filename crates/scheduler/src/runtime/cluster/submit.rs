@@ -18,6 +18,7 @@ use augreg_store::{NewSubmission, Store, StoreError, Submission, Task, TaskState
 use tracing::warn;
 
 use super::Cluster;
+use super::fleet::TaskKey;
 use super::packing::{Load, Pack, pack};
 use crate::runtime::options::{Progress, RunError};
 
@@ -79,7 +80,7 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
         if self.ready_since.get_or_insert(now).elapsed() < self.how.gather {
             return Ok(());
         }
-        let works = self.store.work(&ready).await?;
+        let works = self.course.store.work(&ready).await?;
         let loads = ready.iter().filter_map(|job| {
             let work = works.get(job)?;
             let (stage, model) = (work.spec.stage(), work.labels.model.as_str());
@@ -91,12 +92,18 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
             })
         });
         let most = self.how.slurm.array_size.map_or(u32::MAX, NonZeroU32::get);
-        let most = most.min(self.limits.array_size) as usize;
+        let whole = most.min(self.limits.array_size) as usize;
+        let most = whole.min(self.fits);
         let packs = pack(loads, &self.how.slurm, most);
         let all: usize = packs.iter().map(|pack| pack.shares.len()).sum();
         for pack in packs {
             let parallel = self.parallel(pack.shares.len(), all);
             if !self.submit_pack(&pack, &works, parallel, &after).await? {
+                break;
+            }
+            if most < whole {
+                // The next is tried with twice as many tasks.
+                self.fits = most.saturating_mul(2);
                 break;
             }
         }
@@ -107,14 +114,14 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
     /// The jobs that may be submitted now, and the arrays that must end before they begin: where everything is
     /// left to Slurm, what starts from jobs that are submitted is submitted behind them.
     pub(super) fn to_submit(&self) -> (Vec<JobId>, Vec<String>) {
-        let mut ready = self.core.ready();
+        let mut ready = self.course.core.ready();
         ready.retain(|job| !self.fleet.has(*job));
         ready.truncate(TOGETHER);
         if !ready.is_empty() || !self.how.detach {
             return (ready, Vec::new());
         }
         let (mut jobs, mut after) = (Vec::new(), BTreeSet::new());
-        for (job, parent) in self.core.waiting() {
+        for (job, parent) in self.course.core.waiting() {
             if let Some(array) = self.fleet.array_of(parent)
                 && !self.fleet.has(job)
                 && jobs.len() < TOGETHER
@@ -142,11 +149,18 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
         after: &[String],
     ) -> Result<bool, RunError> {
         let name = format!("{}{}", self.prefix(), self.numbered + 1);
-        let folder = SubmissionFolder::new(&self.root, &name);
+        let folder = SubmissionFolder::new(&self.course.root, &name);
         self.write(&name, pack, works)
             .map_err(|source| RunError::Folder { path: folder.path().to_owned(), source })?;
         let new = NewSubmission { name: name.clone(), tasks: pack.shares.clone() };
-        let id = self.store.prepare_submissions(&[new]).await?.first().copied().unwrap_or_default();
+        let id = self
+            .course
+            .store
+            .prepare_submissions(&[new])
+            .await?
+            .first()
+            .copied()
+            .unwrap_or_default();
         self.numbered = self.numbered.max(id.unsigned_abs());
         let tasks = (0..).zip(&pack.shares).map(|(number, jobs)| Task {
             number,
@@ -160,7 +174,7 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
             prepared: 0,
             tasks: tasks.collect(),
         };
-        let now = self.now();
+        let now = self.course.now();
         self.fleet.add(now, submission);
         let jobs: usize = pack.shares.iter().map(Vec::len).sum();
         self.hand_over(id, &name, (pack.shares.len(), Some(jobs)), (parallel, after)).await
@@ -174,26 +188,32 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
         (tasks, jobs): (usize, Option<usize>),
         (parallel, after): (Option<u32>, &[String]),
     ) -> Result<bool, RunError> {
-        let script = SubmissionFolder::new(&self.root, name).script();
+        let script = SubmissionFolder::new(&self.course.root, name).script();
         match self.slurm.submit(&script, tasks as u32, parallel, after).await {
             Ok(array) => {
                 self.taken(id, &array).await?;
                 let of = jobs.map_or_else(String::new, |jobs| format!(" for {jobs} jobs"));
                 let plural = if tasks == 1 { "" } else { "s" };
                 let then = if after.is_empty() { "" } else { ", behind those they start from" };
-                self.note(format!("submitted {tasks} task{plural}{of} as {array} ({name}){then}"));
+                self.course
+                    .note(format!("submitted {tasks} task{plural}{of} as {array} ({name}){then}"));
                 Ok(true)
             }
             Err(error) if error.is_full() => {
                 self.refused(id, name, &with_causes(&error)).await?;
+                // The limit may be below the array alone, and part of it may fit beside what is there.
+                self.fits = (tasks / 2).max(1);
+                if tasks > 1 && self.fleet.len() == 0 {
+                    return Ok(false);
+                }
                 self.submit_at = Instant::now() + FULL_PAUSES * self.poll.every;
-                self.note(format!("{error}; {}", error.hint().unwrap_or_default()));
+                self.course.note(format!("{error}; {}", error.hint().unwrap_or_default()));
                 Ok(false)
             }
             // Whether it was taken is not known: the queue will say.
             Err(error) if error.is_down() => {
                 self.poll.again(false);
-                self.note(format!("{error}; it is asked again"));
+                self.course.note(format!("{error}; it is asked again"));
                 Ok(false)
             }
             Err(error) => {
@@ -206,7 +226,7 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
     /// Slurm has not taken a submission: nothing of it is left but that it was.
     async fn refused(&mut self, id: i64, name: &str, why: &str) -> Result<(), RunError> {
         self.give_up(id, name, why).await?;
-        let folder = SubmissionFolder::new(&self.root, name);
+        let folder = SubmissionFolder::new(&self.course.root, name);
         if let Err(error) = fs::remove_dir_all(folder.path()) {
             warn!("failed to remove `{}`: {error}", folder.path().display());
         }
@@ -215,16 +235,16 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
 
     /// Slurm has taken a submission.
     pub(super) async fn taken(&mut self, id: i64, array: &str) -> Result<(), RunError> {
-        let now = self.now();
+        let now = self.course.now();
         self.fleet.submitted(now, id, array);
-        self.store.submitted(id, array).await?;
+        self.course.store.submitted(id, array).await?;
         Ok(())
     }
 
     /// Submits again what was written down, and what the queue knows nothing of.
     pub(super) async fn submit_again(&mut self, id: i64, name: &str) -> Result<(), RunError> {
         let mut tasks = 0;
-        let folder = SubmissionFolder::new(&self.root, name);
+        let folder = SubmissionFolder::new(&self.course.root, name);
         while folder.share(tasks).exists() {
             tasks += 1;
         }
@@ -252,14 +272,14 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
                 (id, key.number, state)
             })
             .collect();
-        self.store.set_task_states(&states).await?;
-        self.store.end_submission(id, Some(why)).await?;
+        self.course.store.set_task_states(&states).await?;
+        self.course.store.end_submission(id, Some(why)).await?;
         Ok(())
     }
 
     /// Tells the tasks of a submission to take up nothing more.
     pub(super) fn mark(&self, name: &str, marker: Marker) {
-        let folder = SubmissionFolder::new(&self.root, name);
+        let folder = SubmissionFolder::new(&self.course.root, name);
         let path = match marker {
             Marker::Withdrawn => folder.withdrawn(),
             Marker::Drained => folder.drained(),
@@ -269,6 +289,14 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
         {
             warn!("failed to write `{}`: {error}", path.display());
         }
+    }
+
+    /// Whether the tasks of an array were told to take up nothing more.
+    pub(super) fn is_taken_back(&self, key: TaskKey) -> bool {
+        self.fleet.array_name(key).is_some_and(|name| {
+            let folder = SubmissionFolder::new(&self.course.root, name);
+            folder.withdrawn().exists() || folder.drained().exists()
+        })
     }
 
     /// Takes everything back that was submitted: what waits is cancelled, what runs leaves, at once or after
@@ -286,7 +314,7 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
     pub(super) async fn call_off(&mut self, jobs: &[JobId]) {
         let mut tasks = HashSet::new();
         for job in jobs {
-            let folder = self.folder(*job);
+            let folder = self.course.folder(*job);
             let written =
                 fs::create_dir_all(folder.path()).and_then(|()| fs::write(folder.stop(), ""));
             if let Err(error) = written {
@@ -294,7 +322,7 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
             }
             tasks.extend(self.fleet.task_of(*job));
         }
-        let is_off = |job: &JobId| jobs.contains(job) || !self.jobs.contains_key(job);
+        let is_off = |job: &JobId| jobs.contains(job) || !self.course.jobs.contains_key(job);
         let waits = self.fleet.waiting();
         let idle: Vec<_> = tasks
             .into_iter()
@@ -304,30 +332,30 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
     }
 
     /// Cancels tasks in Slurm. One that is not cancelled now does nothing when it starts.
-    pub(super) async fn cancel_tasks(&mut self, tasks: &[super::fleet::TaskKey]) {
+    pub(super) async fn cancel_tasks(&mut self, tasks: &[TaskKey]) {
         if tasks.is_empty() {
             return;
         }
         let names: Vec<_> = tasks.iter().map(|key| self.fleet.name(*key)).collect();
         if let Err(error) = self.slurm.cancel(&names).await {
-            self.note(format!("{} tasks were not cancelled in Slurm: {error}", names.len()));
+            self.course.note(format!("{} tasks were not cancelled in Slurm: {error}", names.len()));
         }
     }
 
     /// Writes the folder of a submission: the shares, then the script.
     fn write(&self, name: &str, pack: &Pack, works: &HashMap<JobId, Work>) -> io::Result<()> {
-        let folder = SubmissionFolder::new(&self.root, name);
+        let folder = SubmissionFolder::new(&self.course.root, name);
         fs::create_dir_all(folder.path())?;
         for (number, jobs) in (0..).zip(&pack.shares) {
             let assignments = jobs.iter().filter_map(|job| {
                 // What was called off before is asked for again.
-                let stop = RunFolder::new(&self.root, *job).stop();
+                let stop = RunFolder::new(&self.course.root, *job).stop();
                 let _ = fs::remove_file(stop);
                 self.assignment(*job, works.get(job)?, pack)
             });
             Share(assignments.collect()).write(&folder.share(number))?;
         }
-        let script = pack.script(&self.root, name, &self.program, &self.how.slurm);
+        let script = pack.script(&self.course.root, name, &self.program, &self.how.slurm);
         fs::write(folder.script(), script)
     }
 
@@ -338,13 +366,13 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
             attempt: AttemptKey { job, number: self.attempts.get(&job)? + 1 },
             spec: work.spec.clone(),
             source: work.source.clone(),
-            root: self.root.clone(),
+            root: self.course.root.clone(),
             device: if gpus > 0 { Device::Cuda(0) } else { Device::Cpu },
             threads: (cpus / gpus.max(1)).max(1),
-            micro_batch: self.options.micro_batch,
-            checkpoint_seconds: self.options.checkpoint_seconds,
+            micro_batch: self.course.options.micro_batch,
+            checkpoint_seconds: self.course.options.checkpoint_seconds,
             when_abandoned: WhenAbandoned::Finish,
-            keep: self.options.keep.of(job, work.spec.stage()),
+            keep: self.course.options.keep.of(job, work.spec.stage()),
         })
     }
 }
