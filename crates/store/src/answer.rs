@@ -8,7 +8,9 @@ use std::io;
 use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
 use sqlx::sqlite::{SqliteColumn, SqliteRow};
-use sqlx::{AssertSqlSafe, Column as _, Executor, Row, SqlSafeStr, SqliteConnection, Statement};
+use sqlx::{
+    AssertSqlSafe, Column as _, Decode, Executor, Row, SqlSafeStr, SqliteConnection, Statement,
+};
 use sqlx::{TypeInfo, ValueRef};
 
 use crate::error::database;
@@ -168,12 +170,12 @@ fn value(row: &SqliteRow, at: usize) -> Result<Value, QueryError> {
         return Ok(Value::Null);
     }
     match raw.type_info().name() {
-        "INTEGER" => row.try_get_unchecked(at).map(Value::Integer),
-        "REAL" => row.try_get_unchecked(at).map(Value::Real),
-        "BLOB" => row.try_get_unchecked(at).map(|bytes: Vec<u8>| Value::Text(hex(&bytes))),
-        _ => row.try_get_unchecked(at).map(Value::Text),
+        "INTEGER" => i64::decode(raw).map(Value::Integer),
+        "REAL" => f64::decode(raw).map(Value::Real),
+        "BLOB" => <Vec<u8>>::decode(raw).map(|bytes| Value::Text(hex(&bytes))),
+        _ => String::decode(raw).map(Value::Text),
     }
-    .map_err(|error| fail(error).into())
+    .map_err(|error| fail(sqlx::Error::Decode(error)).into())
 }
 
 /// What a value is; nothing if it is null.
