@@ -9,7 +9,7 @@ use augreg_scheduler::runtime::LockError;
 use augreg_spec::{ModelError, OverBudget, SweepErrors};
 use augreg_store::{QueryError, StoreError};
 use augreg_weights::foreign::WeightsError;
-use miette::{Diagnostic, Report};
+use miette::{Diagnostic, Report, SourceSpan};
 use thiserror::Error;
 
 /// How a command ended that did what it was asked to.
@@ -186,13 +186,64 @@ impl From<StoreError> for Failure {
     }
 }
 
+/// A filter with the place that is wrong.
+#[derive(Debug, Error, Diagnostic)]
+#[error("{message}")]
+struct Pointed {
+    message: String,
+    #[source_code]
+    text: String,
+    #[label("{label}")]
+    at: SourceSpan,
+    label: &'static str,
+    #[help]
+    help: &'static str,
+}
+
 impl From<QueryError> for Failure {
     fn from(error: QueryError) -> Self {
+        let message = error.to_string();
+        let pointed = |text: String, at: usize, length: usize, label, help| {
+            Self::Request(Report::new(Pointed {
+                message: message.clone(),
+                text,
+                at: (at, length).into(),
+                label,
+                help,
+            }))
+        };
         match error {
             QueryError::Store(error) => error.into(),
+            QueryError::Output(error) => error.into(),
+            QueryError::OpenQuote { text, at } => {
+                let help = "close it; a quote within the value is written twice. The shell takes one pair of \
+                            quotes for itself: `'message=\"a b\"'`";
+                pointed(text, at, 1, "opens here", help)
+            }
+            QueryError::AfterQuote { text, at } => {
+                let length = text.len() - at;
+                let help = "a quote within the value is written twice";
+                pointed(text, at, length, "not part of the value", help)
+            }
+            QueryError::TwoFilters { text, at } => {
+                let length = text.len() - at;
+                let help = "each filter is an argument of its own: `model=Ti/16 'final_val>0.8'`";
+                pointed(text, at, length, "the second", help)
+            }
             error => {
-                let help = "`augreg query --views` lists the views and their columns";
-                let help = matches!(error, QueryError::UnknownColumn { .. }).then_some(help);
+                let help = match &error {
+                    QueryError::UnknownColumn { .. } | QueryError::Sql { .. } => {
+                        Some("`augreg query --views` lists the views and their columns")
+                    }
+                    QueryError::NotAReadingStatement => Some(
+                        "the study is open for reading only; instead of `PRAGMA table_info(x)` ask \
+                         `SELECT * FROM pragma_table_info('x')`",
+                    ),
+                    QueryError::UnknownGroupKey { .. } => {
+                        Some("groups are sorted by what `--group` and `--show` name")
+                    }
+                    _ => None,
+                };
                 Self::Request(advised(error, help))
             }
         }

@@ -45,6 +45,11 @@ pub(crate) fn coloured() -> bool {
     COLOURED.get().copied().unwrap_or(false)
 }
 
+/// Whether standard output is a terminal.
+pub(crate) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
 /// Columns of the terminal, 80 where there is none.
 pub(crate) fn width() -> usize {
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());

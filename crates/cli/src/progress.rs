@@ -323,7 +323,7 @@ mod tests {
             steps: 3000,
             epochs: Some(30.0),
             flops: 1.0,
-            since: Instant::now() - Duration::from_secs(60),
+            since: Instant::now().checked_sub(Duration::from_mins(1)).unwrap(),
             beat: None,
             share: 0.5,
             first_share: Some(0.25),

@@ -1,11 +1,26 @@
-//! Rows of a query as a table, CSV, JSON or JSON lines.
+//! Rows of a query in the form that was asked for: a table for a person, CSV, JSON, JSON lines, Parquet.
+//!
+//! Rows are written as they come and not kept, so an answer of any size takes no more memory than a small
+//! one. How each form looks is in the modules below; what is in the rows is not known here.
 
-use std::io::{self, Write};
+mod json;
+mod out;
+mod text;
 
-use augreg_store::{Rows, Value};
+use std::io;
+use std::path::Path;
+
+use augreg_export::ParquetSink;
+use augreg_store::{Heading, Kind, RowSink, Rows, VIEWS, Value};
 use clap::ValueEnum;
-use comfy_table::presets::NOTHING;
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+
+use crate::failure::Failure;
+use crate::output;
+use crate::words::harmless;
+
+use json::Json;
+use out::Out;
+use text::Text;
 
 /// How rows come out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -18,87 +33,212 @@ pub(crate) enum Format {
     Jsonl,
     /// Comma-separated values with a header line.
     Csv,
+    /// A Parquet file with typed columns.
+    Parquet,
 }
 
-/// Writes rows to standard output.
-pub(crate) fn write(rows: &Rows, format: Format) -> io::Result<()> {
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    match format {
-        Format::Table => writeln!(out, "{}", table(rows))?,
-        Format::Json => {
-            out.write_all(b"[")?;
-            for (i, row) in rows.rows.iter().enumerate() {
-                out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
-                object(&mut out, &rows.columns, row)?;
-            }
-            out.write_all(b"\n]\n")?;
+impl Format {
+    /// The format that a file's name ends in.
+    pub(crate) fn of_file(path: &Path) -> Option<Self> {
+        let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+        Some(match extension.as_str() {
+            "txt" => Self::Table,
+            "json" => Self::Json,
+            "jsonl" | "ndjson" => Self::Jsonl,
+            "csv" => Self::Csv,
+            "parquet" | "pq" => Self::Parquet,
+            _ => return None,
+        })
+    }
+}
+
+/// Where rows go: to standard output or a file, in one of the formats.
+pub(crate) enum Writer {
+    Text(Text<Out>),
+    Json(Json<Out>),
+    Csv { csv: Box<csv::Writer<Out>>, tame: bool },
+    Parquet(Box<ParquetSink<Out>>),
+}
+
+impl Writer {
+    /// Begins; a file gets its name when all is written.
+    pub(crate) fn new(format: Format, file: Option<&Path>) -> Result<Self, Failure> {
+        let terminal = file.is_none() && output::is_terminal();
+        if terminal && format == Format::Parquet {
+            return Err(Failure::request(
+                "a Parquet file is nothing for a terminal",
+                "write it to a file: `… > rows.parquet`, or of a query `--out rows.parquet`",
+            ));
         }
-        Format::Jsonl => {
-            for row in &rows.rows {
-                object(&mut out, &rows.columns, row)?;
-                out.write_all(b"\n")?;
+        let out = Out::new(file)?;
+        Ok(match format {
+            Format::Table => Self::Text(Text::new(out, terminal.then(output::width))),
+            Format::Json => Self::Json(Json::new(out, true)),
+            Format::Jsonl => Self::Json(Json::new(out, false)),
+            Format::Csv => {
+                Self::Csv { csv: Box::new(csv::Writer::from_writer(out)), tame: terminal }
             }
-        }
-        Format::Csv => {
-            let mut csv = csv::Writer::from_writer(&mut out);
-            csv.write_record(&rows.columns)?;
-            for row in &rows.rows {
-                csv.write_record(row.iter().map(plain))?;
+            Format::Parquet => Self::Parquet(Box::new(ParquetSink::new(out))),
+        })
+    }
+
+    /// Writes what is left.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Text(text) => {
+                let (out, left_out) = text.finish()?;
+                out.finish()?;
+                if let Some(left_out) = left_out {
+                    output::say(&left_out);
+                }
+                Ok(())
             }
-            csv.flush()?;
+            Self::Json(json) => json.finish()?.finish(),
+            Self::Csv { csv, .. } => {
+                csv.into_inner().map_err(csv::IntoInnerError::into_error)?.finish()
+            }
+            Self::Parquet(parquet) => parquet.finish()?.finish(),
         }
     }
-    out.flush()
 }
 
-/// An object with its keys in column order.
-fn object(out: &mut impl Write, columns: &[String], row: &[Value]) -> io::Result<()> {
-    out.write_all(b"{")?;
-    for (i, (column, value)) in columns.iter().zip(row).enumerate() {
-        if i > 0 {
-            out.write_all(b",")?;
-        }
-        serde_json::to_writer(&mut *out, column)?;
-        out.write_all(b":")?;
-        serde_json::to_writer(&mut *out, value)?;
+impl RowSink for Writer {
+    fn needs_kinds(&self) -> bool {
+        matches!(self, Self::Parquet(_))
     }
-    out.write_all(b"}")
+
+    fn begin(&mut self, headings: &[Heading]) -> io::Result<()> {
+        match self {
+            Self::Text(text) => {
+                text.begin(headings);
+                Ok(())
+            }
+            Self::Json(json) => json.begin(&distinct(headings)),
+            Self::Csv { csv, tame } => {
+                let record = headings.iter().map(|heading| cell(heading.name.clone(), *tame));
+                csv.write_record(record).map_err(system)
+            }
+            Self::Parquet(parquet) => parquet.begin(&distinct(headings)),
+        }
+    }
+
+    fn row(&mut self, row: Vec<Value>) -> io::Result<()> {
+        match self {
+            Self::Text(text) => text.row(row),
+            Self::Json(json) => json.row(&row),
+            Self::Csv { csv, tame } => {
+                for value in row {
+                    match value {
+                        Value::Text(text) if !*tame => csv.write_field(text),
+                        value => csv.write_field(cell(plain(value), *tame)),
+                    }
+                    .map_err(system)?;
+                }
+                csv.write_record(None::<&[u8]>).map_err(system)
+            }
+            Self::Parquet(parquet) => parquet.row(row),
+        }
+    }
 }
 
-fn plain(value: &Value) -> String {
+/// Writes rows that are all there to standard output.
+pub(crate) fn write(rows: &Rows, format: Format) -> Result<(), Failure> {
+    write_to(rows, Writer::new(format, None)?)
+}
+
+/// Writes rows that are all there.
+pub(crate) fn write_to(rows: &Rows, mut writer: Writer) -> Result<(), Failure> {
+    writer.begin(&headings(rows))?;
+    for row in &rows.rows {
+        writer.row(row.clone())?;
+    }
+    writer.finish()?;
+    Ok(())
+}
+
+/// Columns for a person: numbers to the right, four significant decimals, nothing as `–`.
+#[cfg(test)]
+pub(crate) fn table(rows: &Rows) -> String {
+    let mut text = Text::new(Vec::new(), None);
+    text.begin(&headings(rows));
+    for row in &rows.rows {
+        text.row(row.clone()).expect("writes to memory");
+    }
+    let (bytes, _) = text.finish().expect("writes to memory");
+    String::from_utf8(bytes).expect("is text")
+}
+
+/// The columns of rows, with what their values are; where all are absent, with what documented columns of
+/// the same name hold.
+fn headings(rows: &Rows) -> Vec<Heading> {
+    let kind = |at: usize| {
+        let kinds = rows.rows.iter().filter_map(|row| match row.get(at)? {
+            Value::Null => None,
+            Value::Integer(_) => Some(Kind::Integer),
+            Value::Real(_) => Some(Kind::Real),
+            Value::Text(_) => Some(Kind::Text),
+        });
+        kinds.reduce(|a, b| match (a, b) {
+            (Kind::Text, _) | (_, Kind::Text) => Kind::Text,
+            (Kind::Real, _) | (_, Kind::Real) => Kind::Real,
+            _ => Kind::Integer,
+        })
+    };
+    let documented = |name: &str| {
+        let mut columns = VIEWS.iter().flat_map(|view| view.columns);
+        columns.find(|column| column.name == name).map(|column| column.kind)
+    };
+    let heading = |(at, name): (usize, &String)| Heading {
+        name: name.clone(),
+        kind: kind(at).or_else(|| documented(name)),
+    };
+    rows.columns.iter().enumerate().map(heading).collect()
+}
+
+/// The same columns under names of which no two are the same: `id`, `id_2`. An object with a key twice
+/// keeps one of its values.
+fn distinct(headings: &[Heading]) -> Vec<Heading> {
+    let mut taken: Vec<Heading> = Vec::with_capacity(headings.len());
+    for heading in headings {
+        let is_free = |name: &str| {
+            let mut all = taken.iter().chain(headings);
+            !taken.iter().any(|taken| taken.name == name)
+                && (name == heading.name || !all.any(|other| other.name == name))
+        };
+        let numbered = (2..).map(|n| format!("{}_{n}", heading.name));
+        let name = std::iter::once(heading.name.clone()).chain(numbered).find(|name| is_free(name));
+        taken.push(Heading { name: name.unwrap_or_default(), kind: heading.kind });
+    }
+    taken
+}
+
+/// What the system said: that nobody listens any more must stay to be seen.
+fn system(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        kind => io::Error::other(format!("{kind:?}")),
+    }
+}
+
+/// Text of a CSV file; to a terminal without what a terminal would obey.
+fn cell(text: String, tame: bool) -> String {
+    if tame { harmless(&text).into_owned() } else { text }
+}
+
+/// A value as a program reads it.
+pub(crate) fn plain(value: Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::Integer(value) => value.to_string(),
         // With a point or an exponent, so that a reader takes 0.0 for a float too. The shortest text
         // that reads back as the same number.
         Value::Real(value) => format!("{value:?}"),
-        Value::Text(value) => value.clone(),
+        Value::Text(value) => value,
     }
 }
 
-/// Columns for a person: numbers to the right, four significant decimals, nothing as `–`.
-pub(crate) fn table(rows: &Rows) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(rows.columns.iter().enumerate().map(|(i, column)| {
-        let cell = Cell::new(column);
-        if is_number(rows, i) { cell.set_alignment(CellAlignment::Right) } else { cell }
-    }));
-    for row in &rows.rows {
-        table.add_row(row.iter().enumerate().map(|(i, value)| {
-            let cell = Cell::new(shown(value));
-            if is_number(rows, i) { cell.set_alignment(CellAlignment::Right) } else { cell }
-        }));
-    }
-    table
-}
-
-fn is_number(rows: &Rows, column: usize) -> bool {
-    let mut values = rows.rows.iter().map(|row| &row[column]).filter(|v| **v != Value::Null);
-    values.all(|value| matches!(value, Value::Integer(_) | Value::Real(_)))
-}
-
-fn shown(value: &Value) -> String {
+/// A value as a person reads it.
+pub(crate) fn shown(value: &Value) -> String {
     match value {
         Value::Null => "–".into(),
         Value::Integer(value) => value.to_string(),
@@ -112,7 +252,7 @@ fn shown(value: &Value) -> String {
             format!("{value:.4}").trim_end_matches('0').to_owned()
         }
         Value::Real(value) => format!("{value}"),
-        Value::Text(value) => value.lines().next().unwrap_or_default().to_owned(),
+        Value::Text(value) => harmless(value.lines().next().unwrap_or_default()).into_owned(),
     }
 }
 
@@ -130,5 +270,23 @@ mod tests {
             ],
         };
         insta::assert_snapshot!(table(&rows));
+    }
+
+    #[test]
+    fn columns_of_one_name_are_told_apart_by_number() {
+        let names = |names: &[&str]| {
+            let headings: Vec<_> = names.iter().map(|name| Heading::untyped(name)).collect();
+            distinct(&headings).into_iter().map(|heading| heading.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&["id", "state", "id", "id"]), ["id", "state", "id_2", "id_3"]);
+        assert_eq!(names(&["id", "id", "id_2"]), ["id", "id_3", "id_2"]);
+    }
+
+    #[test]
+    fn a_files_name_says_its_format() {
+        let of = |name: &str| Format::of_file(Path::new(name));
+        assert_eq!(of("a/b.PARQUET"), Some(Format::Parquet));
+        assert_eq!(of("a.b.csv"), Some(Format::Csv));
+        assert_eq!((of("rows"), of("rows.xyz")), (None, None));
     }
 }

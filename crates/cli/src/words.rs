@@ -1,4 +1,8 @@
-//! Numbers as people read them.
+//! Numbers and texts as people read them.
+
+use std::borrow::Cow;
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// A count with thousands separators.
 pub(crate) fn count(n: u64) -> String {
@@ -67,6 +71,39 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
         .filter(|bytes| bytes.is_finite())
         .map(|bytes| bytes as u64)
         .ok_or_else(|| "a number of bytes, such as 500MB, 1.5GB or 0".to_owned())
+}
+
+/// Text without what a terminal would obey: control characters become their pictures or numbers, and so do
+/// those that turn the direction of writing.
+pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
+    let is_obeyed =
+        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(is_obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\u{7f}' => out.push('␡'),
+            c if c < ' ' => out.extend(char::from_u32(0x2400 + u32::from(c))),
+            c if is_obeyed(c) => out += &format!("<{:x}>", u32::from(c)),
+            c => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Text of at most so many columns, with `…` where it was cut.
+pub(crate) fn shorten(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let mut used = 1;
+    let fits = |c: &char| {
+        used += c.width().unwrap_or(0);
+        used <= columns
+    };
+    text.chars().take_while(fits).chain(['…']).collect()
 }
 
 /// Milliseconds since 1970 as local date and time.

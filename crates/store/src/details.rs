@@ -117,6 +117,19 @@ pub struct CheckpointDetails {
     pub at: u64,
 }
 
+/// A number that an attempt measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measured {
+    /// The metric.
+    pub name: String,
+    /// Steps done then.
+    pub step: u64,
+    /// Its value.
+    pub value: f64,
+    /// The attempt.
+    pub attempt: u32,
+}
+
 impl Store {
     /// The one job whose id begins with `prefix`.
     ///
@@ -211,6 +224,29 @@ impl Store {
         .await
         .map_err(database("read a curve"))?;
         Ok(rows.into_iter().map(|row| (row.step as u64, row.value)).collect())
+    }
+}
+
+impl Store {
+    /// All curves of a job, by name and then by step. Where attempts overlap, the latest counts.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Database`]. An unknown job has none.
+    pub async fn measured(&self, job: JobId) -> Result<Vec<Measured>, StoreError> {
+        let id = job.to_string();
+        let rows = sqlx::query!(
+            r#"SELECT name, step AS "step!: i64", value AS "value!: f64", attempt AS "attempt!: u32"
+               FROM v_curves WHERE job_id = ? ORDER BY name, step"#,
+            id
+        )
+        .map(|row| Measured {
+            name: row.name,
+            step: row.step as u64,
+            value: row.value,
+            attempt: row.attempt,
+        });
+        rows.fetch_all(self.readers()).await.map_err(database("read the curves of a job"))
     }
 }
 

@@ -6,6 +6,8 @@ use augreg_protocol::AttemptKey;
 use sqlx::migrate::MigrateError;
 use thiserror::Error;
 
+use crate::fold::FUNCTIONS;
+
 /// A failure of the store.
 ///
 /// Messages are lowercase fragments that read well after `error: ` and never repeat their source.
@@ -286,6 +288,59 @@ pub enum QueryError {
         /// The filter.
         text: String,
     },
+    /// A filter with a quote that is never closed.
+    #[error("the quote in `{text}` is never closed")]
+    OpenQuote {
+        /// The filter.
+        text: String,
+        /// The byte of the quote.
+        at: usize,
+    },
+    /// A filter with something after its quoted value.
+    #[error("`{text}` goes on after its quoted value")]
+    AfterQuote {
+        /// The filter.
+        text: String,
+        /// The byte at which it goes on.
+        at: usize,
+    },
+    /// A filter whose value looks like another filter.
+    #[error("`{text}` holds two filters: write them apart, or put the value in quotes")]
+    TwoFilters {
+        /// The filter.
+        text: String,
+        /// The byte at which the second begins.
+        at: usize,
+    },
+    /// What is no aggregate.
+    #[error(
+        "`{text}` is no aggregate: write `count`, or one of {} with a column, such as \
+         `mean(final_val)`{}", FUNCTIONS, hint(nearest.as_deref())
+    )]
+    AggregateGrammar {
+        /// The text.
+        text: String,
+        /// The nearest aggregate there is.
+        nearest: Option<String>,
+    },
+    /// An aggregate of numbers over a column of text.
+    #[error(
+        "`{aggregate}` needs numbers, and column `{column}` holds text: `count`, `min` and `max` take it"
+    )]
+    NotNumeric {
+        /// The aggregate.
+        aggregate: String,
+        /// Its column.
+        column: &'static str,
+    },
+    /// A sort key that groups do not have.
+    #[error("groups have no `{name}` to be sorted by{hint}", hint = hint(nearest.as_deref()))]
+    UnknownGroupKey {
+        /// The name asked for.
+        name: String,
+        /// The nearest one there is.
+        nearest: Option<String>,
+    },
     /// A sort key without a column.
     #[error("`{text}` is not a sort key: write a column, or `-column` for descending order")]
     SortGrammar {
@@ -321,6 +376,9 @@ pub enum QueryError {
         /// The nearest name in the schema, when a table or column is unknown.
         nearest: Option<String>,
     },
+    /// Whoever took the rows could not.
+    #[error("failed to pass rows on")]
+    Output(#[from] std::io::Error),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

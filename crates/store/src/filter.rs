@@ -10,8 +10,8 @@ use crate::views::{Column, Kind, V_JOBS};
 /// One condition on a row of `v_jobs`: column, operator, value.
 ///
 /// Operators are `=`, `!=`, `<`, `<=`, `>`, `>=`, and `~` for "contains" without regard to case.
-/// A value may stand in single or double quotes. No value at all (`failure=`) asks for rows that
-/// have none; `!=` keeps rows that have none.
+/// A value may stand in single or double quotes, and holds the same quote when that is doubled. No
+/// value at all (`failure=`) asks for rows that have none; `!=` keeps rows that have none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filter {
     pub(crate) column: &'static Column,
@@ -65,7 +65,7 @@ impl FromStr for Filter {
             return Err(grammar());
         }
         let column = column(name.trim())?;
-        let (value, quoted) = unquote(rest[sign.len()..].trim()).ok_or_else(grammar)?;
+        let (value, quoted) = value_of(text, name_end + sign.len())?;
         let is_ordering = !matches!(operator, Operator::Equal | Operator::NotEqual);
         if value.is_empty() && !quoted {
             let operand = Operand::Nothing;
@@ -75,26 +75,60 @@ impl FromStr for Filter {
                 Ok(Self { column, operator, operand })
             };
         }
-        let operand = match column.kind {
-            _ if operator == Operator::Contains => Operand::Text(value.to_owned()),
-            Kind::Text => Operand::Text(value.to_owned()),
-            Kind::Integer | Kind::Real => number(value).ok_or_else(|| QueryError::NotANumber {
-                text: text.to_owned(),
-                column: column.name,
-                value: value.to_owned(),
-            })?,
-        };
+        let operand =
+            match column.kind {
+                _ if operator == Operator::Contains => Operand::Text(value),
+                Kind::Text => Operand::Text(value),
+                Kind::Integer | Kind::Real => number(&value).ok_or_else(|| {
+                    QueryError::NotANumber { text: text.to_owned(), column: column.name, value }
+                })?,
+            };
         Ok(Self { column, operator, operand })
     }
 }
 
-/// The text inside the quotes, if it stands in any; none if only one quote is there.
-fn unquote(value: &str) -> Option<(&str, bool)> {
+/// The value that begins at byte `start` of a filter, and whether it stands in quotes.
+fn value_of(text: &str, start: usize) -> Result<(String, bool), QueryError> {
+    let value = text[start..].trim_start();
+    let start = text.len() - value.len();
     let Some(quote) = value.chars().next().filter(|first| matches!(first, '\'' | '"')) else {
-        return Some((value, false));
+        let value = value.trim_end();
+        return match second_filter(value) {
+            Some(at) => Err(QueryError::TwoFilters { text: text.to_owned(), at: start + at }),
+            None => Ok((value.to_owned(), false)),
+        };
     };
-    let inside = value[1..].strip_suffix(quote)?;
-    (!inside.contains(quote)).then_some((inside, true))
+    let mut inside = String::new();
+    let mut rest = &value[1..];
+    loop {
+        let Some(at) = rest.find(quote) else {
+            return Err(QueryError::OpenQuote { text: text.to_owned(), at: start });
+        };
+        inside += &rest[..at];
+        rest = &rest[at + 1..];
+        if !rest.starts_with(quote) {
+            break;
+        }
+        inside.push(quote);
+        rest = &rest[1..];
+    }
+    match rest.trim_start() {
+        "" => Ok((inside, true)),
+        after => {
+            Err(QueryError::AfterQuote { text: text.to_owned(), at: text.len() - after.len() })
+        }
+    }
+}
+
+/// Where in a value without quotes another filter seems to begin: a column and an operator after
+/// white space. As a value it would match nothing, and nobody would be told.
+fn second_filter(value: &str) -> Option<usize> {
+    value.match_indices(char::is_whitespace).find_map(|(at, space)| {
+        let at = at + space.len();
+        let rest = &value[at..];
+        let name = &rest[..rest.find(['=', '!', '<', '>', '~'])?];
+        column(name.trim_end()).is_ok().then_some(at)
+    })
 }
 
 fn number(value: &str) -> Option<Operand> {
@@ -165,7 +199,7 @@ mod tests {
 
     #[test]
     fn what_is_no_filter_says_what_to_write() {
-        for text in ["", "model", "=x", "model=\"x", "model='a'b'", "model!x", "epochs<"] {
+        for text in ["", "model", "=x", "model!x", "epochs<"] {
             assert!(refusal(text).contains("is not a filter"), "{text}");
         }
         assert_eq!(
@@ -177,6 +211,33 @@ mod tests {
             "`epochs=many`: column `epochs` holds numbers, and `many` is none"
         );
         assert!(refusal("seed=nan").contains("holds numbers"));
+    }
+
+    #[test]
+    fn unbalanced_quotes_and_what_follows_them_are_pointed_at() {
+        let open = |text: &str| match text.parse::<Filter>() {
+            Err(QueryError::OpenQuote { at, .. }) => at,
+            other => panic!("{text}: {other:?}"),
+        };
+        assert_eq!(open("model=\"x"), 6);
+        assert_eq!(open("message = 'it''s"), 10);
+        assert_eq!(open("model='"), 6);
+        let after = |text: &str| match text.parse::<Filter>() {
+            Err(QueryError::AfterQuote { at, .. }) => at,
+            other => panic!("{text}: {other:?}"),
+        };
+        assert_eq!(after("model='a'b'"), 9);
+        assert_eq!(after("model=\"ü\" x"), 11);
+        assert_eq!(parsed("message='it''s'").2, Operand::Text("it's".to_owned()));
+    }
+
+    #[test]
+    fn two_filters_in_one_are_told_from_a_value_with_spaces() {
+        let error = "model=Ti/16 final_val>0.8".parse::<Filter>();
+        assert!(matches!(error, Err(QueryError::TwoFilters { at: 12, .. })), "{error:?}");
+        assert_eq!(parsed("message~loss is x=1").2, Operand::Text("loss is x=1".to_owned()));
+        let quoted = Operand::Text("a final_val>0.8".to_owned());
+        assert_eq!(parsed("message='a final_val>0.8'").2, quoted);
     }
 
     #[test]

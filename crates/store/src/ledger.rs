@@ -2,9 +2,9 @@
 
 use sqlx::SqliteConnection;
 
+use crate::answer::collect;
 use crate::checked::checked;
 use crate::error::database;
-use crate::query::collect;
 use crate::{QueryError, Rows, Store, StoreError};
 
 /// Where one attempt of a job went on from another.

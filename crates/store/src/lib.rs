@@ -9,6 +9,8 @@
 //! job, success only with a result and for ever, accuracies in [0, 1]. Nothing here decides what a
 //! job's next state should be, reads a journal's file, prints, or draws a table.
 
+mod answer;
+mod attach;
 mod axes;
 mod batch;
 mod change;
@@ -22,7 +24,9 @@ mod draft;
 mod entries;
 mod error;
 mod filter;
+mod fold;
 mod forecast;
+mod group;
 mod ingest;
 mod insertion;
 mod late;
@@ -39,6 +43,7 @@ mod rows;
 mod rules;
 mod runs;
 mod spec_text;
+mod sql;
 mod statement;
 mod status;
 mod store;
@@ -48,13 +53,16 @@ mod views;
 mod work;
 mod writer;
 
+pub use answer::{Heading, RowSink};
 pub use change::Change;
 pub use compute::{Course, Leg, Spent};
-pub use details::{AttemptDetails, CheckpointDetails, EventDetails, JobDetails};
+pub use details::{AttemptDetails, CheckpointDetails, EventDetails, JobDetails, Measured};
 pub use difference::Difference;
 pub use error::{QueryError, StoreError};
 pub use filter::{Filter, Sort};
+pub use fold::Aggregate;
 pub use forecast::{Forecast, Interval, NewForecast};
+pub use group::GroupQuery;
 pub use ingest::{Ingested, JournalPart};
 pub use late::GivenUp;
 pub use ledger::Boundary;

@@ -1,8 +1,8 @@
 //! The finished runs that figures are drawn from, this study's and imported ones alike.
 
+use crate::answer::collect;
 use crate::checked::checked;
 use crate::error::database;
-use crate::query::collect;
 use crate::{QueryError, Rows, Store, StoreError};
 
 /// What [`V_RUNS`](crate::V_RUNS) calls the source of this study's own runs.

@@ -13,6 +13,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
+use crate::attach::forbid_other_files;
 use crate::error::primary_code;
 use crate::writer::Writer;
 use crate::{Difference, NewSweep, StoreError, draft};
@@ -167,7 +168,10 @@ impl Store {
 
     fn new(root: &Path, path: &Path, writer: Option<Writer>) -> Self {
         // A connection to a file does not go away, and to ask it costs as much as a small question.
-        let pool = SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .test_before_acquire(false)
+            .after_connect(|connection, _| Box::pin(forbid_other_files(connection)));
         let live = pool.clone().connect_lazy_with(reading(path, false));
         // Used once each: what such a connection has cached is not looked at again.
         let still = pool

@@ -69,7 +69,7 @@ impl Serialize for Value {
 }
 
 /// The answer to a query.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Rows {
     /// The names of the columns.
     pub columns: Vec<String>,

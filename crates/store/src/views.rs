@@ -458,6 +458,14 @@ pub const AUGREG_INDEX: View = View {
     ],
 };
 
+/// What documented columns of this name hold, if all of them hold the same.
+pub(crate) fn kind_of(name: &str) -> Option<Kind> {
+    let all = VIEWS.iter().flat_map(|view| view.columns);
+    let mut kinds = all.filter(|column| column.name == name).map(|column| column.kind);
+    let first = kinds.next()?;
+    kinds.all(|kind| kind == first).then_some(first)
+}
+
 const fn text(name: &'static str, doc: &'static str) -> Column {
     Column { name, kind: Kind::Text, doc }
 }

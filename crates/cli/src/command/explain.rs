@@ -18,12 +18,12 @@ pub(super) fn setting(text: &str) -> Result<(String, String), String> {
 
 /// The settings of the first job of each stage that has these.
 pub(super) fn text(loaded: &Loaded, asked: &[(String, String)]) -> Result<String, Failure> {
-    let explained = loaded.sweep.explain(asked, &loaded.found).map_err(refused)?;
+    let explained = loaded.sweep.explain(asked, &loaded.found).map_err(|error| refused(&error))?;
     Ok(explained.iter().map(stage_text).collect::<Vec<_>>().join("\n"))
 }
 
-fn refused(error: ExplainError) -> Failure {
-    let help = match &error {
+fn refused(error: &ExplainError) -> Failure {
+    let help = match error {
         ExplainError::Unknown { near: Some(near), .. } => format!("did you mean `{near}`?"),
         ExplainError::Unknown { near: None, .. } => {
             "docs/sweep-file-reference.md lists the settings of every stage".to_owned()

@@ -13,7 +13,7 @@ use clap::Args;
 use crate::args::Global;
 use crate::failure::{Ending, Failure};
 use crate::output;
-use crate::words::{count, duration, quantity, time};
+use crate::words::{count, duration, harmless, quantity, time};
 
 /// Tell the whole story of one job: settings, attempts, why each ended, result, audit
 #[derive(Debug, Args)]
@@ -332,7 +332,9 @@ fn checkpoints(written: &[&CheckpointDetails]) -> String {
 }
 
 fn because(attempt: &AttemptDetails) -> String {
-    let text =
-        |message: &String| format!("  because  {}\n", message.replace('\n', "\n           "));
+    let text = |message: &String| {
+        let lines: Vec<_> = message.lines().map(harmless).collect();
+        format!("  because  {}\n", lines.join("\n           "))
+    };
     attempt.message.as_ref().map_or_else(String::new, text)
 }

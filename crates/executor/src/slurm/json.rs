@@ -117,13 +117,13 @@ pub(super) fn read(text: &str, prefix: &str) -> Result<Vec<Seen>, SlurmError> {
         let number = |told: Option<Number>| told.and_then(|told| told.get());
         let array = number(job.array_job_id).filter(|array| *array > 0);
         let waiting = job.array_task_string.filter(|text| !text.is_empty());
-        let tasks = match (array, waiting, number(job.array_task_id)) {
-            (None, ..) => Vec::new(),
+        let task = number(job.array_task_id);
+        let tasks = match (array, waiting, task) {
             (_, Some(text), _) => {
                 indices(&text).ok_or(SlurmError::Strange { program: "squeue", answer: text })?
             }
-            (_, None, Some(index)) => vec![(index, index)],
-            (_, None, None) => Vec::new(),
+            (Some(_), None, Some(index)) => vec![(index, index)],
+            (None, ..) | (Some(_), None, None) => Vec::new(),
         };
         all.push(Seen {
             array: array.unwrap_or(job.job_id).to_string(),
@@ -243,7 +243,7 @@ mod tests {
         assert_eq!(json, text);
     }
 
-    /// The shapes of data_parser v0.0.40, which came with 23.11.
+    /// The shapes of `data_parser` v0.0.40, which came with 23.11.
     #[test]
     fn numbers_and_states_are_understood_as_newer_versions_write_them() {
         let queue = r#"{"meta": {}, "errors": [], "jobs": [

@@ -156,7 +156,7 @@ impl<F: FnMut(Progress) + Send> Run<F> {
                 for WorkerEvent { slot, report } in words {
                     match &report {
                         WorkerReport::Beat(beat) => {
-                            (self.course.observe)(Progress::Beat(beat.clone()))
+                            (self.course.observe)(Progress::Beat(beat.clone()));
                         }
                         WorkerReport::NoRoom { why, .. } => self.course.space.missed(why),
                         WorkerReport::Ended { .. } => all_events.extend(self.memory(slot)),

@@ -1,7 +1,7 @@
 //! Questions of a person: SQL that can only read, and filters over `v_jobs`.
 
 use augreg_protocol::FailureKind;
-use augreg_store::{JobQuery, QueryError, StoreError, Value};
+use augreg_store::{GroupQuery, Heading, JobQuery, Kind, QueryError, RowSink, StoreError, Value};
 use sqlx::{ConnectOptions, Executor};
 
 use crate::support::{Study, job, jobs, text};
@@ -128,4 +128,78 @@ async fn sqlite_itself_refuses_writes_of_a_reader() {
     let error = study.store.sql("WITH x AS (SELECT 1) DELETE FROM event").await;
     let error = error.expect_err("is a write").to_string();
     assert!(error.contains("readonly database"), "{error}");
+}
+
+#[tokio::test]
+async fn groups_are_summed_up_in_the_order_of_their_first_jobs() {
+    let study = filled().await;
+    let group = async |by: &[&str], show: &[&str], sort: &[&str], limit| {
+        let query = GroupQuery {
+            sweep: Some("mini".to_owned()),
+            filters: Vec::new(),
+            by: by.iter().map(|name| (*name).to_owned()).collect(),
+            show: show.iter().map(|text| text.parse().expect("an aggregate")).collect(),
+            sort: sort.iter().map(|key| (*key).to_owned()).collect(),
+            limit,
+        };
+        study.store.group(&query).await
+    };
+    let rows = group(&["state"], &["count", "mean(final_val)", "max(seed)"], &[], None).await;
+    let rows = rows.expect("answers");
+    assert_eq!(rows.columns, ["state", "count", "mean(final_val)", "max(seed)"]);
+    let row = |state: &str, count: i64, mean: Option<f64>, seed: i64| {
+        vec![text(state), Value::Integer(count), mean.into(), Value::Integer(seed)]
+    };
+    let expected =
+        [row("succeeded", 2, Some(0.625), 1), row("queued", 1, None, 2), row("failed", 1, None, 0)];
+    assert_eq!(rows.rows, expected);
+
+    let sorted =
+        group(&["state"], &["count"], &["count", "-state"], Some(2)).await.expect("answers");
+    assert_eq!(
+        sorted.rows,
+        [vec![text("queued"), 1_i64.into()], vec![text("failed"), 1_i64.into()]]
+    );
+    let all = group(&[], &["count", "count(final_val)"], &[], None).await.expect("answers");
+    assert_eq!(all.rows, [vec![Value::Integer(4), Value::Integer(2)]]);
+
+    let error = group(&["modle"], &["count"], &[], None).await.expect_err("there is none");
+    assert!(error.to_string().contains("did you mean `model`?"), "{error}");
+    let error = group(&["state"], &["mean(final_val)"], &["-mean(final_vall)"], None).await;
+    let error = error.expect_err("there is none").to_string();
+    assert!(error.contains("did you mean `mean(final_val)`?"), "{error}");
+}
+
+/// Takes columns and nothing else.
+struct Columns(Vec<Heading>);
+
+impl RowSink for Columns {
+    fn needs_kinds(&self) -> bool {
+        true
+    }
+
+    fn begin(&mut self, headings: &[Heading]) -> std::io::Result<()> {
+        self.0 = headings.to_vec();
+        Ok(())
+    }
+
+    fn row(&mut self, _: Vec<Value>) -> std::io::Result<()> {
+        Err(std::io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+#[tokio::test]
+async fn a_sink_that_needs_kinds_is_told_what_all_values_are() {
+    let study = filled().await;
+    let sql = "WITH n (n) AS (VALUES (1), (2.5), ('x')), m AS (SELECT n FROM n WHERE n < 2)
+               SELECT m.n AS whole, iif(n.n = 2.5, 2.5, 1) AS real, n.n AS mixed, NULL AS none,
+                      NULL AS final_val FROM n, m";
+    let mut sink = Columns(Vec::new());
+    let error = study.store.sql_into(sql, &mut sink).await.expect_err("the sink fails");
+    assert!(
+        matches!(error, QueryError::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
+    );
+    let kinds: Vec<_> = sink.0.iter().map(|heading| heading.kind).collect();
+    let expected = [Kind::Integer, Kind::Real, Kind::Text, Kind::Text, Kind::Real].map(Some);
+    assert_eq!(kinds, expected);
 }

@@ -169,7 +169,7 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
         }
         match self.slurm.cancel(&[array.to_owned()]).await {
             Ok(()) => {
-                self.course.note(format!("cancelled {array} ({name}): the study does not know it"))
+                self.course.note(format!("cancelled {array} ({name}): the study does not know it"));
             }
             Err(error) => warn!("failed to cancel {array} ({name}): {error}"),
         }
