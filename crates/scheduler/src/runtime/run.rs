@@ -247,14 +247,14 @@ impl<F: FnMut(Progress) + Send> Run<F> {
 
     /// What people have asked for lately. Jobs that are not this run's are cancelled right here.
     async fn requested(&mut self) -> Result<Vec<Event>, RunError> {
-        let Asked { cancel: asked, pauses } = self.requests.look(&self.store).await?;
+        let Asked { cancel: asked, others: events } = self.requests.look(&self.store).await?;
         let (ours, others): (Vec<_>, Vec<_>) =
             asked.into_iter().partition(|job| self.jobs.contains_key(job));
         // A full disk stops no run; it is tried again.
         if !others.is_empty() && cancel(&self.store, &others).await?.is_none() {
             self.requests.ask_again(&others);
         }
-        Ok(ours.into_iter().map(|job| Event::Cancel { job }).chain(pauses).collect())
+        Ok(ours.into_iter().map(|job| Event::Cancel { job }).chain(events).collect())
     }
 
     /// Looks after an attempt that an earlier scheduler left running.

@@ -288,13 +288,13 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
 
     /// What people have asked for lately.
     async fn requested(&mut self) -> Result<Vec<Event>, RunError> {
-        let Asked { cancel: asked, pauses } = self.requests.look(&self.store).await?;
+        let Asked { cancel: asked, others: events } = self.requests.look(&self.store).await?;
         let (ours, others): (Vec<_>, Vec<_>) =
             asked.into_iter().partition(|job| self.jobs.contains_key(job));
         if !others.is_empty() && cancel(&self.store, &others).await?.is_none() {
             self.requests.ask_again(&others);
         }
-        for event in &pauses {
+        for event in &events {
             if let Event::Pause { drain, .. } = event {
                 self.withdraw_all(*drain).await;
             }
@@ -302,7 +302,7 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
         if !ours.is_empty() {
             self.call_off(&ours).await;
         }
-        Ok(ours.into_iter().map(|job| Event::Cancel { job }).chain(pauses).collect())
+        Ok(ours.into_iter().map(|job| Event::Cancel { job }).chain(events).collect())
     }
 
     /// [`Self::turn_with`] no further changes.
