@@ -2,6 +2,7 @@
 
 pub(crate) mod cancel;
 pub(crate) mod compare;
+pub(crate) mod dashboard;
 pub(crate) mod data;
 pub(crate) mod doctor;
 pub(crate) mod export;
@@ -12,6 +13,7 @@ pub(crate) mod logs;
 pub(crate) mod paper;
 pub(crate) mod pause;
 pub(crate) mod plan;
+pub(crate) mod priority;
 pub(crate) mod query;
 pub(crate) mod report;
 pub(crate) mod resume;
