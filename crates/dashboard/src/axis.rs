@@ -34,7 +34,9 @@ impl Axis {
         match mark.abs() {
             size if size >= 1e6 => format!("{}M", trimmed(mark / 1e6)),
             size if size >= 1e4 => format!("{}k", trimmed(mark / 1e3)),
-            _ if self.decimals > 4 && mark != 0.0 => format!("{mark:e}"),
+            0.0 => "0".to_owned(),
+            // Marks are multiples of a round step: what is beyond two digits is rounding.
+            _ if self.decimals > 4 => format!("{mark:.1e}").replace(".0e", "e"),
             _ => format!("{mark:.*}", self.decimals),
         }
     }
@@ -59,7 +61,8 @@ mod tests {
         assert_eq!(labels(0.0, 97.0), ["0", "20", "40", "60", "80", "100"]);
         assert_eq!(labels(0.81, 0.93), ["0.80", "0.85", "0.90", "0.95"]);
         assert_eq!(labels(0.0, 45_000.0), ["0", "10k", "20k", "30k", "40k", "50k"]);
+        assert_eq!(labels(0.0, 2.4e-4), ["0", "5e-5", "1e-4", "1.5e-4", "2e-4", "2.5e-4"]);
         assert_eq!(labels(2.0, 2.0), ["1.4", "1.6", "1.8", "2.0", "2.2", "2.4", "2.6"]);
-        assert_eq!(Axis::between(0.0, 100.0, 5).place(25.0), 0.25);
+        assert!((Axis::between(0.0, 100.0, 5).place(25.0) - 0.25).abs() < 1e-12);
     }
 }

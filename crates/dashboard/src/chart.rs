@@ -10,9 +10,7 @@ use crate::words::{count, number, printable};
 /// Colours of the style sheet.
 pub(crate) const COLOURS: usize = 8;
 
-const WIDTH: f64 = 640.0;
-const HEIGHT: f64 = 240.0;
-const LEFT: f64 = 56.0;
+const LEFT: f64 = 62.0;
 const RIGHT: f64 = 12.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 34.0;
@@ -28,8 +26,37 @@ pub(crate) struct Series {
     pub(crate) points: Vec<(u64, f64)>,
 }
 
-/// A chart of one metric; `id` names it within its page.
-pub(crate) fn chart(id: &str, metric: &str, steps: u64, series: &[Series]) -> Markup {
+/// How large a chart is drawn; a page shows it as wide as it has room.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    width: f64,
+    height: f64,
+}
+
+/// One of several on a page.
+pub(crate) const SMALL: Size = Size { width: 640.0, height: 240.0 };
+/// The only one.
+pub(crate) const LARGE: Size = Size { width: 1040.0, height: 380.0 };
+
+/// Where numbers are on a chart.
+struct Plane {
+    x: Axis,
+    y: Axis,
+    size: Size,
+}
+
+impl Plane {
+    fn across(&self, step: f64) -> f64 {
+        LEFT + self.x.place(step) * (self.size.width - LEFT - RIGHT)
+    }
+
+    fn down(&self, value: f64) -> f64 {
+        self.size.height - BOTTOM - self.y.place(value) * (self.size.height - TOP - BOTTOM)
+    }
+}
+
+/// A chart of one metric, as far as it was measured; `id` names it within its page.
+pub(crate) fn chart(id: &str, metric: &str, size: Size, series: &[Series]) -> Markup {
     let values =
         || series.iter().flat_map(|one| &one.points).map(|p| p.1).filter(|v| v.is_finite());
     let (low, high) = values().fold((f64::MAX, f64::MIN), |(a, b), v| (a.min(v), b.max(v)));
@@ -37,14 +64,14 @@ pub(crate) fn chart(id: &str, metric: &str, steps: u64, series: &[Series]) -> Ma
     let Some(last) = last.filter(|_| low <= high) else {
         return html! { figure id=(id) { figcaption { (metric) } p.muted { "Nothing measured yet." } } };
     };
-    let x = Axis::between(0.0, steps.max(last).max(1) as f64, 6);
-    let y = Axis::between(low, high, 5);
+    let x = Axis::between(0.0, last.max(1) as f64, 6);
+    let plane = Plane { x, y: Axis::between(low, high, 5), size };
     html! {
         figure.chart id=(id) {
             figcaption { (printable(metric)) }
-            svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(summary(metric, series)) {
-                (mesh(&x, &y))
-                @for (at, one) in series.iter().enumerate() { (line(one, at, &x, &y)) }
+            svg viewBox={ "0 0 " (size.width) " " (size.height) } role="img" aria-label=(summary(metric, series)) {
+                (mesh(&plane))
+                @for (at, one) in series.iter().enumerate() { (line(one, at, &plane)) }
             }
             @if series.len() > 1 { (legend(series)) }
             details id={ (id) "-numbers" } {
@@ -55,44 +82,40 @@ pub(crate) fn chart(id: &str, metric: &str, steps: u64, series: &[Series]) -> Ma
     }
 }
 
-fn across(x: &Axis, step: f64) -> f64 {
-    LEFT + x.place(step) * (WIDTH - LEFT - RIGHT)
-}
-
-fn down(y: &Axis, value: f64) -> f64 {
-    HEIGHT - BOTTOM - y.place(value) * (HEIGHT - TOP - BOTTOM)
-}
-
-fn mesh(x: &Axis, y: &Axis) -> Markup {
+fn mesh(plane: &Plane) -> Markup {
     let short = |value: f64| format!("{value:.1}");
+    let (right, bottom) = (plane.size.width - RIGHT, plane.size.height - BOTTOM);
     html! {
         g.mesh {
-            @for mark in &y.marks {
-                line x1=(LEFT) x2=(WIDTH - RIGHT) y1=(short(down(y, *mark))) y2=(short(down(y, *mark))) {}
+            @for mark in &plane.y.marks {
+                @let y = short(plane.down(*mark));
+                line x1=(LEFT) x2=(right) y1=(y) y2=(y) {}
             }
-            line.axis x1=(LEFT) x2=(WIDTH - RIGHT) y1=(HEIGHT - BOTTOM) y2=(HEIGHT - BOTTOM) {}
+            line.axis x1=(LEFT) x2=(right) y1=(bottom) y2=(bottom) {}
         }
         g.marks {
-            @for mark in &y.marks {
-                text.e x=(LEFT - 7.0) y=(short(down(y, *mark) + 4.0)) { (y.label(*mark)) }
+            @for mark in &plane.y.marks {
+                text.e x=(LEFT - 7.0) y=(short(plane.down(*mark) + 4.0)) { (plane.y.label(*mark)) }
             }
-            @for mark in &x.marks {
-                text.c x=(short(across(x, *mark))) y=(HEIGHT - BOTTOM + 16.0) { (x.label(*mark)) }
+            @for (at, mark) in plane.x.marks.iter().enumerate() {
+                // The last stands where the axis ends and would reach beyond it.
+                text class=(if at + 1 == plane.x.marks.len() { "e" } else { "c" })
+                    x=(short(plane.across(*mark))) y=(bottom + 16.0) { (plane.x.label(*mark)) }
             }
-            text.e x=(WIDTH - RIGHT) y=(HEIGHT - 3.0) { "step" }
+            text.e x=(right) y=(plane.size.height - 3.0) { "step" }
         }
     }
 }
 
 /// A line, broken where something that is no number was measured; a single point is a dot.
-fn line(series: &Series, at: usize, x: &Axis, y: &Axis) -> Markup {
+fn line(series: &Series, at: usize, plane: &Plane) -> Markup {
     let class = format!("line c{}", at % COLOURS);
-    let place = |(step, value): &(u64, f64)| (across(x, *step as f64), down(y, *value));
+    let spot = |(step, value): &(u64, f64)| (plane.across(*step as f64), plane.down(*value));
     let mut path = String::new();
     let mut pen_is_down = false;
     for point in &series.points {
         if point.1.is_finite() {
-            let (px, py) = place(point);
+            let (px, py) = spot(point);
             path += &format!("{}{px:.1} {py:.1}", if pen_is_down { "L" } else { "M" });
         }
         pen_is_down = point.1.is_finite();
@@ -103,7 +126,7 @@ fn line(series: &Series, at: usize, x: &Axis, y: &Axis) -> Markup {
             title { (printable(&series.name)) }
             path d=(path) {}
             @for point in alone.into_iter().flatten().filter(|point| point.1.is_finite()) {
-                @let (px, py) = place(point);
+                @let (px, py) = spot(point);
                 circle cx=(format!("{px:.1}")) cy=(format!("{py:.1}")) r="3" {
                     title { "step " (count(point.0)) ": " (number(point.1)) }
                 }

@@ -50,14 +50,14 @@ pub(crate) async fn stream(State(state): State<Shared>) -> Response {
     };
     let (changes, stop) = (state.changes.subscribe(), state.stop.clone());
     let begin = (changes, stop, Instant::now(), permit);
-    let changed = stream::unfold(begin, async |(mut changes, stop, next, permit)| {
+    let news = stream::unfold(begin, async |(mut changes, stop, next, permit)| {
         tokio::select! {
-            changed = async { sleep_until(next).await; changes.changed().await } => changed.ok()?,
+            more = async { sleep_until(next).await; changes.changed().await } => more.ok()?,
             () = stop.cancelled() => return None,
         }
         let number = *changes.borrow_and_update();
         let event = Event::default().event("change").data(number.to_string());
         Some((Ok::<_, Infallible>(event), (changes, stop, Instant::now() + PACE, permit)))
     });
-    Sse::new(changed).keep_alive(KeepAlive::new().interval(SIGN_OF_LIFE)).into_response()
+    Sse::new(news).keep_alive(KeepAlive::new().interval(SIGN_OF_LIFE)).into_response()
 }

@@ -117,7 +117,7 @@ struct Cell {
 }
 
 /// A value as a place in an order: presets in theirs, numbers by size, then names.
-#[derive(Debug, Clone, PartialEq, PartialOrd)]
+#[derive(Debug, Clone, PartialEq)]
 struct Key(usize, f64, String);
 
 impl Key {
@@ -135,6 +135,12 @@ impl Key {
 }
 
 impl Eq for Key {}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl Ord for Key {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {

@@ -105,13 +105,13 @@ async fn count_again(state: Shared, key: Key, rest: Duration) -> Result<Arc<Grid
 async fn count(state: &State, (sweep, wanted): &Key) -> Result<Grid, Trouble> {
     let stages = state.store.stage_axes(sweep).await?;
     let named = wanted.stage.as_deref().unwrap_or("pretrain");
-    let stage = stages.iter().find(|stage| stage.stage == named).or(stages.first()).cloned();
-    let Some(stage) = stage else {
+    let chosen = stages.iter().find(|stage| stage.stage == named).or(stages.first()).cloned();
+    let Some(chosen) = chosen else {
         let empty = augreg_store::StageAxes { stage: String::new(), jobs: 0, varied: Vec::new() };
         let layout = Layout::of(&empty, wanted);
         return Ok(Grid { stages, stage: None, layout, groups: Vec::new() });
     };
-    let layout = Layout::of(&stage, wanted);
-    let groups = state.store.cells(sweep, &stage, &layout.axes(), &layout.measure).await?;
-    Ok(Grid { stages, stage: Some(stage), layout, groups })
+    let layout = Layout::of(&chosen, wanted);
+    let groups = state.store.cells(sweep, &chosen, &layout.axes(), &layout.measure).await?;
+    Ok(Grid { stages, stage: Some(chosen), layout, groups })
 }

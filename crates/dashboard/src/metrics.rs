@@ -16,7 +16,15 @@ use crate::trouble::Trouble;
 
 /// What all attempts took and wasted, as it was added up last: of fifty thousand that takes a moment.
 #[derive(Default)]
-pub(crate) struct DeviceTime(Mutex<Option<(Pulse, Instant, Duration, (f64, f64))>>);
+pub(crate) struct DeviceTime(Mutex<Option<Sums>>);
+
+/// Device seconds used and wasted, when that was found out, and how long it took to.
+struct Sums {
+    pulse: Pulse,
+    at: Instant,
+    took: Duration,
+    seconds: (f64, f64),
+}
 
 /// It is added up again after so many times as long as it took.
 const REST: u32 = 10;
@@ -25,15 +33,15 @@ impl DeviceTime {
     pub(crate) async fn get(&self, state: &state::State) -> Result<(f64, f64), Trouble> {
         let mut last = self.0.lock().await;
         let pulse = state.store.pulse();
-        if let Some((then, at, took, sums)) = *last
-            && (then == pulse || at.elapsed() < took * REST)
+        if let Some(sums) = &*last
+            && (sums.pulse == pulse || sums.at.elapsed() < sums.took * REST)
         {
-            return Ok(sums);
+            return Ok(sums.seconds);
         }
         let began = Instant::now();
-        let sums = state.store.device_seconds().await?;
-        *last = Some((pulse, Instant::now(), began.elapsed(), sums));
-        Ok(sums)
+        let seconds = state.store.device_seconds().await?;
+        *last = Some(Sums { pulse, at: Instant::now(), took: began.elapsed(), seconds });
+        Ok(seconds)
     }
 }
 

@@ -127,7 +127,7 @@ impl Store {
             sql.push(if at == 0 { " GROUP BY job." } else { ", job." }).push(axis);
         }
         let rows = collect(sql.build().fetch(&mut *reader)).await?;
-        Ok(rows.into_iter().map(group).collect())
+        Ok(rows.iter().map(|row| group(row)).collect())
     }
 }
 
@@ -149,7 +149,7 @@ fn stage(row: &SqliteRow) -> Result<StageAxes, sqlx::Error> {
     Ok(StageAxes { stage: row.try_get(0)?, jobs: jobs as u64, varied })
 }
 
-fn group(row: Vec<Value>) -> CellGroup {
+fn group(row: &[Value]) -> CellGroup {
     let count = |at: usize| match row.get(at) {
         Some(Value::Integer(count)) => *count as u64,
         _ => 0,

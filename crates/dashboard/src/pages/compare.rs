@@ -1,14 +1,14 @@
 //! Curves of several jobs in one picture, and what the jobs differ in.
 
 use augreg_spec::JobId;
-use augreg_store::{Rows, StoreError};
+use augreg_store::{AXES, Rows, StoreError, Value};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use maud::{Markup, html};
 
 use super::{job, settings};
-use crate::chart::{COLOURS, Series, chart};
+use crate::chart::{COLOURS, LARGE, Series, chart};
 use crate::frame::{Frame, scroll, state};
 use crate::guard::Rights;
 use crate::parameters::Parameters;
@@ -95,10 +95,8 @@ async fn compared(
         .filter(|at| *at > 0 && !RESULTS.contains(&rows.columns[*at].as_str()))
         .collect();
     let mut metrics: Vec<String> = Vec::new();
-    let mut steps = 0;
     for job in jobs {
         let details = state.store.job(*job).await?;
-        steps = steps.max(details.spec.steps());
         metrics.extend(
             details.metrics.into_iter().filter(|name| !metrics.contains(name)).collect::<Vec<_>>(),
         );
@@ -118,18 +116,39 @@ async fn compared(
                     aria-current=[(*name == metric).then_some("true")] { (name) }
             }
         }
-        div.wide-chart { (chart("chart", metric, steps, &series)) }
+        div.wide-chart { (chart("chart", metric, LARGE, &series)) }
         (table(&rows, &differing, parameters, jobs))
     })
 }
 
-/// The start of an id and what sets the job apart.
+/// The start of an id and the first settings that set the job apart; some follow from others.
 fn name_of(rows: &Rows, job: JobId, differing: &[usize]) -> String {
     let id = job.to_string();
     let row = rows.rows.iter().find(|row| value(&row[0]) == id);
-    let parts = row.into_iter().flat_map(|row| differing.iter().take(3).map(|at| value(&row[*at])));
-    let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
-    if parts.is_empty() { job.short() } else { format!("{} {}", job.short(), parts.join(" ")) }
+    let named = |at: &&usize| {
+        let name = rows.columns[**at].as_str();
+        AXES.contains(&name) && !["steps", "warmup_steps"].contains(&name)
+    };
+    let part = |row: &Vec<Value>, at: usize| format!("{} {}", rows.columns[at], value(&row[at]));
+    let parts = row.into_iter().flat_map(|row| {
+        differing.iter().filter(named).take(3).map(|at| part(row, *at)).collect::<Vec<_>>()
+    });
+    let parts: Vec<_> = parts.collect();
+    if parts.is_empty() { job.short() } else { format!("{}: {}", job.short(), parts.join(", ")) }
+}
+
+fn class(column: &str) -> &'static str {
+    if settings::is_number(column) { "num" } else { "" }
+}
+
+/// Accuracies stand beneath each other with equally many digits.
+fn shown_value(column: &str, cell: &Value) -> String {
+    match cell {
+        Value::Real(x) if column.ends_with("_val") || column.ends_with("_test") => {
+            format!("{x:.4}")
+        }
+        cell => value(cell),
+    }
 }
 
 fn table(rows: &Rows, differing: &[usize], parameters: &Parameters, jobs: &[JobId]) -> Markup {
@@ -143,7 +162,7 @@ fn table(rows: &Rows, differing: &[usize], parameters: &Parameters, jobs: &[JobI
         table {
             thead { tr {
                 th scope="col" { "job" }
-                @for at in &shown { th scope="col" title=[settings::doc(&rows.columns[*at])] { (rows.columns[*at]) } }
+                @for at in &shown { th scope="col" class=(class(&rows.columns[*at])) title=[settings::doc(&rows.columns[*at])] { (rows.columns[*at]) } }
                 th scope="col" { span.hidden { "Leave out" } }
             } }
             tbody { @for row in &rows.rows {
@@ -152,7 +171,7 @@ fn table(rows: &Rows, differing: &[usize], parameters: &Parameters, jobs: &[JobI
                     th scope="row" { a.id href={ "/job/" (id) } { (id.chars().take(10).collect::<String>()) } }
                     @for at in &shown {
                         @if rows.columns[*at] == "state" { td { (state(&value(&row[*at]))) } }
-                        @else { td.num { (printable(&value(&row[*at]))) } }
+                        @else { td class=(class(&rows.columns[*at])) { (printable(&shown_value(&rows.columns[*at], &row[*at]))) } }
                     }
                     td { a href={ "/compare" (without(&id)) } aria-label={ "Leave " (id) " out" } { "leave out" } }
                 }

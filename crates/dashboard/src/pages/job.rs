@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
 use super::settings;
-use crate::chart::{Series, chart};
+use crate::chart::{SMALL, Series, chart};
 use crate::frame::{self, Frame, scroll};
 use crate::guard::Rights;
 use crate::parameters::Parameters;
@@ -182,7 +182,7 @@ async fn curves(state: &Shared, job: &JobDetails) -> Result<Markup, Trouble> {
         let points = state.store.thinned_curve(job.job, name, POINTS).await?;
         let series = Series { name: job.job.short(), link: None, points };
         let id = format!("chart-{name}");
-        charts.push((FIRST.contains(&name), chart(&id, name, job.spec.steps(), &[series])));
+        charts.push((FIRST.contains(&name), chart(&id, name, SMALL, &[series])));
     }
     Ok(html! {
         @if charts.is_empty() { p.muted { "Nothing was measured yet." } }

@@ -1,12 +1,13 @@
 //! The table of jobs: a question in the address, its answer page by page.
 
-use augreg_store::{Kind, Page, V_JOBS, Value};
+use augreg_store::{Page, V_JOBS, Value};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use maud::{Markup, html};
 
 use super::filters::{self, Question, ROWS, Written};
+use super::settings::is_number;
 use crate::frame::{Frame, scroll, state};
 use crate::guard::Rights;
 use crate::parameters::Parameters;
@@ -50,15 +51,16 @@ pub(crate) async fn page(
 fn form(question: &Question, names: &[String], wrong_sweep: Option<&str>) -> Markup {
     html! {
         form.filters action="/jobs" method="get" role="search" aria-label="Filter jobs" {
-            label { span { "Sweep" }
-                select name="sweep" aria-invalid=[wrong_sweep.map(|_| "true")] aria-describedby="sweep-wrong" {
+            div.field {
+                label for="sweep" { "Sweep" }
+                select #sweep name="sweep" aria-invalid=[wrong_sweep.map(|_| "true")] aria-describedby=[wrong_sweep.map(|_| "sweep-wrong")] {
                     option value="" { "all" }
                     @for name in names {
                         option value=(name) selected[question.sweep.as_deref() == Some(name)] { (printable(name)) }
                     }
                 }
+                @if let Some(text) = wrong_sweep { (wrong("sweep-wrong", text)) }
             }
-            @if let Some(text) = wrong_sweep { (wrong("sweep-wrong", text)) }
             @for (at, condition) in question.conditions.iter().enumerate() {
                 (field(&format!("where-{at}"), "where", "Where", condition, ""))
             }
@@ -66,8 +68,7 @@ fn form(question: &Question, names: &[String], wrong_sweep: Option<&str>) -> Mar
             (field("where-new", "where", "Where", &blank, "final_val>0.8"))
             (field("sort", "sort", "Sort by", &question.sort, "-final_val"))
             (field("columns", "columns", "Columns", &question.columns, "the usual"))
-            button { "Show" }
-            a href="/jobs" { "Clear" }
+            div.field.go { button { "Show" } a href="/jobs" { "Clear" } }
         }
         details #language {
             summary { "What can be asked" }
@@ -83,12 +84,13 @@ fn form(question: &Question, names: &[String], wrong_sweep: Option<&str>) -> Mar
 fn field(id: &str, name: &str, label: &str, written: &Written, hint: &str) -> Markup {
     let described = written.wrong.as_ref().map(|_| format!("{id}-wrong"));
     html! {
-        label { span { (label) }
+        div.field {
+            label for=(id) { (label) }
             input id=(id) name=(name) value=(written.text) placeholder=(hint) size="18" spellcheck="false"
                 autocomplete="off" autocapitalize="off" aria-invalid=[described.as_ref().map(|_| "true")]
                 aria-describedby=[described.as_deref()];
+            @if let Some(text) = &written.wrong { (wrong(&format!("{id}-wrong"), text)) }
         }
-        @if let Some(text) = &written.wrong { (wrong(&format!("{id}-wrong"), text)) }
     }
 }
 
@@ -168,10 +170,6 @@ fn number(name: &str, cell: &Value) -> String {
         Value::Integer(n) if *n >= 10_000 => count(*n as u64),
         cell => value(cell),
     }
-}
-
-fn is_number(name: &str) -> bool {
-    V_JOBS.columns.iter().any(|column| column.name == name && column.kind != Kind::Text)
 }
 
 /// A heading that sorts: ascending, descending, not at all.

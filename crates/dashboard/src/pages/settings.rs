@@ -1,6 +1,6 @@
 //! The settings of a few jobs side by side, read off `v_jobs`.
 
-use augreg_store::{Rows, V_JOBS, Value};
+use augreg_store::{Kind, Rows, V_JOBS, Value};
 use maud::{Markup, html};
 
 use crate::words::{printable, value};
@@ -38,6 +38,11 @@ pub(crate) fn differing(rows: &Rows) -> Vec<usize> {
 
 pub(crate) fn doc(name: &str) -> Option<&'static str> {
     V_JOBS.columns.iter().find(|column| column.name == name).map(|column| column.doc)
+}
+
+/// Whether a column holds numbers.
+pub(crate) fn is_number(name: &str) -> bool {
+    V_JOBS.columns.iter().any(|column| column.name == name && column.kind != Kind::Text)
 }
 
 fn short(cell: &Value) -> String {

@@ -213,8 +213,7 @@ async fn a_form_of_another_site_or_without_its_proof_changes_nothing() {
     {
         assert_eq!(status(&site.post("/act/cancel", &site.own(), &body).await), 403, "{body}");
     }
-    let away =
-        site.post("/act/cancel", &site.own(), &format!("{}&next=//evil.example/", body)).await;
+    let away = site.post("/act/cancel", &site.own(), &format!("{body}&next=//evil.example/")).await;
     assert_eq!(status(&away), 400, "{away}");
     assert_eq!(site.ordered(), []);
 }
