@@ -1,4 +1,4 @@
-//! A sweep's grid as heat maps: how it is laid out, what a cell says, and the tables themselves.
+//! A sweep's grid as heat maps: what a cell says, what its colour is, and the tables themselves.
 //!
 //! A cell gathers all jobs of its row and column: runs that differ in their seed alone count with their
 //! mean, and of settings that the grid does not show the best is shown. Unlike the report, which waits
@@ -7,94 +7,18 @@
 use std::collections::BTreeMap;
 
 use augreg_report::scale_end;
-use augreg_spec::Augmentation;
-use augreg_store::{AXES, CellGroup, MEASURES, StageAxes, Value};
+use augreg_store::{CellGroup, StageAxes};
 use maud::{Markup, html};
 
 use crate::assets;
 use crate::frame::scroll;
+use crate::key::{Key, condition};
+use crate::layout::Layout;
 use crate::parameters::Parameters;
-use crate::words::{count, number, printable, value};
+use crate::words::{count, number, printable};
 
 /// Heat maps on one page.
 const PANELS: usize = 24;
-
-/// How a person wants a grid laid out; what is not said is chosen.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Wanted {
-    pub(crate) stage: Option<String>,
-    pub(crate) rows: Option<String>,
-    pub(crate) columns: Option<String>,
-    pub(crate) measure: Option<String>,
-}
-
-impl Wanted {
-    pub(crate) fn of(parameters: &Parameters) -> Self {
-        let get = |name| parameters.get(name).map(str::to_owned);
-        let [stage, rows, columns, measure] = ["stage", "rows", "columns", "measure"].map(get);
-        Self { stage, rows, columns, measure }
-    }
-}
-
-/// Which axes go where. Names are columns of `v_jobs`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Layout {
-    pub(crate) panels: Vec<String>,
-    pub(crate) rows: String,
-    pub(crate) columns: Vec<String>,
-    pub(crate) measure: String,
-}
-
-impl Layout {
-    pub(crate) fn of(stage: &StageAxes, wanted: &Wanted) -> Self {
-        let varies = |axis: &&str| stage.varied.contains(axis);
-        let rows = wanted.rows.clone().unwrap_or_else(|| "model".to_owned());
-        let columns = match &wanted.columns {
-            Some(axis) => vec![axis.clone()],
-            None => columns(stage, &rows),
-        };
-        let used = |axis: &&str| rows == **axis || columns.iter().any(|known| known == axis);
-        let panels = ["dataset", "epochs", "resolution"].into_iter();
-        let panels = panels.filter(varies).filter(|axis| !used(axis)).map(str::to_owned).collect();
-        let usual = if stage.stage == "throughput" { "images_per_second" } else { MEASURES[0] };
-        let measure = wanted.measure.clone().unwrap_or_else(|| usual.to_owned());
-        Self { panels, rows, columns, measure }
-    }
-
-    /// Panels, rows and columns, in the order in which a group's key has them.
-    pub(crate) fn axes(&self) -> Vec<&str> {
-        let rows = std::iter::once(&self.rows);
-        self.panels.iter().chain(rows).chain(&self.columns).map(String::as_str).collect()
-    }
-
-    fn is_better(&self, one: f64, than: f64) -> bool {
-        if self.measure == "train_loss" { one < than } else { one > than }
-    }
-
-    fn is_accuracy(&self) -> bool {
-        self.measure.ends_with("val") || self.measure.ends_with("test")
-    }
-
-    fn text(&self, value: f64) -> String {
-        if self.is_accuracy() { format!("{:.1}", 100.0 * value) } else { number(value) }
-    }
-}
-
-/// The columns of the paper's figure where there are its axes, else the first axis that varies.
-fn columns(stage: &StageAxes, rows: &str) -> Vec<String> {
-    let free = |axis: &&&str| **axis != rows && stage.varied.contains(*axis);
-    let usual: &[&str] = match stage.stage.as_str() {
-        "transfer" => &["learning_rate", "steps"],
-        _ => &["augmentation", "dropout"],
-    };
-    let mut columns: Vec<_> = usual.iter().filter(free).map(|axis| (*axis).to_owned()).collect();
-    if columns.is_empty() {
-        let others = stage.varied.iter().filter(|axis| !["dataset", "epochs"].contains(*axis));
-        let first = others.copied().find(|axis| *axis != rows).unwrap_or("augmentation");
-        columns.push(first.to_owned());
-    }
-    columns
-}
 
 /// A grid as it was when it was counted.
 #[derive(Debug)]
@@ -114,39 +38,6 @@ struct Cell {
     running: u64,
     failed: u64,
     best: Option<f64>,
-}
-
-/// A value as a place in an order: presets in theirs, numbers by size, then names.
-#[derive(Debug, Clone, PartialEq)]
-struct Key(usize, f64, String);
-
-impl Key {
-    fn of(axis: &str, from: &Value) -> Self {
-        let text = value(from);
-        let rank =
-            Augmentation::preset_names().position(|name| axis == "augmentation" && name == text);
-        let size = match from {
-            Value::Integer(n) => *n as f64,
-            Value::Real(x) => *x,
-            _ => 0.0,
-        };
-        Self(rank.unwrap_or(usize::MAX), size, text)
-    }
-}
-
-impl Eq for Key {}
-
-impl PartialOrd for Key {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Key {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        let size = self.1.total_cmp(&other.1);
-        self.0.cmp(&other.0).then(size).then_with(|| self.2.cmp(&other.2))
-    }
 }
 
 /// A heat map: keys of rows and columns, and the cells that there are.
@@ -208,7 +99,7 @@ impl Grid {
     fn panel(&self, sweep: &str, at: usize, key: &[Key], panel: &Panel) -> Markup {
         let names = self.layout.panels.iter().zip(key);
         let title: Vec<_> =
-            names.map(|(axis, key)| format!("{axis} {}", printable(&key.2))).collect();
+            names.map(|(axis, key)| format!("{axis} {}", printable(&key.text))).collect();
         let title = if title.is_empty() { self.layout.measure.clone() } else { title.join(", ") };
         let reference = Reference::of(&self.layout, panel);
         let filter = self.filter(sweep, &self.layout.panels, key);
@@ -219,7 +110,7 @@ impl Grid {
                 tbody {
                     @for row in &panel.rows {
                         tr {
-                            th scope="row" { (printable(&row[0].2)) }
+                            th scope="row" { (printable(&row[0].text)) }
                             @for column in &panel.columns {
                                 @match panel.cells.get(&(row.clone(), column.clone())) {
                                     None => td.none { },
@@ -245,7 +136,7 @@ impl Grid {
                 tr {
                     th.corner scope="col" { @if level == last { (self.layout.rows) " \\ " } (axis) }
                     @for (key, width) in spans(&panel.columns, level) {
-                        th scope=(if width > 1 { "colgroup" } else { "col" }) colspan=(width) { (printable(&key.2)) }
+                        th scope=(if width > 1 { "colgroup" } else { "col" }) colspan=(width) { (printable(&key.text)) }
                     }
                 }
             }
@@ -260,7 +151,7 @@ impl Grid {
         reference: &Reference,
         near: &Parameters,
     ) -> Markup {
-        let names: Vec<_> = row.iter().chain(column).map(|key| printable(&key.2)).collect();
+        let names: Vec<_> = row.iter().chain(column).map(|key| printable(&key.text)).collect();
         let best = cell.best.map(|best| self.layout.text(best));
         let told = format!(
             "{}: {}, {} of {} jobs done{}{}",
@@ -300,34 +191,14 @@ impl Grid {
         let stage = self.stage.as_ref().map_or("", |stage| stage.stage.as_str());
         let begin =
             Parameters::default().and("sweep", sweep).and("where", condition("stage", stage));
-        axes.iter()
-            .zip(keys)
-            .fold(begin, |all, (axis, key)| all.and("where", condition(axis, &key.exact())))
+        axes.iter().zip(keys).fold(begin, |all, (axis, key)| all.and("where", key.condition(axis)))
     }
 
     fn filter_more(&self, filter: &Parameters, row: &[Key], column: &[Key]) -> Parameters {
         let axes = std::iter::once(&self.layout.rows).chain(&self.layout.columns);
         let keys = row.iter().chain(column);
-        axes.zip(keys).fold(filter.clone(), |all, (axis, key)| {
-            all.and("where", condition(axis, &key.exact()))
-        })
-    }
-}
-
-impl Key {
-    /// The value with all its digits.
-    fn exact(&self) -> String {
-        if self.1 == 0.0 { self.2.clone() } else { self.1.to_string() }
-    }
-}
-
-/// A condition of the query language: `model='Ti/16'`.
-fn condition(axis: &str, value: &str) -> String {
-    match value {
-        "" => format!("{axis}="),
-        text if text.contains('\'') => format!("{axis}=\"{text}\""),
-        text if text.contains([' ', '"', '=', '<', '>']) => format!("{axis}='{text}'"),
-        text => format!("{axis}={text}"),
+        axes.zip(keys)
+            .fold(filter.clone(), |all, (axis, key)| all.and("where", key.condition(axis)))
     }
 }
 
@@ -359,8 +230,8 @@ impl Reference {
     fn of(layout: &Layout, panel: &Panel) -> Self {
         let plain = |column: &[Key]| {
             layout.columns.iter().zip(column).all(|(axis, key)| match axis.as_str() {
-                "augmentation" => key.2 == "none",
-                "dropout" => key.1 == 0.0,
+                "augmentation" => key.text == "none",
+                "dropout" => key.size == 0.0,
                 _ => false,
             })
         };
@@ -404,43 +275,12 @@ impl Reference {
     }
 }
 
-/// The form that lays a grid out in another way.
-pub(crate) fn choices(grid: &Grid, sweep: &str) -> Markup {
-    let stage = grid.stage.as_ref().map_or("", |stage| stage.stage.as_str());
-    let varied: Vec<&str> = AXES
-        .into_iter()
-        .filter(|axis| {
-            let stage = grid.stage.as_ref();
-            stage.is_some_and(|stage| stage.varied.contains(axis)) || *axis == "model"
-        })
-        .collect();
-    let columns = grid.layout.columns.join(", ");
-    let select = |name: &str, label: &str, chosen: &str, all: &[&str], usual: Option<&str>| {
-        html! {
-            label { (label) " "
-                select name=(name) {
-                    @if let Some(usual) = usual { option value="" { (usual) } }
-                    @for one in all { option value=(one) selected[*one == chosen && usual.is_none_or(|usual| usual != chosen)] { (one) } }
-                }
-            }
-        }
-    };
-    html! {
-        form.line action="/sweep" method="get" {
-            input type="hidden" name="name" value=(sweep);
-            @let stages: Vec<_> = grid.stages.iter().map(|stage| stage.stage.as_str()).collect();
-            @if stages.len() > 1 { (select("stage", "Stage", stage, &stages, None)) }
-            (select("rows", "Rows", &grid.layout.rows, &varied, None))
-            (select("columns", "Columns", &columns, &varied, (grid.layout.columns.len() > 1).then_some(&*columns)))
-            (select("measure", "Shown", &grid.layout.measure, &MEASURES, None))
-            button { "Lay out" }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use augreg_store::Value;
+
     use super::*;
+    use crate::layout::Wanted;
 
     fn group(key: &[&str], mean: Option<f64>, jobs: u64, succeeded: u64) -> CellGroup {
         let key = key

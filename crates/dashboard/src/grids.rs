@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use augreg_store::Pulse;
 use tracing::warn;
 
-use crate::grid::{Grid, Layout, Wanted};
+use crate::grid::Grid;
+use crate::layout::{Layout, Wanted};
 use crate::state::{Shared, State};
 use crate::trouble::Trouble;
 

@@ -19,6 +19,8 @@ mod grid;
 mod grids;
 mod guard;
 mod headers;
+mod key;
+mod layout;
 mod metrics;
 mod order;
 mod pages;

@@ -7,7 +7,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
-use crate::grid::Wanted;
+use crate::layout::Wanted;
 use crate::pages::{compare, devices, job, jobs, sweep, sweeps};
 use crate::state::Shared;
 use crate::trouble::Trouble;

@@ -8,9 +8,9 @@ use maud::{Markup, html};
 
 use super::attempts;
 use crate::frame::{Frame, bar, counts, scroll};
-use crate::grid::{Wanted, choices};
 use crate::grids;
 use crate::guard::Rights;
+use crate::layout::{Wanted, choices};
 use crate::parameters::Parameters;
 use crate::state::Shared;
 use crate::trouble::Trouble;
