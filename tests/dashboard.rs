@@ -70,6 +70,13 @@ async fn a_browser_filters_jobs_sees_a_curve_grow_and_cancels_the_job() {
     assert_eq!(browser.run("return document.cookie").await, json!(""), "no script sees the token");
     browser.photograph("sweeps").await;
 
+    // What cannot be served says why, and what to do.
+    let port = served.site.rsplit_once(':').expect("a port").1;
+    let taken = study.expect(2, &["dashboard", "--port", port]).stderr;
+    assert!(taken.contains("is in use") && taken.contains("--port"), "{taken}");
+    let nothing = study.expect(2, &["--root", "nowhere", "dashboard", "--port", "0"]).stderr;
+    assert!(nothing.contains("holds no study"), "{nothing}");
+
     // A question, by keyboard: the field is one key away.
     browser.open(&served.at("/jobs")).await;
     browser.press("/").await;

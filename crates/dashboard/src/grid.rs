@@ -53,8 +53,11 @@ impl Grid {
         let split = self.layout.panels.len();
         let mut panels: BTreeMap<Vec<Key>, Panel> = BTreeMap::new();
         for group in &self.groups {
-            let key: Vec<_> =
-                axes.iter().zip(&group.key).map(|(axis, value)| Key::of(axis, value)).collect();
+            let key: Vec<_> = axes
+                .iter()
+                .zip(&group.key)
+                .map(|(axis, value)| Key::of(axis, value, group.parameters))
+                .collect();
             let (panel, rest) = key.split_at(split);
             let (row, column) = rest.split_at(1);
             let new = || Panel { rows: vec![], columns: vec![], cells: BTreeMap::new() };
@@ -287,7 +290,8 @@ mod tests {
             .iter()
             .map(|text| text.parse::<f64>().map_or_else(|_| Value::from(*text), Value::Real))
             .collect();
-        CellGroup { key, jobs, running: 1, failed: 0, cancelled: 0, succeeded, mean }
+        let (running, failed, cancelled, parameters) = (1, 0, 0, 7);
+        CellGroup { key, jobs, running, failed, cancelled, succeeded, parameters, mean }
     }
 
     fn grid(groups: Vec<CellGroup>) -> Grid {

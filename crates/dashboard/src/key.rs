@@ -7,10 +7,10 @@ use augreg_store::Value;
 
 use crate::words::value;
 
-/// A value as a place in an order: presets in theirs, numbers by size, then names.
+/// A value as a place in an order: presets in theirs, models by parameters, numbers by size, then names.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Key {
-    preset: usize,
+    rank: usize,
     /// 0 if it is no number.
     pub(crate) size: f64,
     /// As it is shown.
@@ -18,16 +18,20 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    pub(crate) fn of(axis: &str, from: &Value) -> Self {
+    /// A value of an axis, of jobs whose models have so many parameters.
+    pub(crate) fn of(axis: &str, from: &Value, parameters: u64) -> Self {
         let text = value(from);
         let is_it = |name: &str| axis == "augmentation" && name == text;
-        let preset = Augmentation::preset_names().position(is_it).unwrap_or(usize::MAX);
+        let rank = match axis {
+            "model" => parameters as usize,
+            _ => Augmentation::preset_names().position(is_it).unwrap_or(usize::MAX),
+        };
         let size = match from {
             Value::Integer(n) => *n as f64,
             Value::Real(x) => *x,
             _ => 0.0,
         };
-        Self { preset, size, text }
+        Self { rank, size, text }
     }
 
     /// A condition that this value of the axis meets: `model='a b'`.
@@ -59,7 +63,7 @@ impl PartialOrd for Key {
 impl Ord for Key {
     fn cmp(&self, other: &Self) -> Ordering {
         let size = self.size.total_cmp(&other.size);
-        self.preset.cmp(&other.preset).then(size).then_with(|| self.text.cmp(&other.text))
+        self.rank.cmp(&other.rank).then(size).then_with(|| self.text.cmp(&other.text))
     }
 }
 
@@ -69,21 +73,23 @@ mod tests {
 
     use super::*;
 
+    fn key(axis: &str, from: impl Into<Value>) -> Key {
+        Key::of(axis, &from.into(), 7)
+    }
+
     #[test]
-    fn presets_stand_in_their_order_numbers_by_size_and_each_can_be_asked_for() {
-        let mut names =
-            ["strong1", "own", "none", "light1"].map(|name| Key::of("augmentation", &name.into()));
+    fn presets_stand_in_their_order_models_and_numbers_by_size_and_each_can_be_asked_for() {
+        let mut names = ["strong1", "own", "none", "light1"].map(|name| key("augmentation", name));
         names.sort();
         assert_eq!(names.map(|key| key.text), ["none", "light1", "strong1", "own"]);
-        assert!(Key::of("epochs", &3.0.into()) < Key::of("epochs", &30.0.into()));
+        assert!(key("epochs", 3.0) < key("epochs", 30.0));
+        assert!(Key::of("model", &"S/32".into(), 8) > key("model", "Ti/16"));
         for name in ["Ti/16", "it's", "a b", "<x>=\"y\""] {
-            let condition = Key::of("model", &name.into()).condition("model");
+            let condition = key("model", name).condition("model");
             assert!(condition.parse::<Filter>().is_ok(), "{condition}");
         }
-        assert_eq!(
-            Key::of("learning_rate", &3e-5.into()).condition("learning_rate"),
-            "learning_rate=0.00003"
-        );
-        assert_eq!(Key::of("mixup", &Value::Null).condition("mixup"), "mixup=");
+        let rate = key("learning_rate", 3e-5).condition("learning_rate");
+        assert_eq!(rate, "learning_rate=0.00003");
+        assert_eq!(Key::of("mixup", &Value::Null, 0).condition("mixup"), "mixup=");
     }
 }

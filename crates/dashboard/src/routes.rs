@@ -34,9 +34,13 @@ pub(crate) fn router(state: &Shared) -> Router {
         .with_state(Arc::clone(state))
 }
 
+/// Sweeps of more jobs are counted when somebody looks: it takes seconds.
+const WARM: u64 = 200_000;
+
 /// Counts the grids of all sweeps once, so that the first page need not wait.
 pub(crate) async fn warm_up(state: Shared) {
-    for sweep in state.store.sweeps().await.unwrap_or_default() {
+    let sweeps = state.store.sweeps().await.unwrap_or_default();
+    for sweep in sweeps.into_iter().filter(|sweep| sweep.jobs <= WARM) {
         let _ = grids::get(&state, &sweep.name, Wanted::default()).await;
     }
 }

@@ -65,6 +65,8 @@ pub struct CellGroup {
     pub cancelled: u64,
     /// Those that have succeeded.
     pub succeeded: u64,
+    /// Trainable parameters of the largest.
+    pub parameters: u64,
     /// The mean of what was measured; none: nothing was.
     pub mean: Option<f64>,
 }
@@ -114,7 +116,7 @@ impl Store {
         let id = sweep_id(&mut reader, sweep).await?;
         let mut sql = QueryBuilder::<Sqlite>::new(
             "SELECT count(*), sum(state = 'running'), sum(state = 'failed'),
-                    sum(state = 'cancelled'), sum(state = 'succeeded'), avg(",
+                    sum(state = 'cancelled'), sum(state = 'succeeded'), max(job.parameters), avg(",
         );
         sql.push("result.").push(measure).push(")");
         for axis in &axes {
@@ -154,10 +156,11 @@ fn group(row: &[Value]) -> CellGroup {
         Some(Value::Integer(count)) => *count as u64,
         _ => 0,
     };
-    let mean = match row.get(5) {
+    let mean = match row.get(6) {
         Some(Value::Real(mean)) => Some(*mean),
         _ => None,
     };
-    let [jobs, running, failed, cancelled, succeeded] = [0, 1, 2, 3, 4].map(count);
-    CellGroup { jobs, running, failed, cancelled, succeeded, mean, key: row[6..].to_vec() }
+    let [jobs, running, failed, cancelled, succeeded, parameters] = [0, 1, 2, 3, 4, 5].map(count);
+    let key = row[7..].to_vec();
+    CellGroup { key, jobs, running, failed, cancelled, succeeded, parameters, mean }
 }

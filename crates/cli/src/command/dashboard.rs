@@ -97,7 +97,7 @@ fn failure(error: ServeError) -> Failure {
             "name an address of this machine with `--listen ADDRESS`, and a port of 1024 or more with \
              `--port N`",
         ),
-        error => Failure::internal(error),
+        error @ ServeError::Token(_) => Failure::internal(error),
     }
 }
 
