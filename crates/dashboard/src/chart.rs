@@ -10,7 +10,7 @@ use crate::words::{count, number, printable};
 /// Colours of the style sheet.
 pub(crate) const COLOURS: usize = 8;
 
-const LEFT: f64 = 62.0;
+const LEFT: f64 = 70.0;
 const RIGHT: f64 = 12.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 34.0;
