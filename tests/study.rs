@@ -3,6 +3,7 @@
 //! The tests beside this file are about what a person sees and keeps: exit codes, rows, hashes.
 //! They run the real worker in real processes; `cargo build --workspace` has to come first.
 
+pub mod browser;
 pub mod memory_group;
 pub mod slurm;
 pub mod small_disk;

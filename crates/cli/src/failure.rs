@@ -83,6 +83,17 @@ impl Failure {
         Self::Broken(advised(error, help))
     }
 
+    /// What is wrong in a sentence, for whoever does not sit at a terminal.
+    pub(crate) fn sentence(self) -> String {
+        match self {
+            Self::Request(report) | Self::Broken(report) => match report.help() {
+                Some(help) => format!("{report}: {help}"),
+                None => report.to_string(),
+            },
+            Self::NobodyListens => String::new(),
+        }
+    }
+
     /// Something broke, and nothing can be advised.
     pub(crate) fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::broken(error, None)

@@ -7,12 +7,14 @@
 
 /// A colour in 8-bit sRGB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rgb(pub(crate) u8, pub(crate) u8, pub(crate) u8);
+pub struct Rgb(pub(crate) u8, pub(crate) u8, pub(crate) u8);
 
 /// What the page's background is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Theme {
+pub enum Theme {
+    /// Paper.
     Light,
+    /// A dark screen.
     Dark,
 }
 
@@ -28,12 +30,14 @@ impl Theme {
 
 impl Rgb {
     /// As CSS writes it.
-    pub(crate) fn hex(self) -> String {
+    #[must_use]
+    pub fn hex(self) -> String {
         format!("#{:02x}{:02x}{:02x}", self.0, self.1, self.2)
     }
 
     /// Black or white, whichever is easier to read on this colour: at least 4.5 to 1.
-    pub(crate) fn ink(self) -> Self {
+    #[must_use]
+    pub fn ink(self) -> Self {
         let white = 1.05 / (self.luminance() + 0.05);
         let black = (self.luminance() + 0.05) / 0.05;
         if black >= white { Self(0, 0, 0) } else { Self(255, 255, 255) }
@@ -90,7 +94,8 @@ impl Rgb {
 }
 
 /// The colour of a position between -1 (full loss) and +1 (full gain); beyond, the end's.
-pub(crate) fn diverging(position: f64, theme: Theme) -> Rgb {
+#[must_use]
+pub fn diverging(position: f64, theme: Theme) -> Rgb {
     let [loss, zero, gain] = theme.stops().map(Rgb::oklab);
     let end = if position < 0.0 { loss } else { gain };
     let t = position.abs().min(1.0);
@@ -107,7 +112,7 @@ pub(crate) fn terminal(position: f64) -> u8 {
 }
 
 /// The end of a symmetric scale that holds every one of `deltas`: the next round number.
-pub(crate) fn scale_end(deltas: impl Iterator<Item = f64>) -> f64 {
+pub fn scale_end(deltas: impl Iterator<Item = f64>) -> f64 {
     let largest = deltas.map(f64::abs).fold(0.0, f64::max);
     [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0]
         .into_iter()

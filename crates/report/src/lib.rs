@@ -40,6 +40,7 @@ mod training;
 mod write;
 
 pub use answers::Answer;
+pub use colour::{Rgb, Theme, diverging, scale_end};
 pub use compare::{AtBudget, Between, Curve, CurvePoint, Shared, Yardstick, at_equal_cost, shared};
 pub use exhibit::Exhibit;
 pub use figures::{Trial, random_search};

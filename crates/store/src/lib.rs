@@ -9,10 +9,12 @@
 //! job, success only with a result and for ever, accuracies in [0, 1]. Nothing here decides what a
 //! job's next state should be, reads a journal's file, prints, or draws a table.
 
+mod activity;
 mod answer;
 mod attach;
 mod axes;
 mod batch;
+mod cells;
 mod change;
 mod checked;
 mod clock;
@@ -33,8 +35,11 @@ mod late;
 mod lately;
 mod ledger;
 mod new_jobs;
+mod page;
 mod pause;
 mod pending;
+mod priority;
+mod pulse;
 mod query;
 mod reference;
 mod register;
@@ -53,7 +58,9 @@ mod views;
 mod work;
 mod writer;
 
+pub use activity::{Loss, SlotUse, StudyEvent};
 pub use answer::{Heading, RowSink};
+pub use cells::{AXES, CellGroup, MEASURES, StageAxes};
 pub use change::Change;
 pub use compute::{Course, Leg, Spent};
 pub use details::{AttemptDetails, CheckpointDetails, EventDetails, JobDetails, Measured};
@@ -66,8 +73,10 @@ pub use group::GroupQuery;
 pub use ingest::{Ingested, JournalPart};
 pub use late::GivenUp;
 pub use ledger::Boundary;
+pub use page::Page;
 pub use pause::Pause;
 pub use pending::{PendingAttempt, PendingJob};
+pub use pulse::Pulse;
 pub use query::JobQuery;
 pub use reference::{Imported, Reference};
 pub use register::{NewDataset, NewSweep};

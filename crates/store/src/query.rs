@@ -83,23 +83,42 @@ pub(crate) fn statement(
     let names: Vec<_> = columns.iter().map(|column| column.name).collect();
     let mut sql = QueryBuilder::new("SELECT ");
     sql.push(names.join(", ")).push(" FROM v_jobs WHERE 1");
-    if let Some(sweep) = sweep {
-        sql.push(" AND ordinal IN (SELECT ordinal FROM member WHERE NOT orphaned AND sweep_id = ")
-            .push_bind(sweep)
-            .push(")");
-    }
-    for filter in &query.filters {
-        push_filter(&mut sql, filter);
-    }
-    sql.push(" ORDER BY ");
-    for Sort { column, descending } in &query.sort {
-        sql.push(column.name).push(if *descending { " DESC" } else { "" }).push(" NULLS LAST, ");
-    }
-    sql.push("ordinal");
+    push_conditions(&mut sql, query, sweep);
+    push_order(&mut sql, &query.sort);
     if let Some(limit) = query.limit {
         sql.push(" LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
     }
     sql
+}
+
+/// What a row must be to be in the answer.
+pub(crate) fn push_conditions(
+    sql: &mut QueryBuilder<Sqlite>,
+    query: &JobQuery,
+    sweep: Option<i64>,
+) {
+    if let Some(sweep) = sweep {
+        push_sweep(sql, sweep);
+    }
+    for filter in &query.filters {
+        push_filter(sql, filter);
+    }
+}
+
+/// That a sweep asks for the job.
+pub(crate) fn push_sweep(sql: &mut QueryBuilder<Sqlite>, sweep: i64) {
+    sql.push(" AND ordinal IN (SELECT ordinal FROM member WHERE NOT orphaned AND sweep_id = ")
+        .push_bind(sweep)
+        .push(")");
+}
+
+/// The order of the answer.
+pub(crate) fn push_order(sql: &mut QueryBuilder<Sqlite>, sort: &[Sort]) {
+    sql.push(" ORDER BY ");
+    for Sort { column, descending } in sort {
+        sql.push(column.name).push(if *descending { " DESC" } else { "" }).push(" NULLS LAST, ");
+    }
+    sql.push("ordinal");
 }
 
 fn push_filter(sql: &mut QueryBuilder<Sqlite>, filter: &Filter) {

@@ -116,7 +116,7 @@ pub struct WorkLeft {
 }
 
 /// Stands for all sweeps in `tally`.
-const WHOLE_STUDY: i64 = 0;
+pub(crate) const WHOLE_STUDY: i64 = 0;
 
 impl Store {
     /// The sweeps, oldest first.

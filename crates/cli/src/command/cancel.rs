@@ -32,18 +32,10 @@ pub(crate) async fn run(global: &Global, args: &CancelArgs) -> Result<Ending, Fa
     for prefix in &args.jobs {
         jobs.push(store.job_by_prefix(prefix).await?);
     }
-    let asked = store.request_cancel(&jobs, &by("augreg cancel")).await?;
-    let busy = match StudyLock::take(&global.root) {
-        Ok(_lock) => {
-            store.set_cancelled(&asked, "asked for by `augreg cancel`").await?;
-            for line in call_off(&store, &asked).await? {
-                output::say(&line);
-            }
-            None
-        }
-        Err(LockError::Held { holder, .. }) => Some(holder),
-        Err(error) => return Err(error.into()),
-    };
+    let Asked { jobs: asked, busy, notes } = ask(&store, &jobs, &by("augreg cancel")).await?;
+    for line in notes {
+        output::say(&line);
+    }
     let left =
         if busy.is_some() { wait(&store, &asked).await? } else { open(&store, &asked).await? };
     for job in asked.iter().filter(|job| !left.contains(job)) {
@@ -68,6 +60,32 @@ pub(crate) async fn run(global: &Global, args: &CancelArgs) -> Result<Ending, Fa
     Ok(Ending::Good)
 }
 
+/// What has been asked of whom.
+pub(super) struct Asked {
+    /// The jobs that had not ended.
+    pub(super) jobs: Vec<JobId>,
+    /// The scheduler that sees to it; none: it is done, as far as it can be without one.
+    pub(super) busy: Option<String>,
+    /// What else a person should know.
+    pub(super) notes: Vec<String>,
+}
+
+/// Asks for jobs to be cancelled. Where no scheduler runs, those that wait are cancelled right here.
+pub(super) async fn ask(store: &Store, jobs: &[JobId], by: &str) -> Result<Asked, Failure> {
+    let asked = store.request_cancel(jobs, by).await?;
+    match StudyLock::take(store.root()) {
+        Ok(_lock) => {
+            store.set_cancelled(&asked, "asked for by `augreg cancel`").await?;
+            let notes = call_off(store, &asked).await?;
+            Ok(Asked { jobs: asked, busy: None, notes })
+        }
+        Err(LockError::Held { holder, .. }) => {
+            Ok(Asked { jobs: asked, busy: Some(holder), notes: Vec::new() })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Who asks: a name that helps a colleague, as far as the system tells one.
 pub(super) fn by(command: &str) -> String {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
@@ -77,7 +95,7 @@ pub(super) fn by(command: &str) -> String {
 }
 
 /// Those of `jobs` whose cancelling has not come about.
-async fn open(store: &Store, jobs: &[JobId]) -> Result<Vec<JobId>, Failure> {
+pub(super) async fn open(store: &Store, jobs: &[JobId]) -> Result<Vec<JobId>, Failure> {
     let open = store.cancel_requests().await?;
     Ok(jobs.iter().copied().filter(|job| open.contains(job)).collect())
 }

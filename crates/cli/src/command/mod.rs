@@ -3,6 +3,7 @@
 pub(crate) mod cancel;
 pub(crate) mod compare;
 pub(crate) mod completions;
+pub(crate) mod dashboard;
 pub(crate) mod data;
 pub(crate) mod doctor;
 mod explain;
@@ -14,6 +15,7 @@ pub(crate) mod logs;
 pub(crate) mod paper;
 pub(crate) mod pause;
 pub(crate) mod plan;
+pub(crate) mod priority;
 pub(crate) mod query;
 pub(crate) mod report;
 pub(crate) mod resume;

@@ -242,6 +242,17 @@ impl Jobs {
         }
     }
 
+    /// Gives a job another place in the queue, or the next time that it is queued.
+    pub(super) fn prioritize(&mut self, id: JobId, priority: i64) {
+        let Some(job) = self.open.get_mut(&id) else { return };
+        let rank = job.rank.with_priority(priority);
+        if matches!(job.place, Place::Ready(_)) && !self.held.contains(&id) {
+            self.queue.remove(job.lane(), &job.rank);
+            self.queue.insert(job.lane(), rank);
+        }
+        job.rank = rank;
+    }
+
     /// The jobs that are kept out of the queue, heard of or not.
     pub(super) fn held(&self) -> &BTreeSet<JobId> {
         &self.held

@@ -23,6 +23,11 @@ impl Rank {
         Self { priority: Reverse(priority), flops, job }
     }
 
+    /// The place of the same job under another priority.
+    pub(super) fn with_priority(self, priority: i64) -> Self {
+        Self { priority: Reverse(priority), ..self }
+    }
+
     /// Whether a job is expected to take longer than another.
     pub(super) fn is_longer(&self, than: &Self) -> bool {
         self.flops < than.flops

@@ -200,6 +200,7 @@ impl Core {
             Event::Recycle { slot, why } => self.recycle(slot, &why),
             Event::Expect { more } => self.expects = more,
             Event::Cancel { job } => self.cancel(job),
+            Event::Prioritize { job, priority } => self.jobs.prioritize(job, priority),
             Event::Pause { by, drain, why } => self.pause(by, drain, &why),
             Event::Hold { jobs, drain } => self.hold(jobs, drain),
             Event::GoOn { by } => self.go_on(by),

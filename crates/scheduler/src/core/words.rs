@@ -181,6 +181,14 @@ pub enum Event {
         /// The job.
         job: JobId,
     },
+    /// A person has given a job another priority: it takes its new place in the queue. An attempt that
+    /// runs goes on.
+    Prioritize {
+        /// The job.
+        job: JobId,
+        /// Higher runs first.
+        priority: i64,
+    },
     /// Hand out nothing more until every reason for that is gone.
     Pause {
         /// The reason.

@@ -178,17 +178,17 @@ impl<F: FnMut(Progress) + Send> Course<F> {
         Ok(())
     }
 
-    /// What people have asked for lately: the jobs of this run that are to be cancelled, and pauses. Jobs that
+    /// What people have asked for lately: the jobs of this run that are to be cancelled, and the rest. Jobs that
     /// are not this run's are cancelled right here.
     pub(super) async fn requested(&mut self) -> Result<(Vec<JobId>, Vec<Event>), RunError> {
-        let Asked { cancel: asked, pauses } = self.requests.look(&self.store).await?;
+        let Asked { cancel: asked, others: events } = self.requests.look(&self.store).await?;
         let (ours, others): (Vec<_>, Vec<_>) =
             asked.into_iter().partition(|job| self.jobs.contains_key(job));
         // A full disk stops no run; it is tried again.
         if !others.is_empty() && cancel(&self.store, &others).await?.is_none() {
             self.requests.ask_again(&others);
         }
-        Ok((ours, pauses))
+        Ok((ours, events))
     }
 
     /// What attempts that were given up have come to say, looked at not too often.

@@ -11,6 +11,10 @@ use crate::core::{Event, Pauser};
 /// How often requests are looked for.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// Lines of the audit before the run's first look that are looked through for priorities: what was said
+/// while the jobs were being read. To be told again what is so changes nothing.
+const BEFORE: i64 = 10_000;
+
 /// What was asked for so far.
 #[derive(Debug)]
 pub(super) struct Requests {
@@ -21,6 +25,8 @@ pub(super) struct Requests {
     /// the next scheduler sees to it should this one die.
     cancelling: HashSet<JobId>,
     pauses: Vec<Pause>,
+    /// The last line of the audit that was looked at for priorities.
+    heard: Option<i64>,
 }
 
 /// Cancels the jobs that somebody wants cancelled and that do not run: the scheduler that was asked is
@@ -59,14 +65,14 @@ pub(super) async fn cancel(
 pub(super) struct Asked {
     /// Jobs to be cancelled.
     pub(super) cancel: Vec<JobId>,
-    /// Pauses that begin or end.
-    pub(super) pauses: Vec<Event>,
+    /// Pauses that begin or end, and priorities.
+    pub(super) others: Vec<Event>,
 }
 
 impl Requests {
     pub(super) fn new(sweep: Option<&str>) -> Self {
         let (sweep, looked) = (sweep.map(str::to_owned), None);
-        Self { sweep, looked, cancelling: HashSet::new(), pauses: Vec::new() }
+        Self { sweep, looked, cancelling: HashSet::new(), pauses: Vec::new(), heard: None }
     }
 
     /// What is new; nothing if it is too early to look, or another process holds the database.
@@ -88,9 +94,14 @@ impl Requests {
     ///
     /// Those of [`Self::look`].
     pub(super) async fn ask(&mut self, store: &Store) -> Result<Asked, StoreError> {
-        let open = async { Ok((self.cancellings(store).await?, self.pauses(store).await?)) };
+        let open = async {
+            let cancel = self.cancellings(store).await?;
+            let mut others = self.pauses(store).await?;
+            others.extend(self.priorities(store).await?);
+            Ok(Asked { cancel, others })
+        };
         match open.await {
-            Ok((cancel, pauses)) => Ok(Asked { cancel, pauses }),
+            Ok(asked) => Ok(asked),
             Err(error) if StoreError::is_busy(&error) => Ok(Asked::default()),
             Err(error) => Err(error),
         }
@@ -106,6 +117,15 @@ impl Requests {
         // One that was cancelled, queued again and is to be cancelled again is new.
         self.cancelling.retain(|job| open.contains(job));
         Ok(open.into_iter().filter(|job| self.cancelling.insert(*job)).collect())
+    }
+
+    /// The priorities that were set since this was asked last.
+    async fn priorities(&mut self, store: &Store) -> Result<Vec<Event>, StoreError> {
+        let last = store.last_event().await?;
+        let heard = self.heard.unwrap_or(last - BEFORE);
+        let set = if heard < last { store.priorities_since(heard).await? } else { Vec::new() };
+        self.heard = Some(last);
+        Ok(set.into_iter().map(|(job, priority)| Event::Prioritize { job, priority }).collect())
     }
 
     /// The pauses that have begun or ended since this was asked last.

@@ -8,6 +8,7 @@ mod draft;
 mod ingest;
 mod migrate;
 mod open;
+mod pages;
 mod query;
 mod read;
 mod reference;

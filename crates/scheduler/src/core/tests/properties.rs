@@ -246,7 +246,11 @@ impl World {
         let (ids, drain) = (self.jobs.keys().copied(), self.draws.chance(0.5));
         let some: BTreeSet<_> = ids.filter(|_| self.draws.chance(0.3)).collect();
         let by = if self.draws.chance(0.5) { Pauser::Person } else { Pauser::Disk };
-        let event = match self.draws.below(5) {
+        let event = match self.draws.below(6) {
+            5 => match some.first() {
+                Some(job) => Event::Prioritize { job: *job, priority: i64::from(drain) },
+                None => return,
+            },
             0 => match some.first() {
                 Some(job) => Event::Cancel { job: *job },
                 None => return,

@@ -28,6 +28,30 @@ fn a_job_runs_ends_and_the_last_worker_leaves() {
 }
 
 #[test]
+fn a_job_that_is_given_another_priority_takes_its_new_place_queued_waiting_or_running() {
+    let mut bench = Bench::new(1);
+    let jobs = vec![
+        NewJob { flops: 3.0, ..job("first") },
+        NewJob { flops: 2.0, ..job("second") },
+        NewJob { flops: 1.0, ..job("third") },
+        NewJob { flops: 9.0, parent: Some(id("first")), ..job("child") },
+    ];
+    bench.send(Event::JobsAdded(jobs));
+    let mut actions = bench.send(Event::WorkerReady { slot: SLOT });
+    for (name, priority) in [("first", -5), ("third", 1), ("child", -1), ("nobody", 7)] {
+        assert_eq!(bench.send(Event::Prioritize { job: id(name), priority }), []);
+    }
+    let mut order = Vec::new();
+    while let Some(Action::Assign { attempt, .. }) = actions.last() {
+        order.push(attempt.job);
+        let attempt = *attempt;
+        bench.end(attempt, AttemptEnd::Succeeded);
+        actions = bench.send(Event::WorkerFree { slot: SLOT });
+    }
+    assert_eq!(order, ["first", "third", "second", "child"].map(id));
+}
+
+#[test]
 fn no_jobs_is_done_at_once() {
     assert_eq!(Bench::new(2).send(Event::JobsAdded(vec![])), [Action::Finish(Finish::Done)]);
 }

@@ -222,8 +222,8 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
 
     /// What people have asked for lately.
     async fn requested(&mut self) -> Result<Vec<Event>, RunError> {
-        let (ours, pauses) = self.course.requested().await?;
-        for event in &pauses {
+        let (ours, events) = self.course.requested().await?;
+        for event in &events {
             if let Event::Pause { drain, .. } = event {
                 self.withdraw_all(*drain).await;
             }
@@ -231,7 +231,7 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
         if !ours.is_empty() {
             self.call_off(&ours).await;
         }
-        Ok(ours.into_iter().map(|job| Event::Cancel { job }).chain(pauses).collect())
+        Ok(ours.into_iter().map(|job| Event::Cancel { job }).chain(events).collect())
     }
 
     /// [`Self::turn_with`] no further changes.

@@ -196,7 +196,8 @@ impl Desk {
             return Ok(Vec::new());
         }
         let broken = |e| Violation::new("what people ask for can be read", e);
-        let Asked { cancel, pauses } = self.requests.ask(&self.store).await.map_err(broken)?;
+        let Asked { cancel, others: events } =
+            self.requests.ask(&self.store).await.map_err(broken)?;
         world.asked = false;
         let (ours, others): (Vec<_>, Vec<_>) =
             cancel.into_iter().partition(|job| self.jobs.contains(job));
@@ -210,7 +211,7 @@ impl Desk {
                 world.asked = true;
             }
         }
-        Ok(ours.into_iter().map(|job| Event::Cancel { job }).chain(pauses).collect())
+        Ok(ours.into_iter().map(|job| Event::Cancel { job }).chain(events).collect())
     }
 
     pub(super) async fn see_orphans(
