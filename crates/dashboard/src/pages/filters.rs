@@ -190,7 +190,7 @@ mod tests {
         );
         let wrong = |part: &Written| part.wrong.clone().unwrap_or_default();
         assert!(one.query.is_none());
-        assert!(wrong(&one.conditions[0]).contains("is not a filter"));
+        assert!(wrong(&one.conditions[0]).contains("is never closed"));
         assert!(wrong(&one.conditions[1]).contains("did you mean `final_val`?"));
         assert_eq!(wrong(&one.conditions[2]), "");
         assert!(wrong(&one.sort).contains("did you mean `model`?"));

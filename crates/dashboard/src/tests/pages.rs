@@ -52,7 +52,7 @@ async fn the_question_in_the_address_is_answered_or_mended_where_it_is_wrong() {
     assert!(found.find(&first) < found.find(&second), "{found}");
     for (path, says) in [
         ("/jobs?where=final_vall%3E0.8", "did you mean `final_val`?"),
-        ("/jobs?where=model%3D%22x", "is not a filter"),
+        ("/jobs?where=model%3D%22x", "is never closed"),
         ("/jobs?where=epochs%3Dmany", "holds numbers"),
         ("/jobs?sort=modle", "did you mean `model`?"),
         ("/jobs?columns=modle", "did you mean `model`?"),
