@@ -110,7 +110,7 @@ fn a_task_that_slurm_ends_at_its_time_limit_goes_on_from_its_checkpoint_in_anoth
         return;
     };
     // No warning comes: Slurm sends what it has instead, which nobody minds.
-    let text = sweep(150, "time = \"1 min\"\nsbatch = \"--signal=B:URG@1\"");
+    let text = sweep(80, "time = \"1 min\"\nsbatch = \"--signal=B:URG@1\"");
     let study = slurm.study();
     study.write("s.toml", &text);
     let mut running = study.start(&[&["launch", "s.toml"][..], &FLAGS].concat());
