@@ -64,6 +64,8 @@ fn limits_of_an_account_are_kept_and_what_the_queue_forgets_the_accounting_tells
         .expect(0, &["launch", "s.toml", "--poll-seconds", "5", "--checkpoint-seconds", "0.5"])
         .stderr;
     assert!(told.contains("submitted 2 tasks for 2 jobs"), "{told}");
+    // Why not all four is told in Slurm's word and ours.
+    assert!(told.contains("QOSMaxSubmitJobPerUserLimit; an array of 2 is tried"), "{told}");
     is_whole(&study, &text);
     let tasks =
         "select distinct state, node is not null as placed from v_tasks where state <> 'GIVEN_UP'";

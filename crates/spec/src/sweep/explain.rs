@@ -137,7 +137,7 @@ impl Sweep {
             rows.push(self.upstream_row(grid, origin));
         }
         for setting in settings_of {
-            rows.push(self.row(grid, &first, &settings, *setting, spec.as_ref()));
+            rows.extend(self.row(grid, &first, &settings, *setting, spec.as_ref()));
             rows.append(&mut self.parts(*setting, &settings, datasets));
         }
         if let (Some(spec), Stage::Pretrain) = (&spec, grid.stage()) {
@@ -166,7 +166,7 @@ impl Sweep {
         settings: &Settings,
         setting: Setting,
         spec: Option<&JobSpec>,
-    ) -> Explained {
+    ) -> Option<Explained> {
         let written = grid.span_of(setting, point);
         let value = match (setting, settings.get(setting)) {
             (Setting::WeightDecay, _) if settings.independent_weight_decay.is_some() => {
@@ -185,8 +185,12 @@ impl Sweep {
             }
             None => format!("recipe: {}", source(grid.stage(), setting)),
         };
+        // Another way to say what another setting says is left out where it says nothing.
+        if value.is_none() && setting == Setting::IndependentWeightDecay {
+            return None;
+        }
         let value = value.unwrap_or_else(|| "–".to_owned());
-        Explained { name: setting.name().to_owned(), value, from }
+        Some(Explained { name: setting.name().to_owned(), value, from })
     }
 
     /// What a name stands for, part by part.
@@ -297,7 +301,7 @@ fn source(stage: Stage, setting: Setting) -> &'static str {
         (_, BatchSize | ClipNorm | Beta1 | Beta2) => "paper §3.4",
         (_, Eps) => "Adam's usual (optax, which the study used)",
         (Stage::Transfer, WarmupSteps) => "paper Table 4; at most a fifth of the steps",
-        (_, WarmupSteps) => "paper §3.4, 10,000; at most a fifth of the steps",
+        (_, WarmupSteps) => "big_vision configs/vit_i1k.py, 10,000; at most a fifth of the steps",
         (Stage::Transfer, Loss) => "paper §3.5, big_vision configs/transfer.py",
         (_, Loss) => "big_vision configs/vit_i1k.py, sigmoid_xent",
         (Stage::Transfer, HeadBias) => "paper §3.5, a head of zeros",
@@ -311,10 +315,10 @@ fn source(stage: Stage, setting: Setting) -> &'static str {
         (_, Resolution) => "big_vision configs, 224",
         (_, Precision) => "big_vision models/vit.py, float32",
         (_, MuDtype | AccumulatorDtype) => "fp32, where the study kept bfloat16 (paper §3.4, §3.5)",
-        (Stage::Transfer, Evaluations) => "augreg: once, at the end",
-        (_, Evaluations) => "augreg: ten, evenly spaced",
+        (Stage::Transfer, Evaluations) => "once, at the end (augreg)",
+        (_, Evaluations) => "ten, evenly spaced (augreg)",
         (_, L2) => "big_vision configs/common_fewshot.py",
-        (_, Seed) => "augreg: 0",
+        (_, Seed) => "0 unless said",
         _ => "left out",
     }
 }

@@ -204,6 +204,7 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
                 // The limit may be below the array alone, and part of it may fit beside what is there.
                 self.fits = (tasks / 2).max(1);
                 if tasks > 1 && self.fleet.len() == 0 {
+                    self.course.note(format!("{error}; an array of {} is tried", self.fits));
                     return Ok(false);
                 }
                 self.submit_at = Instant::now() + FULL_PAUSES * self.poll.every;

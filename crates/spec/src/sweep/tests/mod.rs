@@ -1,5 +1,6 @@
 //! Sweep files as people write them, rightly and wrongly.
 
+mod explain;
 mod stages;
 
 use std::collections::BTreeMap;
