@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use augreg_tests::slurm::Slurm;
 use augreg_tests::{COMMON, HEAD, PAST_A_CHECKPOINT, Study};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 const FLAGS: [&str; 6] =
     ["--executor", "slurm", "--poll-seconds", "0.5", "--checkpoint-seconds", "0.5"];
@@ -105,7 +105,7 @@ fn worker_here(study: &Study, task: &str, there: &str) -> i32 {
     found[0]
 }
 
-/// No warning has come, and the worker is stopped in its tracks: the task is there until its limit.
+/// No warning has come, and the worker is stopped in its tracks until Slurm kills it.
 #[test]
 fn a_task_that_slurm_ends_at_its_time_limit_goes_on_from_its_checkpoint_in_another() {
     let Some(slurm) = Slurm::up(&[("CPUS", "1"), ("GPUS", "0"), ("KILL_WAIT", "2")]) else {
@@ -121,11 +121,20 @@ fn a_task_that_slurm_ends_at_its_time_limit_goes_on_from_its_checkpoint_in_anoth
     let at_work = format!("select pid, slot from v_attempts {of} and pid is not null");
     let at_work = &study.wait_for(&at_work)[0];
     let worker = worker_here(&study, &at_work["slot"], &at_work["pid"]);
-    augreg_tests::kill(worker, Signal::STOP);
+    // Slurm wakes what it is about to end.
+    let worker = Pid::from_raw(worker).expect("a process id");
+    let held = std::thread::spawn(move || {
+        while kill_process(worker, Signal::STOP).is_ok() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
 
     let (status, stderr) = running.wait(Duration::from_mins(5));
     assert_eq!(status.code(), Some(0), "{stderr}");
-    // Slurm wakes what it ends, and gives it two seconds.
+    held.join().expect("the worker is gone");
+    let ended = study.query(&[&format!("select failure, message from v_attempts {of}")]);
+    assert_eq!(ended[0]["failure"], "timeout", "{ended:?}");
+    assert!(ended[0]["message"].contains("reached its time limit"), "{ended:?}");
     let (array, number) = at_work["slot"].split_once('_').expect("an array and an index");
     let task = format!(
         "select task.state as state from task join submission on id = submission_id
