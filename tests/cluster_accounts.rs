@@ -129,7 +129,7 @@ fn a_task_that_slurm_ends_at_its_time_limit_goes_on_from_its_checkpoint_in_anoth
         }
     });
 
-    let (status, stderr) = running.wait(Duration::from_mins(5));
+    let (status, stderr) = running.wait(Duration::from_mins(8));
     assert_eq!(status.code(), Some(0), "{stderr}");
     held.join().expect("the worker is gone");
     let ended = study.query(&[&format!("select failure, message from v_attempts {of}")]);
