@@ -53,14 +53,11 @@ impl<W: Write + Send> ParquetSink<W> {
     ///
     /// # Errors
     ///
-    /// What `out` says.
-    ///
-    /// # Panics
-    ///
-    /// If it was never told its columns.
+    /// What `out` says, or that it was never told its columns.
     pub fn finish(mut self) -> io::Result<W> {
         self.write_group()?;
-        let writer = self.writer.take().expect("an answer begins with its columns");
+        let columns = || io::Error::other("rows were written without their columns");
+        let writer = self.writer.take().ok_or_else(columns)?;
         writer.into_inner().map_err(failed)
     }
 
