@@ -125,3 +125,34 @@ fn an_idle_study_can_be_paused_and_unknown_sweeps_are_refused() {
     assert_eq!(augreg.wait(Duration::from_mins(3)).0.code(), Some(0));
     assert_eq!(study.query(&["select * from attempt"]).len(), 5);
 }
+
+#[test]
+fn a_retry_beside_a_running_sweep_is_taken_up_by_it() {
+    let study = Study::new();
+    let job =
+        |epochs: u32| format!("[[pretrain]]\ndataset = \"fashion\"\nepochs = {epochs}\n{COMMON}\n");
+    study.write("tiny.toml", &format!("{HEAD}\n{}{}", job(40), job(1)));
+    let mut launch = study.start(&["launch", "tiny.toml", "--workers", "1"]);
+    study.wait_for("select * from attempt where state = 'running'");
+    let short = study.query(&["--columns", "id", "epochs=1"])[0]["id"].clone();
+    study.expect(0, &["cancel", &short]);
+    study.wait_for(&format!("select id from job where id = '{short}' and state = 'cancelled'"));
+    let retried = study.expect(0, &["retry", &short]);
+    assert!(
+        retried.stderr.contains("the scheduler that is at work takes them up"),
+        "{}",
+        retried.stderr
+    );
+    let (status, said) = launch.wait(Duration::from_mins(2));
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert!(said.contains("2 succeeded in"), "{said}");
+    let ended = study.query(&["--columns", "state"]);
+    assert!(ended.len() == 2 && ended.iter().all(|row| row["state"] == "succeeded"), "{ended:?}");
+    // With nobody at work it is left to the next.
+    let idle = study.expect(0, &["retry", &short]);
+    assert!(
+        idle.stderr.contains("0 of 1 jobs queued again; `augreg resume` runs them"),
+        "{}",
+        idle.stderr
+    );
+}

@@ -5,6 +5,7 @@
 
 pub mod browser;
 pub mod memory_group;
+pub mod pty;
 pub mod slurm;
 pub mod small_disk;
 

@@ -27,6 +27,7 @@ fn main() {
         .include(include.join("torch/csrc/api/include"))
         .flag("-fopenmp")
         .opt_level(2)
+        .file("src/about.cpp")
         .file("src/kernels.cpp")
         .file("src/memory.cpp")
         .file("src/upload.cpp")

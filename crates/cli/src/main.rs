@@ -6,6 +6,7 @@ mod checkpoint;
 mod cluster;
 mod command;
 mod device;
+mod device_use;
 mod estimate;
 mod failure;
 mod killer;

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Color, Global};
+use crate::words::harmless_lines;
 
 static COLOURED: OnceLock<bool> = OnceLock::new();
 
@@ -61,9 +62,10 @@ fn console_width() -> u16 {
     if columns == 0 { 80 } else { columns } // Some terminals do not know their size.
 }
 
-/// Writes a line of data to standard output.
+/// Writes a line of data to standard output. A terminal gets nothing that it would obey but colours.
 pub(crate) fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
+    let text = if is_terminal() { harmless_lines(text) } else { text.into() };
     out.write_all(text.as_bytes())?;
     if !text.ends_with('\n') {
         out.write_all(b"\n")?;
@@ -74,5 +76,6 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
 /// Writes a line of talk to standard error; nobody there is no failure.
 pub(crate) fn say(text: &str) {
     let mut err = io::stderr().lock();
+    let text = if err.is_terminal() { harmless_lines(text) } else { text.into() };
     let _ = writeln!(err, "{}", text.trim_end());
 }

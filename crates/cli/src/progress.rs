@@ -14,8 +14,9 @@ use augreg_scheduler::runtime::Progress;
 use augreg_spec::JobId;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::device_use::DeviceUse;
 use crate::output;
-use crate::words::{count, duration};
+use crate::words::{count, duration, harmless, harmless_lines};
 
 /// Times a second that bars are drawn.
 const DRAWN: u8 = 2;
@@ -59,6 +60,7 @@ pub(crate) struct Display {
     all: usize,
     /// Workers on this machine; none where a cluster places jobs.
     slots: usize,
+    devices: DeviceUse,
     flops_all: f64,
     flops_ended: f64,
     /// Work done in this run, for its speed.
@@ -82,6 +84,7 @@ impl Display {
             flops_all: 0.0,
             all: 0,
             slots: 0,
+            devices: DeviceUse::new(),
             running: BTreeMap::new(),
             bars,
             total,
@@ -226,7 +229,7 @@ impl Display {
                 bar.set_style(style(
                     "  {bar:16.cyan/dim} {percent:>3} %  {prefix}  {wide_msg:.dim}",
                 ));
-                bar.set_prefix(run.name.clone());
+                bar.set_prefix(harmless(&run.name).into_owned());
                 bar
             });
             if let Some((step, message)) = beat {
@@ -249,6 +252,10 @@ impl Display {
         if self.failed > 0 {
             text += &format!(", {} failed", self.failed);
         }
+        let devices = if self.slots > 0 { self.devices.text() } else { String::new() };
+        if !devices.is_empty() {
+            text += &format!("; {devices}");
+        }
         self.total.set_position(self.ended as u64);
         self.total.set_message(text);
     }
@@ -263,7 +270,7 @@ impl Display {
         }
         if self.live {
             // A terminal that cannot be written to shows nothing, which is no reason to stop.
-            let _ = self.bars.println(text);
+            let _ = self.bars.println(harmless_lines(text));
         } else {
             output::say(text);
         }

@@ -1,41 +1,35 @@
-//! A text that is shown again and again: on a terminal in its place, elsewhere whenever it has changed.
+//! A text on the terminal that is shown again and again in its place, with lines above it that stay.
 
 use std::io;
 
 use console::Term;
 
-use crate::output;
+use crate::words::harmless;
 
-/// Where it is shown.
+/// The lower end of a terminal.
 pub(crate) struct Screen {
-    terminal: Option<Term>,
-    /// Lines of the last text on the terminal.
+    terminal: Term,
+    /// Lines of the last text.
     lines: usize,
-    last: String,
 }
 
 impl Screen {
-    /// Nothing is shown yet.
-    pub(crate) fn new() -> Self {
-        let terminal = Some(Term::stdout()).filter(Term::is_term);
-        Self { terminal, lines: 0, last: String::new() }
+    /// Nothing is shown yet; none where standard output is no terminal.
+    pub(crate) fn new() -> Option<Self> {
+        let terminal = Some(Term::stdout()).filter(Term::is_term)?;
+        Some(Self { terminal, lines: 0 })
     }
 
-    /// Shows `text` instead of what was shown before.
-    pub(crate) fn show(&mut self, text: &str) -> io::Result<()> {
-        let Some(terminal) = &self.terminal else {
-            if text != self.last {
-                text.clone_into(&mut self.last);
-                output::print(text)?;
-                output::print("\n")?;
-            }
-            return Ok(());
-        };
-        let (rows, columns) = terminal.size();
+    /// Shows `text` instead of what was shown before, and `above` it lines that stay.
+    pub(crate) fn show(&mut self, above: &[String], text: &str) -> io::Result<()> {
+        let (rows, columns) = self.terminal.size();
         let shown = fitted(text, usize::from(rows.saturating_sub(1)), usize::from(columns));
-        terminal.clear_last_lines(self.lines)?;
+        self.terminal.clear_last_lines(self.lines)?;
+        for line in above {
+            self.terminal.write_line(&harmless(line.trim_end()))?;
+        }
         for line in &shown {
-            terminal.write_line(line)?;
+            self.terminal.write_line(&harmless(line))?;
         }
         self.lines = shown.len();
         Ok(())

@@ -96,7 +96,8 @@ pub(crate) fn load_to_plan(file: &Path) -> Result<Loaded, Failure> {
     read(file, Absent::AsDeclared)
 }
 
-fn read(file: &Path, absent: Absent) -> Result<Loaded, Failure> {
+/// Reads a sweep file, and looks at nothing that it names but the sweep files it includes.
+pub(crate) fn parse(file: &Path) -> Result<Sweep, Failure> {
     let shown = file.display().to_string();
     let text = std::fs::read_to_string(file).map_err(|error| {
         let help = if error.kind() == std::io::ErrorKind::NotFound {
@@ -111,7 +112,11 @@ fn read(file: &Path, absent: Absent) -> Result<Loaded, Failure> {
     let variable = |name: &str| std::env::var(name).ok();
     let read = |path: &Path| std::fs::read_to_string(path);
     let around = Surroundings { base: &base, variable: &variable, read: &read, nested: 0 };
-    let sweep = Sweep::parse(&shown, &text, &around)?;
+    Ok(Sweep::parse(&shown, &text, &around)?)
+}
+
+fn read(file: &Path, absent: Absent) -> Result<Loaded, Failure> {
+    let sweep = parse(file)?;
     let datasets = identify(&sweep, absent)?;
     let found = Found { datasets, checkpoints: checkpoint::identify(&sweep)? };
     let known = Known::default();

@@ -76,8 +76,6 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
 /// Text without what a terminal would obey: control characters become their pictures or numbers, and so do
 /// those that turn the direction of writing.
 pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
-    let is_obeyed =
-        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if !text.contains(is_obeyed) {
         return Cow::Borrowed(text);
     }
@@ -91,6 +89,42 @@ pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(out)
+}
+
+/// Control characters, and those that turn the direction of writing.
+fn is_obeyed(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The same for text of several lines, which may have colours.
+pub(crate) fn harmless_lines(text: &str) -> Cow<'_, str> {
+    if !text.contains(|c: char| c != '\n' && c != '\t' && is_obeyed(c)) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let kept = match c {
+            '\n' | '\t' => 1,
+            '\u{1b}' => colour(rest),
+            _ => 0,
+        };
+        let (taken, after) = rest.split_at(if kept > 0 { kept } else { c.len_utf8() });
+        if kept > 0 {
+            out += taken;
+        } else {
+            out += &harmless(taken);
+        }
+        rest = after;
+    }
+    Cow::Owned(out)
+}
+
+/// Bytes of the order at the start of `text` if that only changes colours (SGR of ECMA-48), else 0.
+fn colour(text: &str) -> usize {
+    let Some(rest) = text.strip_prefix("\u{1b}[") else { return 0 };
+    let numbers = rest.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or(rest.len());
+    if rest[numbers..].starts_with('m') { 2 + numbers + 1 } else { 0 }
 }
 
 /// Text of at most so many columns, with `…` where it was cut.
@@ -132,6 +166,16 @@ mod tests {
         assert_eq!(quantity(1.2345e15, "FLOP"), "1.23 PFLOP");
         assert_eq!(quantity(999.7e6, "B"), "1.00 GB");
         assert_eq!(quantity(12.0, "B"), "12 B");
+    }
+
+    #[test]
+    fn of_what_a_terminal_obeys_only_lines_and_colours_are_left() {
+        let plain = "one\n\ttwo é\n";
+        assert!(matches!(harmless_lines(plain), Cow::Borrowed(_)));
+        let coloured = "\u{1b}[1;31mred\u{1b}[0m\n";
+        assert_eq!(harmless_lines(coloured), coloured);
+        let title = "a\u{1b}]0;title\u{7}b\u{1b}[2Jc\r\u{9b}d\u{202e}e\u{1b}";
+        assert_eq!(harmless_lines(title), "a␛]0;title␇b␛[2Jc␍<9b>d<202e>e␛");
     }
 
     #[test]

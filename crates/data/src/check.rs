@@ -139,6 +139,31 @@ impl SplitCheck {
     }
 }
 
+/// Of how many examples a split is tried.
+const TRIED: usize = 16;
+
+impl Split {
+    /// Decodes a few examples, evenly spaced from the first to the last: the first that cannot be decoded, and why.
+    /// What is broken as a whole is found by that at once; single bad pictures take a [`Check`].
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::ReadExample`] if a file cannot be read.
+    pub fn undecodable(&self) -> Result<Option<(Place, String)>, DataError> {
+        let (mut decoder, mut buffer) = (Decoder::default(), Vec::new());
+        let tried = TRIED.min(self.len());
+        for n in 0..tried {
+            let i = n * (self.len() - 1) / (tried - 1).max(1);
+            if let Picture::Encoded(bytes) = self.picture(i, &mut buffer)?
+                && let Err(error) = decoder.decode(bytes, self.channels())
+            {
+                return Ok(Some((self.place(i), error.to_string())));
+            }
+        }
+        Ok(None)
+    }
+}
+
 /// Looks at a chunk of a split's examples.
 fn look(split: &Split, chunk: usize) -> Result<Vec<Look>, DataError> {
     let (mut decoder, mut buffer) = (Decoder::default(), Vec::new());

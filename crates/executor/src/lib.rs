@@ -5,6 +5,7 @@
 //! What a worker should do, and what its end means for a job, is decided by the scheduler; nothing
 //! here knows jobs, journals or the database.
 
+mod gpus;
 mod local;
 mod log;
 mod process;
@@ -12,6 +13,7 @@ mod program;
 mod slot;
 pub mod slurm;
 
+pub use gpus::{Driver, GpuUse, Gpus};
 pub use local::{Local, LocalOptions, StartError, WorkerEvent, WorkerReport};
 pub use log::tail_of_log;
 pub use program::{ProgramError, program};

@@ -4,8 +4,8 @@ use std::fmt;
 use std::num::NonZeroU32;
 
 use augreg_protocol::Device;
-use nvml_wrapper::Nvml;
-use tracing::{debug, warn};
+
+use crate::gpus::Gpus;
 
 /// Names a slot of one run; counts from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,7 +38,7 @@ pub struct Slot {
 #[must_use]
 pub fn detect(workers: Option<NonZeroU32>) -> Vec<Slot> {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
-    layout(cores, &gpus(), workers)
+    layout(cores, &Gpus::open().map(|gpus| gpus.uuids()).unwrap_or_default(), workers)
 }
 
 fn layout(cores: u32, gpus: &[String], workers: Option<NonZeroU32>) -> Vec<Slot> {
@@ -51,30 +51,6 @@ fn layout(cores: u32, gpus: &[String], workers: Option<NonZeroU32>) -> Vec<Slot>
         Slot { id: SlotId(i), device, gpu, threads }
     };
     (0..count).map(slot).collect()
-}
-
-/// UUIDs of the GPUs that NVML reports; empty where there is no NVIDIA driver.
-fn gpus() -> Vec<String> {
-    let nvml = match Nvml::init() {
-        Ok(nvml) => nvml,
-        Err(error) => {
-            debug!(%error, "no NVML, so no GPU slots");
-            return Vec::new();
-        }
-    };
-    let uuid = |index| nvml.device_by_index(index).and_then(|device| device.uuid());
-    let count = nvml.device_count().unwrap_or_else(|error| {
-        warn!(%error, "NVML does not count its GPUs; none is used");
-        0
-    });
-    let found = |index| match uuid(index) {
-        Ok(uuid) => Some(uuid),
-        Err(error) => {
-            warn!(%error, index, "NVML does not answer for a GPU; it is not used");
-            None
-        }
-    };
-    (0..count).filter_map(found).collect()
 }
 
 #[cfg(test)]

@@ -8,12 +8,14 @@
 //! it holds; of that, what is not for the CPU is compiled everywhere, but has not run on a GPU yet.
 #![expect(unsafe_code, reason = "this is the crate that calls C++")]
 
+mod about;
 mod dropping;
 mod exit;
 mod memory;
 mod update;
 mod upload;
 
+pub use about::{Libtorch, libtorch};
 pub use dropping::{Dropping, add_dropped, dropped, gelu_dropped};
 pub use exit::exit_at_once;
 pub use memory::{peak_bytes, reset_peak_bytes};

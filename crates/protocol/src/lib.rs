@@ -5,6 +5,7 @@
 //! journal of the attempt, an append-only file that only the worker writes. Both ends agree on the
 //! layout of a job's folder through [`RunFolder`]. Neither processes nor the database live here.
 
+mod about;
 mod cause;
 mod durability;
 mod folder;
@@ -14,6 +15,7 @@ mod probe;
 mod share;
 mod state;
 
+pub use about::About;
 pub use cause::with_causes;
 pub use durability::{BRIEF, Durability};
 pub use folder::{RunFolder, imported};

@@ -37,6 +37,23 @@ impl Store {
         self.decide(jobs, REQUEUE, "requeued", reason).await
     }
 
+    /// Whether a person queued jobs again after line `after` of the audit.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Database`].
+    pub async fn requeued_since(&self, after: i64) -> Result<bool, StoreError> {
+        sqlx::query_scalar!(
+            r#"SELECT EXISTS (
+                   SELECT 1 FROM event WHERE id > ? AND what = 'requeued' AND actor = 'user'
+               ) AS "requeued!: bool""#,
+            after
+        )
+        .fetch_one(self.readers())
+        .await
+        .map_err(database("read which jobs were queued again"))
+    }
+
     /// The failed jobs that a sweep asks for, or those of the study, in order of registration.
     ///
     /// # Errors

@@ -1,11 +1,11 @@
 //! The study at a glance: sweeps, counts, what runs, what failed, how fast it goes.
 
-use augreg_protocol::{AttemptKey, FailureKind, JobState};
-use augreg_spec::{JobId, Labels, nearest};
+use augreg_protocol::{AttemptKey, JobState};
+use augreg_spec::{Labels, nearest};
 use sqlx::SqliteConnection;
 
 use crate::error::database;
-use crate::rows::{failure, job_id, job_state, json};
+use crate::rows::{job_id, job_state, json};
 use crate::{Store, StoreError};
 
 /// A sweep of the study.
@@ -64,25 +64,18 @@ pub struct RunningAttempt {
     pub host: Option<String>,
     /// When it began, milliseconds since 1970.
     pub started: u64,
+    /// The step it began at.
+    pub from_step: u64,
     /// The last step that a metric or checkpoint was recorded for.
     pub step: u64,
     /// Steps of the whole job.
     pub steps: u64,
-}
-
-/// A job that has failed, and why.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FailedJob {
-    /// The job.
-    pub job: JobId,
-    /// What its parts are called.
-    pub labels: Labels,
-    /// The kind of failure of its last failed attempt, if any attempt failed.
-    pub failure: Option<FailureKind>,
-    /// What that attempt said.
-    pub message: Option<String>,
-    /// How many attempts it had.
-    pub attempts: u32,
+    /// Epochs of the whole job, where it counts in them.
+    pub epochs: Option<f64>,
+    /// The training loss that it reported last.
+    pub loss: Option<f64>,
+    /// Images a second that it reported last.
+    pub images_per_second: Option<f64>,
 }
 
 /// How fast a finished job went.
@@ -210,7 +203,13 @@ impl Store {
         let rows = sqlx::query_as!(
             RunningRow,
             r#"SELECT attempt.job_id, number AS "number!: u32", executor, slot, device, host, started, steps,
-                      labels,
+                      labels, epochs, from_step,
+                      (SELECT coalesce(value, "values" ->> '$[#-1]') FROM metric_series
+                       WHERE job_id = job.id AND attempt = attempt.number AND name = 'train_loss'
+                       ORDER BY first DESC LIMIT 1) AS "loss?: f64",
+                      (SELECT coalesce(value, "values" ->> '$[#-1]') FROM metric_series
+                       WHERE job_id = job.id AND attempt = attempt.number AND name = 'images_per_second'
+                       ORDER BY first DESC LIMIT 1) AS "images_per_second?: f64",
                       max(coalesce(from_step, 0),
                           coalesce((SELECT max(first + points - 1) FROM metric_series
                                     WHERE job_id = job.id AND attempt = attempt.number), 0),
@@ -230,46 +229,6 @@ impl Store {
         .await
         .map_err(database("read what runs"))?;
         rows.into_iter().map(RunningRow::decode).collect()
-    }
-
-    /// The jobs that have failed, in the order they were registered, at most `limit`.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::UnknownSweep`].
-    pub async fn failures(
-        &self,
-        sweep: Option<&str>,
-        limit: u64,
-    ) -> Result<Vec<FailedJob>, StoreError> {
-        let sweep = self.find(sweep).await?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        // The few to be told of are chosen first: a hundred thousand may have failed.
-        let rows = sqlx::query_as!(
-            FailedRow,
-            r#"SELECT job.id, labels, attempts AS "attempts: u32", failure AS "failure?",
-                      message AS "message?"
-               FROM job LEFT JOIN attempt ON attempt.job_id = job.id AND attempt.number = (
-                   SELECT max(number) FROM attempt AS failed
-                   WHERE failed.job_id = job.id AND failed.state = 'failed'
-               )
-               WHERE ordinal IN (
-                   SELECT ordinal FROM job AS failed
-                   WHERE state = 'failed'
-                     AND (?1 IS NULL OR EXISTS (
-                         SELECT 1 FROM member
-                         WHERE sweep_id = ?1 AND member.ordinal = failed.ordinal AND NOT orphaned
-                     ))
-                   ORDER BY ordinal LIMIT ?2
-               )
-               ORDER BY ordinal"#,
-            sweep,
-            limit
-        )
-        .fetch_all(self.readers())
-        .await
-        .map_err(database("read what failed"))?;
-        rows.into_iter().map(FailedRow::decode).collect()
     }
 
     /// How fast finished jobs went: the ground of every estimate. Of very many, a thousand are looked
@@ -347,6 +306,10 @@ struct RunningRow {
     started: i64,
     steps: i64,
     labels: String,
+    epochs: Option<f64>,
+    from_step: Option<i64>,
+    loss: Option<f64>,
+    images_per_second: Option<f64>,
     step: i64,
 }
 
@@ -360,28 +323,12 @@ impl RunningRow {
             device: self.device,
             host: self.host,
             started: as_u64(self.started),
+            from_step: as_u64(self.from_step.unwrap_or(0)),
             step: as_u64(self.step),
             steps: as_u64(self.steps),
-        })
-    }
-}
-
-struct FailedRow {
-    id: String,
-    labels: String,
-    attempts: u32,
-    failure: Option<String>,
-    message: Option<String>,
-}
-
-impl FailedRow {
-    fn decode(self) -> Result<FailedJob, StoreError> {
-        Ok(FailedJob {
-            job: job_id(&self.id)?,
-            labels: json("the labels", &self.id, &self.labels)?,
-            failure: self.failure.map(|name| failure(&self.id, &name)).transpose()?,
-            message: self.message,
-            attempts: self.attempts,
+            epochs: self.epochs,
+            loss: self.loss,
+            images_per_second: self.images_per_second,
         })
     }
 }

@@ -20,8 +20,8 @@ mod slurm;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use augreg_kernels::exit_at_once;
-use augreg_protocol::ENERGY_OF;
+use augreg_kernels::{exit_at_once, libtorch};
+use augreg_protocol::{About, ENERGY_OF};
 use augreg_train::DatasetCache;
 
 use crate::inbox::{Inbox, Wake};
@@ -34,6 +34,10 @@ fn main() -> ExitCode {
         [] => {}
         [flag] if flag == "--version" || flag == "-V" => {
             outbox.line(concat!("augreg-worker ", env!("CARGO_PKG_VERSION")));
+            return ExitCode::SUCCESS;
+        }
+        [flag] if flag == "--about" => {
+            outbox.line(&about());
             return ExitCode::SUCCESS;
         }
         arguments => {
@@ -55,6 +59,19 @@ fn main() -> ExitCode {
     exit_at_once(u8::from(!is_good))
 }
 
+/// What this worker is, as a line of JSON.
+fn about() -> String {
+    let libtorch = libtorch();
+    let about = About {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        libtorch: libtorch.version,
+        instructions: libtorch.instructions,
+        cuda: libtorch.cuda,
+        gpus: u32::try_from(tch::Cuda::device_count()).unwrap_or(0),
+    };
+    serde_json::json!(about).to_string()
+}
+
 /// Does what a batch script asks for.
 fn without_scheduler(arguments: &[OsString]) -> ExitCode {
     let arguments: Vec<String> =
@@ -72,7 +89,8 @@ fn without_scheduler(arguments: &[OsString]) -> ExitCode {
     }
     tracing::error!(
         "augreg-worker takes no arguments: augreg starts it and talks to it over standard input and \
-         output. Batch scripts give it a share of jobs, `--share FILE`; `--version` prints its version"
+         output. Batch scripts give it a share of jobs, `--share FILE`; `--version` prints its version, `--about` \
+         libtorch's as well"
     );
     ExitCode::from(2)
 }

@@ -1,5 +1,8 @@
 //! `augreg logs`
 
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+
 use augreg_protocol::RunFolder;
 use augreg_store::Store;
 use clap::Args;
@@ -26,12 +29,21 @@ pub(crate) async fn run(global: &Global, args: &LogsArgs) -> Result<Ending, Fail
     let wanted = |number: u32| args.attempt.is_none_or(|attempt| attempt == number);
     for attempt in details.attempts.iter().filter(|attempt| wanted(attempt.number)) {
         let path = folder.log(attempt.number);
-        let log = std::fs::read(&path).map_or_else(
-            |error| format!("no log: {error}\n"),
-            |bytes| String::from_utf8_lossy(&bytes).into_owned(),
-        );
         output::say(&format!("── attempt {} ── {}", attempt.number, path.display()));
-        output::print(&log)?;
+        match File::open(&path) {
+            Ok(log) => copy(BufReader::new(log))?,
+            Err(error) => output::print(&format!("no log: {error}"))?,
+        }
     }
     Ok(Ending::Good)
+}
+
+/// Prints a log piece by piece, for it may be larger than the memory.
+fn copy(mut log: impl BufRead) -> io::Result<()> {
+    let mut line = Vec::new();
+    while log.read_until(b'\n', &mut line)? > 0 {
+        output::print(&String::from_utf8_lossy(&line))?;
+        line.clear();
+    }
+    Ok(())
 }

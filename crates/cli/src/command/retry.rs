@@ -1,5 +1,6 @@
 //! `augreg retry`
 
+use augreg_scheduler::runtime::StudyLock;
 use clap::Args;
 
 use super::cancel::by;
@@ -8,7 +9,7 @@ use crate::failure::{Ending, Failure};
 use crate::output;
 use crate::study;
 
-/// Queue failed or cancelled jobs again; `augreg resume` then runs them
+/// Queue failed or cancelled jobs again, also beside a running sweep; else `augreg resume` runs them
 #[derive(Debug, Args)]
 pub(crate) struct RetryArgs {
     /// Ids of jobs, or the first characters of them
@@ -29,14 +30,14 @@ pub(crate) async fn run(global: &Global, args: &RetryArgs) -> Result<Ending, Fai
         jobs = store.failed_jobs(Some(sweep)).await?;
     }
     let queued = store.requeue_failed(&jobs, &by("augreg retry")).await?;
+    let who = match StudyLock::holder(store.root()) {
+        Some(_) => "the scheduler that is at work takes them up",
+        None => "`augreg resume` runs them",
+    };
     store.close().await;
     for job in &queued {
         output::print(&job.to_string())?;
     }
-    output::say(&format!(
-        "{} of {} jobs queued again; `augreg resume` runs them",
-        queued.len(),
-        jobs.len()
-    ));
+    output::say(&format!("{} of {} jobs queued again; {who}", queued.len(), jobs.len()));
     Ok(Ending::Good)
 }

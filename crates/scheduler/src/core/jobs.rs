@@ -153,6 +153,7 @@ impl Jobs {
         if self.open.contains_key(&new.id) || !(new.wanted || new.live) {
             return;
         }
+        self.reopen(new.id);
         let class = fits.class(new.needs);
         if self.classes.len() <= class {
             self.classes.resize(class + 1, Members::default());
@@ -406,13 +407,18 @@ impl Jobs {
             self.close(id, JobState::Succeeded);
             return live;
         }
+        self.reopen(id);
+        self.counts.succeeded += 1;
+        None
+    }
+
+    /// Forgets that a job failed or was cancelled, if this core saw it.
+    fn reopen(&mut self, id: JobId) {
         match self.failed.remove(&id) {
             Some(JobState::Cancelled) => self.counts.cancelled -= 1,
             Some(_) => self.counts.failed -= 1,
             None => {}
         }
-        self.counts.succeeded += 1;
-        None
     }
 
     /// The jobs that waited for one that has ended. Those of one that succeeded are queued.

@@ -85,8 +85,8 @@ impl Prologue {
     }
 }
 
-/// Jobs that have just been chosen.
-pub(super) struct Chosen {
+/// Jobs that have just been taken in.
+pub(super) struct Admitted {
     /// What the core is to hear.
     pub(super) events: Vec<Event>,
     /// The jobs, with how many attempts each has had.
@@ -180,15 +180,22 @@ impl<F: FnMut(Progress) + Send> Course<F> {
 
     /// What people have asked for lately: the jobs of this run that are to be cancelled, and the rest. Jobs that
     /// are not this run's are cancelled right here.
-    pub(super) async fn requested(&mut self) -> Result<(Vec<JobId>, Vec<Event>), RunError> {
-        let Asked { cancel: asked, others: events } = self.requests.look(&self.store).await?;
+    pub(super) async fn requested(&mut self) -> Result<(Vec<JobId>, Admitted), RunError> {
+        let Asked { cancel: asked, others: mut events, retry } =
+            self.requests.look(&self.store).await?;
         let (ours, others): (Vec<_>, Vec<_>) =
             asked.into_iter().partition(|job| self.jobs.contains_key(job));
         // A full disk stops no run; it is tried again.
         if !others.is_empty() && cancel(&self.store, &others).await?.is_none() {
             self.requests.ask_again(&others);
         }
-        Ok((ours, events))
+        let mut attempts = Vec::new();
+        if retry {
+            let admitted = self.admit().await?;
+            events.extend(admitted.events);
+            attempts = admitted.attempts;
+        }
+        Ok((ours, Admitted { events, attempts }))
     }
 
     /// What attempts that were given up have come to say, looked at not too often.
@@ -201,8 +208,8 @@ impl<F: FnMut(Progress) + Send> Course<F> {
     }
 
     /// Chooses what jobs start from, as far as that can be said now, and takes those in.
-    pub(super) async fn choose(&mut self) -> Result<Chosen, RunError> {
-        let nothing = |events| Chosen { events, attempts: Vec::new() };
+    pub(super) async fn choose(&mut self) -> Result<Admitted, RunError> {
+        let nothing = |events| Admitted { events, attempts: Vec::new() };
         let chosen = match self.selections.choose(&self.store).await {
             Ok(chosen) => chosen,
             // Tried again with the next event: until then the run is not over.
@@ -218,9 +225,19 @@ impl<F: FnMut(Progress) + Send> Course<F> {
         if chosen.new == 0 {
             return Ok(nothing(vec![expect]));
         }
+        let mut admitted = self.admit().await?;
+        admitted.events.push(expect);
+        Ok(admitted)
+    }
+
+    /// Takes in the jobs that are to be run and not known.
+    async fn admit(&mut self) -> Result<Admitted, RunError> {
         let mut pending = self.store.pending(self.sweep.as_deref()).await?;
         pending.retain(|job| !self.jobs.contains_key(&job.job) && job.running.is_none());
         let Opening { new, repairs, .. } = Opening::of(&pending);
+        if new.is_empty() {
+            return Ok(Admitted { events: Vec::new(), attempts: Vec::new() });
+        }
         let attempts = pending.iter().map(|job| (job.job, job.attempts)).collect();
         self.jobs.extend(pending.into_iter().map(|job| (job.job, job)));
         let changes: Vec<_> = repairs.iter().filter_map(|action| change(action, &[])).collect();
@@ -229,8 +246,8 @@ impl<F: FnMut(Progress) + Send> Course<F> {
         (self.observe)(Progress::Added { jobs, flops });
         // Those of a paused sweep are held back before they are heard of.
         let held = self.requests.held(&self.store).await?;
-        let events = held.into_iter().chain([Event::JobsAdded(new), expect]).collect();
-        Ok(Chosen { events, attempts })
+        let events = held.into_iter().chain([Event::JobsAdded(new)]).collect();
+        Ok(Admitted { events, attempts })
     }
 
     /// A job is in a new state. `ended` is its attempt that has just come to an end, if one has.

@@ -11,8 +11,8 @@ use crate::core::{Event, Pauser};
 /// How often requests are looked for.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Lines of the audit before the run's first look that are looked through for priorities: what was said
-/// while the jobs were being read. To be told again what is so changes nothing.
+/// Lines of the audit before the run's first look that are looked through: what was said while the jobs were
+/// being read. To be told again what is so changes nothing.
 const BEFORE: i64 = 10_000;
 
 /// What was asked for so far.
@@ -25,7 +25,7 @@ pub(super) struct Requests {
     /// the next scheduler sees to it should this one die.
     cancelling: HashSet<JobId>,
     pauses: Vec<Pause>,
-    /// The last line of the audit that was looked at for priorities.
+    /// The last line of the audit that was looked at for priorities and retries.
     heard: Option<i64>,
 }
 
@@ -67,6 +67,8 @@ pub(super) struct Asked {
     pub(super) cancel: Vec<JobId>,
     /// Pauses that begin or end, and priorities.
     pub(super) others: Vec<Event>,
+    /// Whether jobs that had ended are to be tried again: those that are queued and not known.
+    pub(super) retry: bool,
 }
 
 impl Requests {
@@ -97,8 +99,17 @@ impl Requests {
         let open = async {
             let cancel = self.cancellings(store).await?;
             let mut others = self.pauses(store).await?;
-            others.extend(self.priorities(store).await?);
-            Ok(Asked { cancel, others })
+            let last = store.last_event().await?;
+            let heard = self.heard.unwrap_or(last - BEFORE);
+            let mut retry = false;
+            if heard < last {
+                let set = store.priorities_since(heard).await?;
+                let event = |(job, priority)| Event::Prioritize { job, priority };
+                others.extend(set.into_iter().map(event));
+                retry = store.requeued_since(heard).await?;
+            }
+            self.heard = Some(last);
+            Ok(Asked { cancel, others, retry })
         };
         match open.await {
             Ok(asked) => Ok(asked),
@@ -117,15 +128,6 @@ impl Requests {
         // One that was cancelled, queued again and is to be cancelled again is new.
         self.cancelling.retain(|job| open.contains(job));
         Ok(open.into_iter().filter(|job| self.cancelling.insert(*job)).collect())
-    }
-
-    /// The priorities that were set since this was asked last.
-    async fn priorities(&mut self, store: &Store) -> Result<Vec<Event>, StoreError> {
-        let last = store.last_event().await?;
-        let heard = self.heard.unwrap_or(last - BEFORE);
-        let set = if heard < last { store.priorities_since(heard).await? } else { Vec::new() };
-        self.heard = Some(last);
-        Ok(set.into_iter().map(|(job, priority)| Event::Prioritize { job, priority }).collect())
     }
 
     /// The pauses that have begun or ended since this was asked last.

@@ -129,9 +129,9 @@ impl<F: FnMut(Progress) + Send> Run<F> {
                 let (news, mut events) = self.reading.glance();
                 events.push(Event::Tick);
                 events.extend(self.course.space.look());
-                let (cancelled, pauses) = self.course.requested().await?;
+                let (cancelled, asked) = self.course.requested().await?;
                 events.extend(cancelled.into_iter().map(|job| Event::Cancel { job }));
-                events.extend(pauses);
+                events.extend(asked.events);
                 self.turn(news, events).await?;
                 if self.orphans_seen.elapsed() >= 5 * TICK {
                     self.orphans_seen = Instant::now();

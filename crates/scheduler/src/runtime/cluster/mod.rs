@@ -32,7 +32,7 @@ use self::pace::Paces;
 pub use self::packing::{Pack, packs};
 use self::poll::Poll;
 pub use self::submit::call_off;
-use super::course::{Course, Prologue};
+use super::course::{Admitted, Course, Prologue};
 use super::journals::{Journals, News};
 use super::late::Word;
 use super::lock::StudyLock;
@@ -222,7 +222,8 @@ impl<F: FnMut(Progress) + Send> Cluster<F> {
 
     /// What people have asked for lately.
     async fn requested(&mut self) -> Result<Vec<Event>, RunError> {
-        let (ours, events) = self.course.requested().await?;
+        let (ours, Admitted { events, attempts }) = self.course.requested().await?;
+        self.attempts.extend(attempts);
         for event in &events {
             if let Event::Pause { drain, .. } = event {
                 self.withdraw_all(*drain).await;

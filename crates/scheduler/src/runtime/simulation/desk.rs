@@ -196,7 +196,7 @@ impl Desk {
             return Ok(Vec::new());
         }
         let broken = |e| Violation::new("what people ask for can be read", e);
-        let Asked { cancel, others: events } =
+        let Asked { cancel, others: events, retry: _ } =
             self.requests.ask(&self.store).await.map_err(broken)?;
         world.asked = false;
         let (ours, others): (Vec<_>, Vec<_>) =

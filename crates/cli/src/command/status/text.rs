@@ -1,35 +1,16 @@
-//! `augreg status`
-
-use std::time::Duration;
+//! What `augreg status` says.
 
 use augreg_protocol::JobState;
 use augreg_report::scored_forecasts;
 use augreg_scheduler::runtime::{Holder, StudyLock, free_space, has_worker};
 use augreg_spec::JobId;
-use augreg_store::{Counts, RunningAttempt, Store};
-use clap::Args;
+use augreg_store::{Counts, FailedJob, RunningAttempt, Store};
 
-use super::pause::pauses_text;
-use crate::args::Global;
 use crate::budget;
 use crate::cluster::{self, ClusterArgs};
-use crate::failure::{Ending, Failure};
-use crate::output;
-use crate::screen::Screen;
+use crate::command::pause::pauses_text;
+use crate::failure::Failure;
 use crate::words::{count, duration, quantity, time};
-
-/// Show how far sweeps are: jobs by state, what runs, what failed
-#[derive(Debug, Args)]
-pub(crate) struct StatusArgs {
-    /// Only this sweep
-    sweep: Option<String>,
-    /// Show it anew until all jobs have ended; Ctrl-C leaves everything as it is
-    #[arg(long)]
-    watch: bool,
-    /// How often to look
-    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, requires = "watch", value_parser = super::launch::seconds)]
-    every: f64,
-}
 
 /// With less than this left, the database may take no changes.
 const FULL: u64 = 1_000_000;
@@ -37,27 +18,12 @@ const FULL: u64 = 1_000_000;
 /// More failures than this are for `augreg query --where state=failed`.
 const FAILURES_SHOWN: u64 = 10;
 
-pub(crate) async fn run(global: &Global, args: &StatusArgs) -> Result<Ending, Failure> {
-    cluster::collect(&global.root).await?;
-    let store = Store::open_read_only(&global.root).await?;
-    let sweep = args.sweep.as_deref();
-    if !args.watch {
-        output::print(&text(&store, sweep).await?)?;
-        return Ok(Ending::Good);
-    }
-    let mut screen = Screen::new();
-    loop {
-        screen.show(&text(&store, sweep).await?)?;
-        if store.counts(sweep).await?.unfinished() == 0 && store.open_choices(sweep).await? == 0 {
-            return Ok(Ending::Good);
-        }
-        tokio::time::sleep(Duration::from_secs_f64(args.every)).await;
-        cluster::collect(&global.root).await?;
-    }
-}
+/// After as many failures as are shown.
+pub(super) const MORE_FAILURES: &str =
+    "  … more: `augreg query --where state=failed --columns short_id,failure,message`\n";
 
-/// Everything there is to tell.
-async fn text(store: &Store, sweep: Option<&str>) -> Result<String, Failure> {
+/// What there is to tell of sweeps and of who works on them.
+pub(super) async fn above(store: &Store, sweep: Option<&str>) -> Result<String, Failure> {
     let mut text = String::new();
     if let Some(sweep) = sweep {
         text += &counts_text(sweep, &store.counts(Some(sweep)).await?);
@@ -91,20 +57,32 @@ async fn text(store: &Store, sweep: Option<&str>) -> Result<String, Failure> {
     for (at, why) in store.slots_given_up().await?.into_iter().filter(|(at, _)| *at >= since) {
         text += &format!("{}  {why}\n", time(at));
     }
+    Ok(text)
+}
+
+/// What runs, with bars or without.
+pub(super) async fn running(
+    store: &Store,
+    sweep: Option<&str>,
+    bars: bool,
+) -> Result<String, Failure> {
+    let mut text = String::new();
+    let holder = StudyLock::holder(store.root());
     let running = store.running(sweep).await?;
     let (in_slurm, running): (Vec<_>, Vec<_>) =
         running.into_iter().partition(|run| run.executor == "slurm");
     if !in_slurm.is_empty() {
         text += "\nrunning in Slurm\n";
         for run in &in_slurm {
-            text += &format!("{} on {}\n", running_line(run), run.host.as_deref().unwrap_or("?"));
+            text +=
+                &format!("{} on {}\n", running_line(run, bars), run.host.as_deref().unwrap_or("?"));
         }
     }
     if !running.is_empty() {
         text +=
             if holder.is_some() { "\nrunning\n" } else { "\nbegun by an augreg that is gone\n" };
         for run in &running {
-            text += &running_line(run);
+            text += &running_line(run, bars);
             if holder.is_none() {
                 let alive = has_worker(store.root(), run.attempt.job);
                 text += if alive { "; its worker is still at it" } else { "; its worker is gone" };
@@ -112,16 +90,20 @@ async fn text(store: &Store, sweep: Option<&str>) -> Result<String, Failure> {
             text += "\n";
         }
     }
+    Ok(text)
+}
+
+/// The first that failed.
+pub(super) async fn failures(store: &Store, sweep: Option<&str>) -> Result<String, Failure> {
+    let mut text = String::new();
     let failures = store.failures(sweep, FAILURES_SHOWN + 1).await?;
     if !failures.is_empty() {
         text += "\nfailed\n";
         for failed in failures.iter().take(FAILURES_SHOWN as usize) {
-            let kind = failed.failure.map_or("unknown", augreg_protocol::FailureKind::name);
-            let message = failed.message.as_deref().unwrap_or_default();
-            text += &failure_line(failed.job, kind, message);
+            text += &failed_line(failed);
         }
         if failures.len() as u64 > FAILURES_SHOWN {
-            text += "  … more: `augreg query --where state=failed --columns short_id,failure,message`\n";
+            text += MORE_FAILURES;
         }
     }
     Ok(text)
@@ -190,20 +172,45 @@ pub(crate) fn counts_text(name: &str, counts: &Counts) -> String {
 }
 
 /// One attempt under way, or thought to be, without the line's end.
-fn running_line(run: &RunningAttempt) -> String {
-    let percent = 100.0 * run.step as f64 / run.steps.max(1) as f64;
-    let since = duration(now().saturating_sub(run.started) as f64 / 1000.0);
-    format!(
-        "  {}  {} {} {}  step {} of {} ({percent:.0} %)  {} {}  for {since}",
+fn running_line(run: &RunningAttempt, bar: bool) -> String {
+    let share = run.step as f64 / run.steps.max(1) as f64;
+    let seconds = now().saturating_sub(run.started) as f64 / 1000.0;
+    let bar = if bar { format!("{}  ", bar_of(share)) } else { String::new() };
+    let mut text = format!(
+        "  {bar}{}  {} {} {}  ",
         run.attempt.job.short(),
         run.labels.model,
         run.labels.dataset,
         run.labels.augmentation,
-        count(run.step),
-        count(run.steps),
-        run.slot,
-        run.device,
-    )
+    );
+    if let Some(epochs) = run.epochs {
+        text += &format!("epoch {:.1} of {epochs}, ", epochs * share);
+    }
+    text += &format!("step {} of {} ({:.0} %)", count(run.step), count(run.steps), 100.0 * share);
+    if let Some(loss) = run.loss {
+        text += &format!("  loss {loss:.3}");
+    }
+    if let Some(speed) = run.images_per_second {
+        text += &format!("  {speed:.0} images/s");
+    }
+    let (done, left) = (run.step.saturating_sub(run.from_step), run.steps.saturating_sub(run.step));
+    if done > 0 {
+        text += &format!("  {} left", duration(seconds * left as f64 / done as f64));
+    }
+    text + &format!("  {} {}  for {}", run.slot, run.device, duration(seconds))
+}
+
+/// Sixteen columns, filled as far as the job is.
+fn bar_of(share: f64) -> String {
+    const COLUMNS: usize = 16;
+    let filled = ((share * COLUMNS as f64) as usize).min(COLUMNS);
+    format!("{}{}", "━".repeat(filled), "─".repeat(COLUMNS - filled))
+}
+
+/// One failed job on one line.
+pub(super) fn failed_line(failed: &FailedJob) -> String {
+    let kind = failed.failure.map_or("unknown", augreg_protocol::FailureKind::name);
+    failure_line(failed.job, kind, failed.message.as_deref().unwrap_or_default())
 }
 
 /// One failed job on one line.
@@ -211,6 +218,7 @@ pub(crate) fn failure_line(job: JobId, kind: &str, message: &str) -> String {
     format!("  {}  {kind}: {}\n", job.short(), message.lines().next().unwrap_or_default())
 }
 
-fn now() -> u64 {
+/// Milliseconds since 1970.
+pub(super) fn now() -> u64 {
     jiff::Timestamp::now().as_millisecond().max(0) as u64
 }
