@@ -50,6 +50,8 @@ pub struct Limits {
     pub request: Duration,
     /// How long a connection may take to say what it wants, at first and between requests.
     pub header: Duration,
+    /// How long a connection may take nothing of what it asked for.
+    pub write: Duration,
     /// Connections at once.
     pub connections: usize,
     /// Of them live pages.
@@ -62,6 +64,7 @@ impl Default for Limits {
             body: 64 << 10,
             request: Duration::from_secs(30),
             header: Duration::from_secs(15),
+            write: Duration::from_secs(30),
             connections: 256,
             streams: 64,
         }

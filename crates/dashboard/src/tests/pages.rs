@@ -81,8 +81,17 @@ async fn jobs_are_found_by_the_start_of_their_ids_and_candidates_are_named() {
         assert_ne!(status(&page), 500, "{path}: {page}");
         assert!(status(&page) == 404 || path.ends_with('='), "{path}: {page}");
     }
-    let several = site.get("/job?id=", "").await;
-    assert_eq!(status(&several), 404);
+    let nothing = site.get("/job?id=", "").await;
+    assert_eq!(status(&nothing), 404);
+    // Of 33 ids two begin with the same of 32 letters.
+    let all = site.add(33).await;
+    let begins = |letter: char| all.iter().filter(move |id| id.starts_with(letter));
+    let letter = ('0'..='z').max_by_key(|letter| begins(*letter).count()).expect("a letter");
+    let several = site.get(&format!("/job?id={letter}"), "").await;
+    assert_eq!(status(&several), 300, "{several}");
+    for id in begins(letter) {
+        assert!(several.contains(&format!("/job/{id}")), "{id}: {several}");
+    }
 }
 
 #[tokio::test]

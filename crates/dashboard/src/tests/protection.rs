@@ -54,10 +54,13 @@ async fn names_that_are_markup_are_shown_as_text_on_every_page() {
         "/jobs?where=%3Cscript%3E&sort=%3Cscript%3E&columns=%22%3E%3Cscript%3E".to_owned(),
         "/jobs?sweep=%22%3E%3Cscript%3E".to_owned(),
         format!("/job/{other}"),
+        format!("/job/{}", site.jobs[2]),
+        "/jobs?where=state=failed&columns=message".to_owned(),
         format!("/compare?job={one}&job={other}&job=%3Cscript%3E&metric=%3Cscript%3E"),
         "/devices".to_owned(),
         "/job/%3Cscript%3E".to_owned(),
     ];
+    site.fail(2, &format!("`pictures/train/{EVIL}/1.png` cannot be decoded")).await;
     let mut told = 0;
     for path in paths {
         let answer = site.get(&path, &site.cookie()).await;
@@ -66,7 +69,7 @@ async fn names_that_are_markup_are_shown_as_text_on_every_page() {
         assert!(body.contains("<script src=\"/static/"), "{path}");
         told += usize::from(body.contains("&lt;script&gt;"));
     }
-    assert!(told >= 8, "{told} pages show the name");
+    assert!(told >= 10, "{told} pages show the name");
     let metrics = site.get("/metrics", "").await;
     assert!(
         metrics.contains(&format!("sweep=\"{EVIL}\"")) && metrics.contains("text/plain"),
@@ -314,6 +317,18 @@ async fn who_is_slow_to_say_what_it_wants_is_cut_off() {
     assert_eq!(status(&slow), 408, "{slow}");
     assert!(slow.contains(POLICY) && began.elapsed() < Duration::from_secs(10), "{slow}");
     assert_eq!(site.ordered(), []);
+}
+
+#[tokio::test]
+async fn who_does_not_take_what_it_asked_for_is_cut_off() {
+    let write = Duration::from_millis(300);
+    let site = Site::with(Limits { connections: 1, write, ..Limits::default() }).await;
+    let mut greedy = TcpStream::connect(site.address).await.expect("connects");
+    // Far more answers than the system keeps for somebody who does not read.
+    let request = format!("GET /jobs HTTP/1.1\r\nhost: {}\r\n\r\n", site.address);
+    let asking = async { while greedy.write_all(request.as_bytes()).await.is_ok() {} };
+    tokio::time::timeout(Duration::from_secs(30), asking).await.expect("is cut off");
+    assert_eq!(status(&site.get("/devices", "").await), 200, "its connection is free again");
 }
 
 #[tokio::test]

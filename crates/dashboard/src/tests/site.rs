@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use augreg_protocol::{
-    AttemptKey, Device, Entry, JOURNAL_VERSION, JobState, JournalEvent, Outcome, RunFolder,
+    AttemptKey, Device, Entry, FailureKind, JOURNAL_VERSION, JobState, JournalEvent, Outcome,
+    RunFolder,
 };
 use augreg_spec::{
     AdamW, Augmentation, DataSource, DatasetIdentity, Format, Gelu, Job, JobId, JobSpec, Labels,
@@ -111,6 +112,34 @@ impl Site {
         let log = RunFolder::new(self.folder.path(), attempt.job).log(1);
         std::fs::create_dir_all(log.parent().expect("a folder")).expect("makes");
         std::fs::write(log, format!("training began {EVIL}\n")).expect("writes");
+    }
+
+    /// Lets a job fail, for this reason.
+    pub(super) async fn fail(&self, at: usize, message: &str) {
+        self.run(at, None).await;
+        let attempt = AttemptKey { job: self.jobs[at], number: 1 };
+        let (kind, message) = (FailureKind::Data, message.to_owned());
+        let event = JournalEvent::Failed { kind, message, step: 20 };
+        let entry = Entry { v: JOURNAL_VERSION, attempt, seq: 21, at: 1_700_000_002_000, event };
+        let state = Change::JobState { job: attempt.job, state: JobState::Failed };
+        self.store.ingest(attempt, &[entry], 300, &[state]).await.expect("ingests");
+    }
+
+    /// Another sweep, of so many other jobs: the ids of all jobs there are then.
+    pub(super) async fn add(&self, jobs: u64) -> Vec<String> {
+        let all: Vec<Job> = (100..100 + jobs).map(job).collect();
+        let source = DataSource::new(Format::Idx, "/data");
+        let datasets = [NewDataset { name: "fashion".to_owned(), identity: identity(), source }];
+        let jobs = &mut all.iter().cloned();
+        let (name, text) = ("more", "name = \"more\"");
+        let sweep = NewSweep { name, text, jobs, datasets: &datasets, priority: 0, rules: None };
+        self.store.register_sweep(sweep).await.expect("registers");
+        self.jobs
+            .iter()
+            .copied()
+            .chain(all.iter().map(|job| job.id))
+            .map(|id| id.to_string())
+            .collect()
     }
 
     /// Sends bytes and reads what comes back to its end.
