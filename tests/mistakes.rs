@@ -41,6 +41,20 @@ fn wandb_3398_an_unknown_key_is_named_with_its_place_and_the_nearest() {
     refused("batch_size", "batch_sise", &["batch_sise", "did you mean `batch_size`", &place]);
 }
 
+/// What is misspelt is not missing as well, nor unknown where it is spelt right.
+#[test]
+fn a_misspelt_key_that_must_be_there_is_told_once() {
+    let study = Study::new();
+    let exclude = "exclude = [{ augmentation = \"none\", epochs = 1 }]";
+    let text = good().replace("epochs = 1", &format!("epocs = 1\n{exclude}"));
+    study.write("bad.toml", &text);
+    let ran = study.expect(2, &["plan", "bad.toml"]);
+    assert!(ran.stderr.contains("did you mean `epochs`?"), "{}", ran.stderr);
+    for told in ["mistakes in the sweep file", "is missing", "unknown axis"] {
+        assert!(!ran.stderr.contains(told), "`{told}` in\n{}", ran.stderr);
+    }
+}
+
 #[test]
 fn an_unknown_preset_is_named_with_its_place_and_the_nearest() {
     let place = at("\"light2\"", "\"light2\"");

@@ -1,4 +1,4 @@
-# TensorBoard and pyarrow for the test of what goes out to them, in .tools/exports and nowhere else.
+# TensorBoard and pyarrow for the test of what goes out to them, and taplo, which reads sweep files, in .tools/exports and nowhere else.
 # shellcheck shell=bash
 : "${root:?is set by lib.sh}" "${tools:?is set by lib.sh}"
 
@@ -6,7 +6,7 @@ exports=$tools/exports
 exports_wants=$root/scripts/setup.d/exports.txt
 
 exports_about() {
-    echo "65 260 TensorBoard and pyarrow from PyPI, for scripts/test alone"
+    echo "70 275 TensorBoard, pyarrow and taplo from PyPI, for scripts/test alone"
 }
 
 # The list of requirements is copied last: a set-up that was cut short is not there.
@@ -15,12 +15,12 @@ exports_there() {
 }
 
 exports_get() {
-    step "installing TensorBoard and pyarrow into .tools/exports"
+    step "installing TensorBoard, pyarrow and taplo into .tools/exports"
     rm -rf "$exports" "$exports.part"
     TMPDIR=$tools python3 -m pip install --no-cache-dir --disable-pip-version-check --quiet --no-deps \
         --no-warn-conflicts --root-user-action ignore --only-binary :all: --target "$exports.part" \
         --find-links "$tools/downloads" --requirement "$exports_wants" ||
-        die "TensorBoard and pyarrow could not be installed from PyPI" \
+        die "TensorBoard, pyarrow and taplo could not be installed from PyPI" \
             "check the network and that python3 is 3.11 or newer, then run this again"
     cp "$exports_wants" "$exports.part/requirements.txt"
     mv "$exports.part" "$exports"

@@ -13,6 +13,7 @@ use super::settings::Settings;
 use super::upstream::{self, Origin};
 use super::values::{items, read_axis, read_value};
 use crate::job::Stage;
+use crate::suggest::nearest;
 
 /// More points than any study has; a grid beyond is a slip of the keyboard.
 const MOST_POINTS: u128 = 10_000_000;
@@ -308,8 +309,11 @@ fn read_excludes(
         let mut exclude = Exclude(Vec::new());
         for (key, at, value) in section.entries() {
             let Some(at_axis) = axes.iter().position(|axis| axis.name() == key) else {
-                if !written.contains(&key) {
-                    let valid = axes.iter().map(Axis::name);
+                let valid = axes.iter().map(Axis::name);
+                // An axis that is misspelt above is told of there.
+                let is_axis = |name: &str| axes.iter().any(|axis| axis.name() == name);
+                let others = written.iter().copied().filter(|name| !is_axis(name));
+                if !written.contains(&key) && nearest(key, others).is_none() {
                     mistakes.unknown(at, "axis of this stage:", key, valid);
                 }
                 continue;

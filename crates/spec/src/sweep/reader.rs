@@ -48,6 +48,12 @@ impl Mistakes {
         self.add(at, format!("unknown {kind} `{name}`"), "not known", Some(help));
     }
 
+    /// Takes back a mistake that another tells of.
+    fn take_back(&mut self, at: &Range<usize>, message: &str) {
+        let is_it = |mistake: &Mistake| mistake.at == at.clone().into() && mistake.message == message;
+        self.0.retain(|mistake| !is_it(mistake));
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -111,10 +117,14 @@ impl<'a> Section<'a> {
     ) -> Option<&'a Spanned<DeValue<'a>>> {
         let value = self.get(key);
         if value.is_none() {
-            let message = format!("{} has no `{key}`", self.title);
-            mistakes.add(self.span.clone(), message, format!("`{key}` is missing"), None);
+            let label = format!("`{key}` is missing");
+            mistakes.add(self.span.clone(), self.misses(key), label, None);
         }
         value
+    }
+
+    fn misses(&self, key: &str) -> String {
+        format!("{} has no `{key}`", self.title)
     }
 
     /// Every entry, in file order.
@@ -128,7 +138,8 @@ impl<'a> Section<'a> {
         entries
     }
 
-    /// Reports every key that was never asked for.
+    /// Reports every key that was never asked for. Where it is taken for one that is missing, that is not
+    /// reported as well.
     pub(super) fn finish(self, mistakes: &mut Mistakes) {
         #[cfg(test)]
         ASKED.with_borrow_mut(|asked| asked.push((self.title.clone(), self.known.clone())));
@@ -136,6 +147,9 @@ impl<'a> Section<'a> {
             if !self.known.contains(&key) {
                 let kind = format!("key in {}:", self.title);
                 mistakes.unknown(span, &kind, key, self.known.iter().copied());
+                if let Some(meant) = nearest(key, self.known.iter().copied()) {
+                    mistakes.take_back(&self.span, &self.misses(meant));
+                }
             }
         }
     }

@@ -1,5 +1,7 @@
 //! The JSON Schema of sweep files, which editors check and complete TOML by.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::{Key, Table, Value, tables};
@@ -51,6 +53,39 @@ fn property(key: &Key) -> Json {
     }
 }
 
+/// The schema of a value, where that of a table stands in its place.
+fn in_place(of: &Value) -> Json {
+    match of {
+        Value::Table(id) => {
+            let table = tables().into_iter().find(|table| table.id == *id);
+            table.map_or_else(|| value(of), |table| object(&table).into())
+        }
+        of => value(of),
+    }
+}
+
+/// What is allowed by one of these. Where each is about another type, one schema says it, since what is said of
+/// objects does not concern lists: an editor then marks the mistake, where of an `anyOf` it marks everything, and
+/// completes within lists of tables.
+fn either(all: Vec<Json>) -> Json {
+    let own_type = |schema: &Json| {
+        let plain = !["enum", "anyOf", "allOf", "$ref"].iter().any(|key| schema.get(key).is_some());
+        schema["type"].as_str().filter(|_| plain).map(str::to_owned)
+    };
+    let types: Option<Vec<String>> = all.iter().map(own_type).collect();
+    let is_distinct = |types: &Vec<String>| types.iter().collect::<BTreeSet<_>>().len() == types.len();
+    let Some(types) = types.filter(is_distinct) else { return json!({ "anyOf": all }) };
+    let mut merged = Map::new();
+    for schema in all {
+        let Json::Object(schema) = schema else { continue };
+        for (key, value) in schema {
+            merged.entry(key).or_insert(value);
+        }
+    }
+    merged.insert("type".to_owned(), json!(types));
+    merged.into()
+}
+
 fn value(of: &Value) -> Json {
     match of {
         Value::Text("") => json!({ "type": "string" }),
@@ -79,10 +114,10 @@ fn value(of: &Value) -> Json {
         }),
         Value::List(item) => json!({ "type": "array", "items": value(item) }),
         Value::Axis(item) => {
-            let item = value(item);
-            json!({ "anyOf": [item, { "type": "array", "items": item, "minItems": 1 }] })
+            let list = json!({ "type": "array", "items": value(item), "minItems": 1 });
+            either(vec![in_place(item), list])
         }
-        Value::Either(all) => json!({ "anyOf": all.iter().map(value).collect::<Vec<_>>() }),
+        Value::Either(all) => either(all.iter().map(in_place).collect()),
         Value::Counts => {
             json!({ "type": "object", "additionalProperties": { "type": "integer", "minimum": 0 } })
         }
