@@ -5,6 +5,8 @@
 
 pub mod browser;
 pub mod memory_group;
+pub mod page;
+pub mod reader;
 pub mod slurm;
 pub mod small_disk;
 
