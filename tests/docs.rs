@@ -12,12 +12,19 @@ use augreg_tests::slurm::Slurm;
 use augreg_tests::{HEAD, Study, binary};
 
 /// Commands that go on until they are interrupted, or for an hour.
-const ENDLESS: [Endless; 4] = [
+const ENDLESS: [Endless; 5] = [
     Endless { begins: "augreg dashboard", sign: Sign::Says("http://"), code: 0 },
     Endless { begins: "augreg --root study dashboard", sign: Sign::Says("http://"), code: 0 },
     Endless {
         begins: "augreg launch sweeps/fashion-study.toml",
         sign: Sign::Finds("select 1 from attempt where state = 'succeeded'"),
+        code: 130,
+    },
+    Endless {
+        begins: "augreg launch long.toml",
+        sign: Sign::Finds(
+            "select 1 from metric join v_jobs on id = job_id where epochs = 40 and step > 200",
+        ),
         code: 130,
     },
     Endless { begins: "tensorboard", sign: Sign::Says("http://"), code: 0 },

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::iter;
 use std::os::unix::fs::symlink;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -224,7 +224,8 @@ impl Started {
     fn wait_until_ended(&mut self) -> Option<i32> {
         while self.since.elapsed() < PATIENCE {
             if let Some(status) = self.child.try_wait().expect("waits") {
-                return status.code();
+                // As shells tell of a signal.
+                return status.code().or(status.signal().map(|signal| 128 + signal));
             }
             std::thread::sleep(Duration::from_millis(20));
         }
