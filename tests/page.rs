@@ -160,7 +160,7 @@ $ output
         let seen = found.iter().map(|block| (block.line, &*block.tag, block.file.as_deref()));
         assert_eq!(
             seen.collect::<Vec<_>>(),
-            [(4, "toml", Some("mini.toml")), (8, "sh", None), (19, "", None)]
+            [(4, "toml", Some("mini.toml")), (8, "sh", None), (20, "", None)]
         );
         assert_eq!(found[0].text, "name = \"mini\"\n");
     }
@@ -183,7 +183,7 @@ $ output
     fn what_nobody_would_run_is_a_mistake() {
         let found = mistakes(PAGE);
         assert_eq!(found.len(), 2, "{found:?}");
-        assert!(found[0].starts_with("line 19: a block without a tag"), "{found:?}");
-        assert!(found[1].starts_with("line 16: a command") && found[1].ends_with("launch x"));
+        assert!(found[0].starts_with("line 20: a block without a tag"), "{found:?}");
+        assert!(found[1].starts_with("line 17: a command") && found[1].ends_with("launch x"));
     }
 }
