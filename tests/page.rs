@@ -3,8 +3,11 @@
 /// The tags of fenced blocks. `sh` and `python` are run, `text` is output, `toml` is a file or a part of one.
 pub const TAGS: [&str; 4] = ["sh", "python", "toml", "text"];
 
-/// What a line of an indented block begins with if it is a command.
-const COMMANDS: [&str; 4] = ["augreg", "scripts/", "cargo", "$ "];
+/// What a line begins with if it is a command.
+const COMMANDS: [&str; 3] = ["augreg ", "scripts/", "cargo "];
+
+/// What output may begin with: the command that it is of, which has no place in an indented block either.
+const PROMPT: &str = "$ ";
 
 /// A fenced block.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,10 +75,17 @@ pub fn mistakes(page: &str) -> Vec<String> {
         .map(|block| format!("line {}: a block without a tag of {TAGS:?}", block.line));
     let indented = page.lines().enumerate().filter_map(|(at, line)| {
         let text = line.strip_prefix("    ")?.trim_start();
-        (is_command(text) && !inside(at + 1))
+        let is_command = is_command(text.strip_prefix(PROMPT).unwrap_or(text));
+        (is_command && !inside(at + 1))
             .then(|| format!("line {}: a command that is not in a block of `sh`: {text}", at + 1))
     });
-    unknown.chain(indented).collect()
+    let output = blocks.iter().filter(|block| block.tag == "text").flat_map(|block| {
+        let lines = block.text.lines().enumerate().filter(|(_, line)| is_command(line));
+        lines.map(|(at, line)| {
+            format!("line {}: a command in a block of output: {line}", block.line + 1 + at)
+        })
+    });
+    unknown.chain(indented).chain(output).collect()
 }
 
 /// Whether a line is one that people type, behind variables perhaps.
@@ -152,6 +162,11 @@ augreg data check x   # exit code 1: a picture is bad
 ```
 $ output
 ```
+
+```text
+$ augreg status
+augreg launch x
+```
 ";
 
     #[test]
@@ -160,7 +175,7 @@ $ output
         let seen = found.iter().map(|block| (block.line, &*block.tag, block.file.as_deref()));
         assert_eq!(
             seen.collect::<Vec<_>>(),
-            [(4, "toml", Some("mini.toml")), (8, "sh", None), (20, "", None)]
+            [(4, "toml", Some("mini.toml")), (8, "sh", None), (20, "", None), (24, "text", None)]
         );
         assert_eq!(found[0].text, "name = \"mini\"\n");
     }
@@ -182,8 +197,9 @@ $ output
     #[test]
     fn what_nobody_would_run_is_a_mistake() {
         let found = mistakes(PAGE);
-        assert_eq!(found.len(), 2, "{found:?}");
+        assert_eq!(found.len(), 3, "{found:?}");
         assert!(found[0].starts_with("line 20: a block without a tag"), "{found:?}");
         assert!(found[1].starts_with("line 17: a command") && found[1].ends_with("launch x"));
+        assert!(found[2].starts_with("line 26: a command in a block of output"), "{found:?}");
     }
 }

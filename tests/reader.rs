@@ -130,8 +130,9 @@ impl Reader {
     fn do_as_said(&self, page_name: &str, typed: &Typed) {
         let endless = self.endless.iter().find(|endless| typed.text.starts_with(endless.begins));
         let mut started = Started::new(self.shell(&typed.text));
+        let mut is_alive = true;
         if let Some(endless) = endless {
-            started.wait_until(|so_far| match endless.sign {
+            is_alive = started.wait_until(|so_far| match endless.sign {
                 Sign::Says(text) => so_far.contains(text),
                 Sign::Finds(sql) => self.finds(sql),
             });
@@ -140,8 +141,8 @@ impl Reader {
         let code = started.wait_until_ended();
         let expected = endless.map_or(typed.code, |endless| endless.code);
         assert!(
-            code == Some(expected),
-            "{page_name}:{}\n$ {}\nended with {code:?} instead of {expected}\n{}",
+            is_alive && code == Some(expected),
+            "{page_name}:{}\n$ {}\nended with {code:?} instead of {expected}, or did not do its work\n{}",
             typed.line,
             typed.text,
             started.said()
@@ -210,14 +211,16 @@ impl Started {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Waits for a sign in what it has said so far; for its end, and no longer than there is patience.
-    fn wait_until(&mut self, seen: impl Fn(&str) -> bool) {
-        while self.since.elapsed() < PATIENCE
-            && self.child.try_wait().expect("waits").is_none()
-            && !seen(&self.said())
-        {
+    /// Waits for a sign, which may be in what it has said so far: whether it came before the end, and while there
+    /// was patience.
+    fn wait_until(&mut self, seen: impl Fn(&str) -> bool) -> bool {
+        while self.since.elapsed() < PATIENCE && self.child.try_wait().expect("waits").is_none() {
+            if seen(&self.said()) {
+                return true;
+            }
             std::thread::sleep(Duration::from_millis(50));
         }
+        false
     }
 
     /// Its exit code, if it ended by itself.
