@@ -5,7 +5,9 @@
 
 pub mod browser;
 pub mod memory_group;
+pub mod page;
 pub mod pty;
+pub mod reader;
 pub mod slurm;
 pub mod small_disk;
 

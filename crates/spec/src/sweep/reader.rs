@@ -50,7 +50,8 @@ impl Mistakes {
 
     /// Takes back a mistake that another tells of.
     fn take_back(&mut self, at: &Range<usize>, message: &str) {
-        let is_it = |mistake: &Mistake| mistake.at == at.clone().into() && mistake.message == message;
+        let is_it =
+            |mistake: &Mistake| mistake.at == at.clone().into() && mistake.message == message;
         self.0.retain(|mistake| !is_it(mistake));
     }
 

@@ -73,7 +73,8 @@ fn either(all: Vec<Json>) -> Json {
         schema["type"].as_str().filter(|_| plain).map(str::to_owned)
     };
     let types: Option<Vec<String>> = all.iter().map(own_type).collect();
-    let is_distinct = |types: &Vec<String>| types.iter().collect::<BTreeSet<_>>().len() == types.len();
+    let is_distinct =
+        |types: &Vec<String>| types.iter().collect::<BTreeSet<_>>().len() == types.len();
     let Some(types) = types.filter(is_distinct) else { return json!({ "anyOf": all }) };
     let mut merged = Map::new();
     for schema in all {
