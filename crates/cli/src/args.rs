@@ -21,20 +21,23 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
+/// Where help lists the arguments of every command.
+const EVERYWHERE: &str = "With every command";
+
 /// Arguments of every command.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
     /// The study: a folder with one database and the artefacts of all its jobs.
-    #[arg(long, global = true, env = "AUGREG_ROOT", default_value = "study", value_name = "DIR")]
+    #[arg(long, global = true, env = "AUGREG_ROOT", default_value = "study", value_name = "DIR", help_heading = EVERYWHERE)]
     pub(crate) root: PathBuf,
     /// Say more on standard error; twice for everything.
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = EVERYWHERE)]
     pub(crate) verbose: u8,
     /// Say only what went wrong.
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = EVERYWHERE)]
     pub(crate) quiet: bool,
     /// Colours: `auto` uses them on a terminal unless `NO_COLOR` is set.
-    #[arg(long, global = true, default_value = "auto", value_name = "WHEN")]
+    #[arg(long, global = true, default_value = "auto", value_name = "WHEN", help_heading = EVERYWHERE)]
     pub(crate) color: Color,
 }
 

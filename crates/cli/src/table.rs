@@ -251,7 +251,12 @@ pub(crate) fn shown(value: &Value) -> String {
         Value::Real(value) if value.abs() >= 0.01 => {
             format!("{value:.4}").trim_end_matches('0').to_owned()
         }
-        Value::Real(value) => format!("{value}"),
+        // As many significant digits of small ones.
+        Value::Real(value) if value.abs() >= 1e-6 => {
+            let decimals = (3.0 - value.abs().log10().floor()) as usize;
+            format!("{value:.decimals$}").trim_end_matches('0').to_owned()
+        }
+        Value::Real(value) => format!("{value:.3e}"),
         Value::Text(value) => harmless(value.lines().next().unwrap_or_default()).into_owned(),
     }
 }
@@ -270,6 +275,21 @@ mod tests {
             ],
         };
         insta::assert_snapshot!(table(&rows));
+    }
+
+    #[test]
+    fn numbers_have_four_significant_digits_whatever_their_size() {
+        let shown = |value| shown(&Value::Real(value));
+        assert_eq!(shown(0.004_101_219_330_881_995), "0.004101");
+        assert_eq!(
+            (shown(0.001), shown(3e-5), shown(0.03)),
+            ("0.001".into(), "0.00003".into(), "0.03".into())
+        );
+        assert_eq!((shown(-0.001_234_56), shown(1.5e-9)), ("-0.001235".into(), "1.500e-9".into()));
+        assert_eq!(
+            (shown(0.0), shown(12.345), shown(0.873_456)),
+            ("0".into(), "12.3".into(), "0.8735".into())
+        );
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub struct FailedJob {
 }
 
 impl Store {
-    /// The jobs that have failed, in the order they were registered, at most `limit`.
+    /// The jobs that some sweep asks for, or this one, and that have failed, in the order they were registered, at most `limit`.
     ///
     /// # Errors
     ///
@@ -47,10 +47,11 @@ impl Store {
                WHERE ordinal IN (
                    SELECT ordinal FROM job AS failed
                    WHERE state = 'failed'
-                     AND (?1 IS NULL OR EXISTS (
+                     AND EXISTS (
                          SELECT 1 FROM member
-                         WHERE sweep_id = ?1 AND member.ordinal = failed.ordinal AND NOT orphaned
-                     ))
+                         WHERE member.ordinal = failed.ordinal AND NOT orphaned
+                           AND (?1 IS NULL OR sweep_id = ?1)
+                     )
                    ORDER BY ordinal LIMIT ?2
                )
                ORDER BY ordinal"#,
@@ -63,7 +64,7 @@ impl Store {
         rows.into_iter().map(FailedRow::decode).collect()
     }
 
-    /// The jobs that have failed whose last failed attempt ended at `since` or later, milliseconds since 1970,
+    /// Those of them whose last failed attempt ended at `since` or later, milliseconds since 1970,
     /// in the order of those ends, at most `limit`.
     ///
     /// # Errors
@@ -87,10 +88,11 @@ impl Store {
                      SELECT max(number) FROM attempt AS failed
                      WHERE failed.job_id = job.id AND failed.state = 'failed'
                  )
-                 AND (?1 IS NULL OR EXISTS (
+                 AND EXISTS (
                      SELECT 1 FROM member
-                     WHERE sweep_id = ?1 AND member.ordinal = job.ordinal AND NOT orphaned
-                 ))
+                     WHERE member.ordinal = job.ordinal AND NOT orphaned
+                       AND (?1 IS NULL OR sweep_id = ?1)
+                 )
                ORDER BY attempt.ended, job.ordinal LIMIT ?3"#,
             sweep,
             since,

@@ -43,6 +43,34 @@ impl Store {
         open.iter().map(|id| job_id(id)).collect()
     }
 
+    /// Takes back what was asked about those of `jobs` that have not ended: they are not to be cancelled.
+    /// Returns them. For when no scheduler is at work that may have heard of it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Database`].
+    pub async fn take_back_cancel(
+        &self,
+        jobs: &[JobId],
+        by: &str,
+    ) -> Result<Vec<JobId>, StoreError> {
+        let (at, ids) = (now(), json_text("ids", "a request", &jobs)?);
+        let mut connection = self.writer()?.connection().await;
+        let mut transaction = connection.begin().await?;
+        let open = sqlx::query_scalar!(
+            r#"UPDATE request SET closed = ? WHERE kind = 'cancel' AND closed IS NULL
+               AND job_id IN (SELECT value FROM json_each(?)) RETURNING job_id AS "job_id!: String""#,
+            at,
+            ids
+        )
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(database("take back what was asked for"))?;
+        note(&mut transaction, &open, "cancel-taken-back", by).await?;
+        transaction.commit().await.map_err(database("commit"))?;
+        open.iter().map(|id| job_id(id)).collect()
+    }
+
     /// The jobs that somebody asked to be cancelled and that have not ended, oldest request first.
     ///
     /// # Errors

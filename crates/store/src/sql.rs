@@ -55,10 +55,11 @@ async fn explain(connection: &mut SqliteConnection, error: QueryError) -> QueryE
     };
     let message = refusal.message().to_owned();
     let nearest = match unknown_name(&message) {
-        Some((name, is_table)) => names(connection, is_table)
-            .await
-            .ok()
-            .and_then(|names| nearest(name, names.iter().map(String::as_str)).map(str::to_owned)),
+        Some((name, is_table)) => names(connection, is_table).await.ok().and_then(|names| {
+            // One of that very name is of another table.
+            let others = names.iter().map(String::as_str).filter(|other| *other != name);
+            nearest(name, others).map(str::to_owned)
+        }),
         None => None,
     };
     QueryError::Sql { message, nearest }

@@ -152,8 +152,8 @@ impl Store {
         Ok(counts)
     }
 
-    /// The floating-point operations that are left to do: of all jobs together, and of each if there
-    /// are at most `each` in the whole study, else of none.
+    /// The floating-point operations that are left to do: of all jobs together, and of each, from its last
+    /// checkpoint on, if there are at most `each` in the whole study, else of none.
     ///
     /// # Errors
     ///
@@ -179,7 +179,10 @@ impl Store {
         }
         let each = sqlx::query_as!(
             WorkLeft,
-            r#"SELECT stage, model AS "model!: String", precision AS "precision?: String", flops
+            r#"SELECT stage, model AS "model!: String", precision AS "precision?: String",
+                      flops * (1.0 - coalesce((
+                          SELECT max(step) FROM checkpoint WHERE job_id = job.id
+                      ), 0) * 1.0 / max(steps, 1)) AS "flops!: f64"
                FROM job
                WHERE state IN ('waiting', 'queued', 'running') AND (?1 IS NULL OR EXISTS (
                    SELECT 1 FROM member

@@ -11,6 +11,7 @@ use crate::failure::{Ending, Failure};
 use crate::output;
 
 const EXAMPLES: &str = "\
+Examples:
   augreg completions bash > ~/.local/share/bash-completion/completions/augreg
   augreg completions zsh > ~/.zfunc/_augreg         (with `fpath+=~/.zfunc` before `compinit`)
   augreg completions fish > ~/.config/fish/completions/augreg.fish";
@@ -32,7 +33,7 @@ pub(crate) fn run(args: &CompletionsArgs) -> Result<Ending, Failure> {
 
 /// Write the man pages, one a command
 #[derive(Debug, Args)]
-#[command(after_help = "  augreg man ~/.local/share/man/man1 && man augreg-launch")]
+#[command(after_help = "Example:\n  augreg man ~/.local/share/man/man1 && man augreg-launch")]
 pub(crate) struct ManArgs {
     /// The folder they are written to; it is made if it is not there
     folder: PathBuf,
@@ -51,6 +52,8 @@ pub(crate) fn man(args: &ManArgs) -> Result<Ending, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
     #[test]
@@ -62,10 +65,28 @@ mod tests {
         while let Some(command) = left.pop() {
             let name = command.get_name().to_owned();
             assert!(command.get_about().is_some(), "`{name}` says nothing of itself");
+            for line in
+                command.get_after_help().map(ToString::to_string).unwrap_or_default().lines()
+            {
+                is_an_example(&name, line);
+            }
             for argument in command.get_arguments() {
                 assert!(argument.get_help().is_some(), "`{name}`: {}", argument.get_id());
             }
             left.extend(command.get_subcommands().cloned());
         }
+    }
+
+    /// What begins with `augreg` can be copied as it stands: it is not wrapped, and its arguments are known.
+    fn is_an_example(name: &str, line: &str) {
+        let Some(example) = line.strip_prefix("  ").filter(|line| line.starts_with("augreg "))
+        else {
+            return;
+        };
+        assert!(line.chars().count() <= 98, "`{name}` has an example that is wrapped: {example}");
+        let words = shlex::split(example).expect("its quotes are closed");
+        let is_more = |word: &&String| !["&&", ">", "#"].contains(&word.as_str());
+        let parsed = Arguments::try_parse_from(words.iter().take_while(is_more));
+        assert!(parsed.is_ok(), "`{name}`: {example}: {}", parsed.expect_err("is wrong"));
     }
 }

@@ -45,7 +45,7 @@ pub(crate) struct PlanArgs {
     jobs: bool,
     /// Tell where every setting of the first such job comes from, and nothing else: model=B/16; again to
     /// narrow it down
-    #[arg(long, value_name = "SETTING=VALUE", value_parser = super::explain::setting)]
+    #[arg(long, value_name = "SETTING=VALUE,…", value_delimiter = ',', value_parser = super::explain::setting)]
     explain: Vec<(String, String)>,
     #[command(flatten)]
     cluster: ClusterArgs,

@@ -17,7 +17,7 @@ const EXAMPLES: &str = "\
 Without SQL, one row a job comes out of the view v_jobs:
   augreg query --sweep mini model=Ti/16 'final_val>0.8' augmentation~medium --sort -final_test
 Jobs in groups, summed up; and two columns against each other, on a terminal as a heat map:
-  augreg query stage=pretrain --group model,augmentation --show 'mean(final_val)' 'max(final_test)' count
+  augreg query --group model,augmentation --show 'mean(final_val)' 'max(final_test)' count
   augreg query stage=pretrain --pivot model,augmentation final_val --by max
 With SQL, any table or view may be asked:
   augreg query 'select augmentation, max(final_val) from v_jobs group by 1' --out best.parquet";

@@ -29,10 +29,14 @@ pub(crate) async fn run(global: &Global, args: &RetryArgs) -> Result<Ending, Fai
     if let Some(sweep) = &args.sweep {
         jobs = store.failed_jobs(Some(sweep)).await?;
     }
-    let queued = store.requeue_failed(&jobs, &by("augreg retry")).await?;
-    let who = match StudyLock::holder(store.root()) {
-        Some(_) => "the scheduler that is at work takes them up",
-        None => "`augreg resume` runs them",
+    let by = by("augreg retry");
+    let mut queued = store.requeue_failed(&jobs, &by).await?;
+    let who = if StudyLock::holder(store.root()).is_some() {
+        "the scheduler that is at work takes them up"
+    } else {
+        // Of a job that was not at its end, when its scheduler died.
+        queued.extend(store.take_back_cancel(&jobs, &by).await?);
+        "`augreg resume` runs them"
     };
     store.close().await;
     for job in &queued {

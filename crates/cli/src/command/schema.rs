@@ -7,8 +7,8 @@ use crate::failure::{Ending, Failure};
 use crate::output;
 
 const EXAMPLES: &str = "\
-Write it once, and let the first line of a sweep file name it: editors with taplo (Even Better TOML in VS Code)
-complete keys and show mistakes while you type.
+Write it once, and let the first line of a sweep file name it: editors with taplo (Even Better
+TOML in VS Code) complete keys and show mistakes while you type.
   augreg schema > sweep.schema.json
   #:schema ./sweep.schema.json";
 

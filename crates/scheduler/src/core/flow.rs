@@ -51,7 +51,8 @@ impl Core {
         if held == 0 && released == 0 {
             return;
         }
-        let reason = format!("{} jobs of paused sweeps are held back", self.jobs.held().len());
+        let held_back = self.jobs.held().len();
+        let reason = format!("{held_back} jobs of paused sweeps wait for `augreg unpause`");
         self.audit(None, if held > 0 { "held-back" } else { "released" }, reason);
         if !drain && self.phase == Phase::Running {
             let live = |job: &JobId| self.jobs.live(*job)?.slot;

@@ -17,9 +17,10 @@ pub(crate) use weights::Target;
 use weights::Which;
 
 const EXAMPLES: &str = "\
-  augreg export 51aype --to timm --out b16          # a folder for timm and the Hugging Face hub
-  augreg export 51aype --to npz --out b16.npz       # for AugReg's own code
-  augreg export stage=pretrain 'final_val>0.8' --to tensorboard --out logs && tensorboard --logdir logs";
+Examples:
+  augreg export 51aype --to timm --out b16      # a folder for timm and the Hugging Face hub
+  augreg export 51aype --to npz --out b16.npz   # for AugReg's own code
+  augreg export 'final_val>0.8' --to tensorboard --out logs";
 
 /// Write the weights of a finished job for timm or AugReg's own code, or curves for TensorBoard
 #[derive(Debug, Args)]
