@@ -41,11 +41,11 @@ fn has_bar(frames: &[String], said: &[&str]) -> bool {
 #[test]
 fn a_launch_at_a_terminal_has_bars_that_go_and_failures_that_stay() {
     let study = study();
-    let mut launch = in_terminal(&study, 140, &["launch", "tiny.toml"]);
+    let mut launch = in_terminal(&study, 170, &["launch", "tiny.toml"]);
     launch.wait_for("failed");
     assert_eq!(launch.end(), Some(1), "{}", launch.screen());
     let frames = launch.frames();
-    let bar = ["━", " %", "Na/7", "epoch ", " of 20", "loss ", "images/s", "left"];
+    let bar = ["━", " %", "Na/7", "left", "loss ", "epoch ", " of 20", "step ", "images/s"];
     assert!(has_bar(&frames, &bar), "{}", frames.join("\n\n"));
     let total = ["/3 jobs", "of 2 workers busy", "about", "left", "1 failed", "cores ", " %"];
     assert!(has_bar(&frames, &total), "{}", frames.join("\n\n"));
@@ -75,6 +75,9 @@ fn a_terminal_of_forty_columns_is_wide_enough() {
     );
     is_drawn_once(&launch.frames(), "workers busy");
     is_drawn_once(&launch.frames(), "/3 jobs");
+    let id = study.query(&["--columns", "short_id", "state=succeeded"])[0]["short_id"].clone();
+    let bar = [" %", &id, " left", "loss "];
+    assert!(has_bar(&launch.frames(), &bar), "{}", launch.frames().join("\n\n"));
     is_drawn_once(&watch.frames(), "tiny: 3 jobs");
     for args in [
         &["status"][..],

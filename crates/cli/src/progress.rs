@@ -22,11 +22,14 @@ use crate::words::{count, duration, harmless, harmless_lines};
 const DRAWN: u8 = 2;
 /// Between two drawings. An attempt that has lasted as long gets a bar.
 const PAUSE: Duration = Duration::from_millis(1000 / DRAWN as u64);
-/// Lines of a terminal that does not say how many it has.
-const LINES: u16 = 24;
+/// Columns and lines of a terminal that does not say how many it has.
+const SIZE: (u16, u16) = (80, 24);
+/// With fewer columns than this a bar is shorter, and with fewer than half of them there is none.
+const WIDE: u16 = 110;
 
 /// An attempt that runs.
 struct Run {
+    job: JobId,
     /// How its job is called on a line.
     name: String,
     /// What its job takes.
@@ -121,6 +124,7 @@ impl Display {
             }
             Progress::Started { attempt, steps, epochs, flops, name, .. } => {
                 let run = Run {
+                    job: attempt.job,
                     name: format!("{}  {name}", attempt.job.short()),
                     steps,
                     epochs,
@@ -215,9 +219,9 @@ impl Display {
 
     /// Brings the bars up to date.
     fn draw(&mut self) {
+        let (columns, lines) = size();
         // One line for the whole, one for the cursor.
-        let lines = rustix::termios::tcgetwinsize(io::stderr()).map_or(LINES, |size| size.ws_row);
-        let mut room = usize::from(if lines == 0 { LINES } else { lines }.saturating_sub(2));
+        let mut room = usize::from(lines.saturating_sub(2));
         for run in self.running.values_mut() {
             if run.bar.is_none() && (room == 0 || run.since.elapsed() < PAUSE) {
                 continue;
@@ -226,10 +230,16 @@ impl Display {
             let beat = run.beat.take().map(|beat| (beat.step, run.message(&beat)));
             let bar = run.bar.get_or_insert_with(|| {
                 let bar = self.bars.insert_before(&self.total, ProgressBar::new(run.steps));
-                bar.set_style(style(
-                    "  {bar:16.cyan/dim} {percent:>3} %  {prefix}  {wide_msg:.dim}",
-                ));
-                bar.set_prefix(harmless(&run.name).into_owned());
+                bar.set_style(style(match columns {
+                    WIDE.. => "  {bar:16.cyan/dim} {percent:>3} %  {prefix}  {wide_msg:.dim}",
+                    _ if columns >= WIDE / 2 => {
+                        "  {bar:6.cyan/dim} {percent:>3} %  {prefix}  {wide_msg:.dim}"
+                    }
+                    _ => "{percent:>3} %  {prefix}  {wide_msg:.dim}",
+                }));
+                let short = || run.job.short();
+                let prefix = if columns < WIDE { short() } else { run.name.clone() };
+                bar.set_prefix(harmless(&prefix).into_owned());
                 bar
             });
             if let Some((step, message)) = beat {
@@ -278,20 +288,21 @@ impl Display {
 }
 
 impl Run {
-    /// How it gets on, in words.
+    /// How it gets on, in words. What a narrow terminal cuts off comes last.
     fn message(&self, beat: &Beat) -> String {
-        let mut parts = vec![match self.epochs {
-            Some(epochs) => format!("epoch {:.1} of {epochs}", epochs * self.share),
-            None => format!("step {} of {}", count(beat.step), count(self.steps)),
-        }];
-        parts.push(beat.loss.map_or("evaluating".to_owned(), |loss| format!("loss {loss:.3}")));
-        if beat.images_per_second > 0.0 {
-            parts.push(format!("{:.0} images/s", beat.images_per_second));
-        }
+        let mut parts = Vec::new();
         let done = self.share - self.first_share.unwrap_or(self.share);
         if done > 0.0 {
             let seconds = self.since.elapsed().as_secs_f64() * (1.0 - self.share) / done;
             parts.push(format!("{} left", duration(seconds)));
+        }
+        parts.push(beat.loss.map_or("evaluating".to_owned(), |loss| format!("loss {loss:.3}")));
+        if let Some(epochs) = self.epochs {
+            parts.push(format!("epoch {:.1} of {epochs}", epochs * self.share));
+        }
+        parts.push(format!("step {} of {}", count(beat.step), count(self.steps)));
+        if beat.images_per_second > 0.0 {
+            parts.push(format!("{:.0} images/s", beat.images_per_second));
         }
         parts.join("  ")
     }
@@ -299,6 +310,14 @@ impl Run {
     /// Work done in this attempt.
     fn flops_here(&self) -> f64 {
         self.flops * (self.share - self.first_share.unwrap_or(self.share))
+    }
+}
+
+/// Columns and lines of the terminal.
+fn size() -> (u16, u16) {
+    match rustix::termios::tcgetwinsize(io::stderr()) {
+        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col, size.ws_row),
+        _ => SIZE,
     }
 }
 
@@ -326,6 +345,7 @@ mod tests {
     fn a_bar_says_epoch_loss_speed_and_what_is_left() {
         let attempt = AttemptKey { job: JobId::of("a"), number: 1 };
         let run = Run {
+            job: attempt.job,
             name: String::new(),
             steps: 3000,
             epochs: Some(30.0),
@@ -344,8 +364,11 @@ mod tests {
             images_per_second,
         };
         let said = run.message(&beat(Some(0.5123), 1234.4));
-        assert_eq!(said, "epoch 15.0 of 30  loss 0.512  1234 images/s  2 min 0 s left");
+        assert_eq!(
+            said,
+            "2 min 0 s left  loss 0.512  epoch 15.0 of 30  step 1,500 of 3,000  1234 images/s"
+        );
         let transfer = Run { epochs: None, first_share: None, ..run };
-        assert_eq!(transfer.message(&beat(None, 0.0)), "step 1,500 of 3,000  evaluating");
+        assert_eq!(transfer.message(&beat(None, 0.0)), "evaluating  step 1,500 of 3,000");
     }
 }
