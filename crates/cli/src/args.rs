@@ -11,8 +11,8 @@ use crate::command;
 #[derive(Debug, Parser)]
 #[command(name = "augreg", version, max_term_width = 100, propagate_version = false)]
 #[command(
-    after_help = "Exit codes: 0 all succeeded; 1 some job failed; 2 the request was wrong or \
-                        cannot be met; 130 interrupted, `augreg resume` goes on."
+    after_help = "Exit codes: 0 all succeeded; 1 some job failed or a check found something; 2 the \
+                        request was wrong or cannot be met; 130 interrupted, `augreg resume` goes on."
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]

@@ -56,6 +56,32 @@ fn a_run_that_expects_more_leaves_jobs_that_cannot_be_run_all_the_same() {
     assert_eq!(bench.send(gone(SLOT)), [Action::Finish(finish)]);
 }
 
+/// Somebody retries it while the run goes on with others.
+#[test]
+fn a_failed_parent_that_is_tried_again_releases_who_waits_and_counts_once() {
+    let mut bench = family();
+    bench.send(Event::JobsAdded(vec![job("b")]));
+    bench.end(key("a", 1), failed(FailureKind::Diverged));
+    assert_eq!(bench.core.counts().failed, 1);
+    let mut actions = bench.send(Event::JobsAdded(vec![NewJob { attempts: 1, ..job("a") }]));
+    let counts = bench.core.counts();
+    assert_eq!((counts.failed, counts.queued, counts.waiting), (0, 2, 2));
+    actions.extend(bench.send(Event::WorkerFree { slot: SLOT }));
+    let mut run = Vec::new();
+    while let Some(Action::Assign { attempt, .. }) = actions.last() {
+        let attempt = *attempt;
+        run.push(attempt);
+        bench.end(attempt, AttemptEnd::Succeeded);
+        actions = bench.send(Event::WorkerFree { slot: SLOT });
+    }
+    for attempt in [key("a", 2), key("b", 1), key("child", 1), key("grandchild", 1)] {
+        assert!(run.contains(&attempt), "{run:?}");
+    }
+    let counts = bench.core.counts();
+    assert_eq!((counts.succeeded, counts.failed, run.len()), (4, 0, 4));
+    assert_eq!(bench.send(gone(SLOT)), [Action::Finish(Finish::Done)]);
+}
+
 #[test]
 fn jobs_whose_parent_failed_go_on_waiting_and_the_run_ends() {
     let mut bench = family();
