@@ -150,6 +150,26 @@ fn wrong_requests_say_what_would_be_right() {
     assert!(sql.stderr.contains("final_val"), "{}", sql.stderr);
 }
 
+/// Of 40 ids several begin with the same of 32 letters.
+#[test]
+fn jobs_whose_ids_begin_alike_are_named_for_a_choice() {
+    let study = Study::new();
+    study.write("idle.toml", "name = \"idle\"\n[noop]\ncount = 40\n");
+    study.expect(0, &["launch", "idle.toml", "--register-only"]);
+    let rows = study.query(&["--columns", "id"]);
+    let ids: Vec<&str> = rows.iter().map(|row| &*row["id"]).collect();
+    let alike = |id: &&str| ids.iter().filter(|other| other[..1] == id[..1]).count();
+    let most = ids.iter().max_by_key(|id| alike(id)).expect("there are some");
+    for command in ["show", "logs", "cancel", "retry", "verify-resume"] {
+        let ran = study.expect(2, &[command, &most[..1]]);
+        for id in ids.iter().filter(|id| id[..1] == most[..1]) {
+            assert!(ran.stderr.contains(id), "no {id} in\n{}", ran.stderr);
+        }
+        assert!(ran.stderr.contains("give more characters"), "{}", ran.stderr);
+    }
+    assert_eq!(study.query(&["state=queued", "--columns", "id"]).len(), 40, "nothing is changed");
+}
+
 #[test]
 fn the_control_plane_does_not_link_libtorch() {
     let links = |name: &str| {
