@@ -63,7 +63,8 @@ pub(crate) struct Display {
     all: usize,
     /// Workers on this machine; none where a cluster places jobs.
     slots: usize,
-    devices: DeviceUse,
+    /// Asked where it is shown.
+    devices: Option<DeviceUse>,
     flops_all: f64,
     flops_ended: f64,
     /// Work done in this run, for its speed.
@@ -87,7 +88,7 @@ impl Display {
             flops_all: 0.0,
             all: 0,
             slots: 0,
-            devices: DeviceUse::new(),
+            devices: live.then(DeviceUse::new),
             running: BTreeMap::new(),
             bars,
             total,
@@ -262,7 +263,8 @@ impl Display {
         if self.failed > 0 {
             text += &format!(", {} failed", self.failed);
         }
-        let devices = if self.slots > 0 { self.devices.text() } else { String::new() };
+        let devices = self.devices.as_mut().filter(|_| self.slots > 0);
+        let devices = devices.map(DeviceUse::text).unwrap_or_default();
         if !devices.is_empty() {
             text += &format!("; {devices}");
         }

@@ -33,22 +33,19 @@ pub(super) fn look(findings: &mut Findings, sweep: &Sweep) -> Result<(), Failure
 
 fn look_at(definition: &DatasetDefinition) -> Result<String, Fault> {
     let path = &definition.source.path;
-    if !path.exists() {
-        return Err((
-            format!("there is no `{}`", path.display()),
-            format!(
-                "put the data there, or name another `path` in [dataset.{}]; where the path has a variable, \
-                 `${{NAME}}`, set that",
-                definition.name
-            ),
-        ));
-    }
     let identity = augreg_data::identify(definition).map_err(|error| {
-        let help = format!(
-            "[dataset.{}] in the sweep file must say what lies in `{}`; `augreg plan` shows the line",
-            definition.name,
-            path.display()
-        );
+        let name = &definition.name;
+        let help = if path.exists() {
+            format!(
+                "[dataset.{name}] in the sweep file must say what lies in `{}`; `augreg plan` shows the line",
+                path.display()
+            )
+        } else {
+            format!(
+                "put the data there, or name another `path` in [dataset.{name}]; where the path has a \
+                 variable, `${{NAME}}`, set that"
+            )
+        };
         (with_causes(&error), help)
     })?;
     let check = || {

@@ -74,17 +74,20 @@ pub(super) async fn running(
     if !in_slurm.is_empty() {
         text += "\nrunning in Slurm\n";
         for run in &in_slurm {
-            text +=
-                &format!("{} on {}\n", running_line(run, bars), run.host.as_deref().unwrap_or("?"));
+            text += &format!(
+                "{} on {}\n",
+                running_line(run, true, bars),
+                run.host.as_deref().unwrap_or("?")
+            );
         }
     }
     if !running.is_empty() {
         text +=
             if holder.is_some() { "\nrunning\n" } else { "\nbegun by an augreg that is gone\n" };
         for run in &running {
-            text += &running_line(run, bars);
+            let alive = holder.is_some() || has_worker(store.root(), run.attempt.job);
+            text += &running_line(run, alive, bars);
             if holder.is_none() {
-                let alive = has_worker(store.root(), run.attempt.job);
                 text += if alive { "; its worker is still at it" } else { "; its worker is gone" };
             }
             text += "\n";
@@ -171,8 +174,8 @@ pub(crate) fn counts_text(name: &str, counts: &Counts) -> String {
     format!("{name}: {}\n", parts.join(", "))
 }
 
-/// One attempt under way, or thought to be, without the line's end.
-fn running_line(run: &RunningAttempt, bar: bool) -> String {
+/// One attempt under way, or thought to be, without the line's end. One that is not `alive` has no speed.
+fn running_line(run: &RunningAttempt, alive: bool, bar: bool) -> String {
     let share = run.step as f64 / run.steps.max(1) as f64;
     let seconds = now().saturating_sub(run.started) as f64 / 1000.0;
     let bar = if bar { format!("{}  ", bar_of(share)) } else { String::new() };
@@ -190,11 +193,11 @@ fn running_line(run: &RunningAttempt, bar: bool) -> String {
     if let Some(loss) = run.loss {
         text += &format!("  loss {loss:.3}");
     }
-    if let Some(speed) = run.images_per_second {
+    if let Some(speed) = run.images_per_second.filter(|_| alive) {
         text += &format!("  {speed:.0} images/s");
     }
     let (done, left) = (run.step.saturating_sub(run.from_step), run.steps.saturating_sub(run.step));
-    if done > 0 {
+    if alive && done > 0 {
         text += &format!("  {} left", duration(seconds * left as f64 / done as f64));
     }
     text + &format!("  {} {}  for {}", run.slot, run.device, duration(seconds))

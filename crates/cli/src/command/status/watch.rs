@@ -23,14 +23,13 @@ const LATE: u64 = 600_000;
 /// Watches until all jobs have ended.
 pub(super) async fn run(store: &Store, sweep: Option<&str>, every: f64) -> Result<(), Failure> {
     let mut failures = Failures::default();
-    let mut devices = DeviceUse::new();
-    let mut screen = Screen::new();
+    let mut screen = Screen::new().map(|screen| (screen, DeviceUse::new()));
     let mut told = None;
     loop {
         let counts = store.counts(sweep).await?;
         let new = failures.look(store, sweep, &counts).await?;
         let ended = counts.unfinished() == 0 && store.open_choices(sweep).await? == 0;
-        if let Some(screen) = &mut screen {
+        if let Some((screen, devices)) = &mut screen {
             let mut frame = text::above(store, sweep).await?;
             frame += &text::running(store, sweep, true).await?;
             let devices = devices.text();
