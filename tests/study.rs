@@ -275,13 +275,22 @@ impl Study {
     /// If it does not within two minutes.
     #[expect(clippy::must_use_candidate, reason = "many callers want only the assertion")]
     pub fn wait_for_status(&self, said: &str) -> String {
+        self.wait_until_status(&format!("never says `{said}`"), |status| status.contains(said))
+    }
+
+    /// Asks for the status until it does not say so any more.
+    pub fn wait_for_status_without(&self, said: &str) {
+        self.wait_until_status(&format!("always says `{said}`"), |status| !status.contains(said));
+    }
+
+    fn wait_until_status(&self, otherwise: &str, is_it: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + Duration::from_mins(2);
         loop {
             let status = self.expect(0, &["status"]).stdout;
-            if status.contains(said) {
+            if is_it(&status) {
                 return status;
             }
-            assert!(Instant::now() < deadline, "status never says `{said}`:\n{status}");
+            assert!(Instant::now() < deadline, "status {otherwise}:\n{status}");
             std::thread::sleep(Duration::from_millis(100));
         }
     }

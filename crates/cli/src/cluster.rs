@@ -278,7 +278,10 @@ pub(crate) async fn status_text(live: &[Submission]) -> String {
             Phase::Stuck(end) => format!("stuck: {} ({})", end.what, reason_in_words(&reason)),
             Phase::Runs => format!("running on {}", nodes.join(", ")),
             Phase::Over(_) if state == "NEW" => "not seen in the queue yet".to_owned(),
-            Phase::Over(_) => format!("{state}: not collected yet, `augreg resume` does"),
+            // Over since it was collected from, or with somebody who follows it.
+            Phase::Over(_) => {
+                format!("{state} just now: the next `augreg status` takes in what it did")
+            }
         };
         text += &format!("Slurm: {} {plural} {what}\n", words::count(tasks));
     }
