@@ -14,7 +14,7 @@ chromium_about() {
 chromium_there() {
     local name
     for name in chromium chromedriver; do
-        [[ -x $tools/chromium/bin/$name ]] || command -v "$name" >/dev/null || return
+        "$tools/chromium/bin/$name" --version >/dev/null 2>&1 || command -v "$name" >/dev/null || return
     done
 }
 
@@ -41,6 +41,9 @@ chromium_get() {
     chromium_wrapper "$folder/bin/chromedriver" chromedriver
     rm -rf "$tools/chromium"
     mv "$folder" "$tools/chromium"
+    chromium_there ||
+        die "the unpacked browser does not start: $("$tools/chromium/bin/chromium" --version 2>&1 || true)" \
+            "install Debian's chromium and chromium-driver, then run this again"
 }
 
 chromium_failed() {
@@ -56,6 +59,7 @@ chromium_wrapper() {
 #!/bin/sh
 here=\$(cd "\${0%/*}/.." && pwd)
 libraries=\$here/usr/lib/x86_64-linux-gnu:\$here/lib/x86_64-linux-gnu
+libraries=\$libraries:\$here/usr/lib/x86_64-linux-gnu/pulseaudio # which libpulse looks for by its path
 if [ -d "\$here/etc/fonts" ]; then export FONTCONFIG_SYSROOT="\$here"; fi
 LD_LIBRARY_PATH="\$libraries\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}" exec "\$here$path" "\$@"
 EOF
