@@ -167,7 +167,7 @@ fn whatever_befalls_tasks_nodes_and_controller_a_sweep_ends_with_the_same_bytes(
     std::thread::sleep(Duration::from_secs(30));
     slurm.start();
 
-    let (status, stderr) = running.wait(Duration::from_mins(4));
+    let (status, stderr) = running.wait(Duration::from_mins(8));
     assert_eq!(status.code(), Some(0), "{stderr}");
     is_whole(&study, &alone(&text));
 }
