@@ -59,7 +59,7 @@ impl Pivot {
     /// As rows for a program: a column for each value across.
     pub(crate) fn rows(self) -> Rows {
         let named =
-            |value: Value| if value == Value::Null { "null".to_owned() } else { plain(value) };
+            |value: Value| if value == Value::Null { "null".to_owned() } else { plain(&value) };
         let across = self.across.1.into_iter().map(named);
         let columns = std::iter::once(self.down.0).chain(across).collect();
         let row = |(name, cells): (Value, Vec<Value>)| std::iter::once(name).chain(cells).collect();

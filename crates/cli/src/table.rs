@@ -7,11 +7,12 @@ mod json;
 mod out;
 mod text;
 
+use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 
 use augreg_export::ParquetSink;
-use augreg_store::{Heading, Kind, RowSink, Rows, VIEWS, Value};
+use augreg_store::{Heading, Kind, RowSink, Rows, VIEWS, Value, ValueRef};
 use clap::ValueEnum;
 
 use crate::failure::Failure;
@@ -56,7 +57,7 @@ impl Format {
 pub(crate) enum Writer {
     Text(Text<Out>),
     Json(Json<Out>),
-    Csv { csv: Box<csv::Writer<Out>>, tame: bool },
+    Csv { csv: Box<csv::Writer<Out>>, cell: String, tame: bool },
     Parquet(Box<ParquetSink<Out>>),
 }
 
@@ -76,7 +77,8 @@ impl Writer {
             Format::Json => Self::Json(Json::new(out, true)),
             Format::Jsonl => Self::Json(Json::new(out, false)),
             Format::Csv => {
-                Self::Csv { csv: Box::new(csv::Writer::from_writer(out)), tame: terminal }
+                let csv = Box::new(csv::Writer::from_writer(out));
+                Self::Csv { csv, cell: String::new(), tame: terminal }
             }
             Format::Parquet => Self::Parquet(Box::new(ParquetSink::new(out))),
         })
@@ -114,25 +116,29 @@ impl RowSink for Writer {
                 Ok(())
             }
             Self::Json(json) => json.begin(&distinct(headings)),
-            Self::Csv { csv, tame } => {
-                let record = headings.iter().map(|heading| cell(heading.name.clone(), *tame));
-                csv.write_record(record).map_err(system)
+            Self::Csv { csv, tame, .. } => {
+                let record = headings.iter().map(|heading| cell(&heading.name, *tame));
+                csv.write_record(record.map(Cow::into_owned)).map_err(system)
             }
             Self::Parquet(parquet) => parquet.begin(&distinct(headings)),
         }
     }
 
-    fn row(&mut self, row: Vec<Value>) -> io::Result<()> {
+    fn row(&mut self, row: &[ValueRef<'_>]) -> io::Result<()> {
         match self {
             Self::Text(text) => text.row(row),
-            Self::Json(json) => json.row(&row),
-            Self::Csv { csv, tame } => {
+            Self::Json(json) => json.row(row),
+            Self::Csv { csv, cell: room, tame } => {
                 for value in row {
-                    match value {
-                        Value::Text(text) if !*tame => csv.write_field(text),
-                        value => csv.write_field(cell(plain(value), *tame)),
-                    }
-                    .map_err(system)?;
+                    let text = match value {
+                        Value::Text(text) => cell(text, *tame),
+                        number => {
+                            room.clear();
+                            write_plain(room, number);
+                            Cow::Borrowed(room.as_str())
+                        }
+                    };
+                    csv.write_field(text.as_bytes()).map_err(system)?;
                 }
                 csv.write_record(None::<&[u8]>).map_err(system)
             }
@@ -150,10 +156,14 @@ pub(crate) fn write(rows: &Rows, format: Format) -> Result<(), Failure> {
 pub(crate) fn write_to(rows: &Rows, mut writer: Writer) -> Result<(), Failure> {
     writer.begin(&headings(rows))?;
     for row in &rows.rows {
-        writer.row(row.clone())?;
+        writer.row(&by_ref(row))?;
     }
     writer.finish()?;
     Ok(())
+}
+
+fn by_ref(row: &[Value]) -> Vec<ValueRef<'_>> {
+    row.iter().map(Value::by_ref).collect()
 }
 
 /// Columns for a person: numbers to the right, four significant decimals, nothing as `–`.
@@ -162,7 +172,7 @@ pub(crate) fn table(rows: &Rows) -> String {
     let mut text = Text::new(Vec::new(), None);
     text.begin(&headings(rows));
     for row in &rows.rows {
-        text.row(row.clone()).expect("writes to memory");
+        text.row(&by_ref(row)).expect("writes to memory");
     }
     let (bytes, _) = text.finish().expect("writes to memory");
     String::from_utf8(bytes).expect("is text")
@@ -221,24 +231,30 @@ fn system(error: csv::Error) -> io::Error {
 }
 
 /// Text of a CSV file; to a terminal without what a terminal would obey.
-fn cell(text: String, tame: bool) -> String {
-    if tame { harmless(&text).into_owned() } else { text }
+fn cell(text: &str, tame: bool) -> Cow<'_, str> {
+    if tame { harmless(text) } else { Cow::Borrowed(text) }
 }
 
 /// A value as a program reads it.
-pub(crate) fn plain(value: Value) -> String {
+pub(crate) fn plain(value: &Value) -> String {
+    let mut text = String::new();
+    write_plain(&mut text, value);
+    text
+}
+
+fn write_plain<T: AsRef<str>>(text: &mut String, value: &Value<T>) {
     match value {
-        Value::Null => String::new(),
-        Value::Integer(value) => value.to_string(),
-        // With a point or an exponent, so that a reader takes 0.0 for a float too. The shortest text
-        // that reads back as the same number.
-        Value::Real(value) => format!("{value:?}"),
-        Value::Text(value) => value,
+        Value::Null => {}
+        Value::Integer(value) => text.push_str(itoa::Buffer::new().format(*value)),
+        // The text that JSON has too: the shortest that reads back as the same number, with a point or an
+        // exponent, so that a reader takes 0.0 for a float.
+        Value::Real(value) => text.push_str(zmij::Buffer::new().format(*value)),
+        Value::Text(value) => text.push_str(value.as_ref()),
     }
 }
 
 /// A value as a person reads it.
-pub(crate) fn shown(value: &Value) -> String {
+pub(crate) fn shown<T: AsRef<str>>(value: &Value<T>) -> String {
     match value {
         Value::Null => "–".into(),
         Value::Integer(value) => value.to_string(),
@@ -257,7 +273,9 @@ pub(crate) fn shown(value: &Value) -> String {
             format!("{value:.decimals$}").trim_end_matches('0').to_owned()
         }
         Value::Real(value) => format!("{value:.3e}"),
-        Value::Text(value) => harmless(value.lines().next().unwrap_or_default()).into_owned(),
+        Value::Text(value) => {
+            harmless(value.as_ref().lines().next().unwrap_or_default()).into_owned()
+        }
     }
 }
 
@@ -279,7 +297,7 @@ mod tests {
 
     #[test]
     fn numbers_have_four_significant_digits_whatever_their_size() {
-        let shown = |value| shown(&Value::Real(value));
+        let shown = |value| shown::<String>(&Value::Real(value));
         assert_eq!(shown(0.004_101_219_330_881_995), "0.004101");
         assert_eq!(
             (shown(0.001), shown(3e-5), shown(0.03)),

@@ -1,52 +1,9 @@
-//! Numbers and texts as people read them.
+//! Text for a terminal, and sizes as people write them; how numbers are read is `augreg_words`.
 
 use std::borrow::Cow;
 
+pub(crate) use augreg_words::{count, duration, quantity, time};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
-
-/// A count with thousands separators.
-pub(crate) fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// Seconds as `42 s`, `3 min 20 s`, `5 h 10 min`, `12 d 3 h`.
-pub(crate) fn duration(seconds: f64) -> String {
-    let total = seconds.max(0.0).round() as u64;
-    let (days, hours, minutes) = (total / 86_400, total / 3600 % 24, total / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{total} s"),
-        (0, 0, _) => format!("{minutes} min {} s", total % 60),
-        (0, _, _) => format!("{hours} h {minutes} min"),
-        _ => format!("{days} d {hours} h"),
-    }
-}
-
-/// A number with an SI prefix and three digits: `1.24 PFLOP`.
-pub(crate) fn quantity(value: f64, unit: &str) -> String {
-    let prefixes = ["", "k", "M", "G", "T", "P", "E", "Z", "Y"];
-    let mut scaled = value;
-    let mut prefix = 0;
-    while scaled >= 999.5 && prefix + 1 < prefixes.len() {
-        scaled /= 1000.0;
-        prefix += 1;
-    }
-    let decimals = if scaled >= 99.95 || prefix == 0 {
-        0
-    } else if scaled >= 9.995 {
-        1
-    } else {
-        2
-    };
-    format!("{scaled:.decimals$} {}{unit}", prefixes[prefix])
-}
 
 /// Reads a number of bytes: `500MB`, `1.5 GB`, `512MiB`, `1000000`.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
@@ -140,33 +97,9 @@ pub(crate) fn shorten(text: &str, columns: usize) -> String {
     text.chars().take_while(fits).chain(['…']).collect()
 }
 
-/// Milliseconds since 1970 as local date and time.
-pub(crate) fn time(milliseconds: u64) -> String {
-    jiff::Timestamp::from_millisecond(milliseconds as i64).map_or_else(
-        |_| milliseconds.to_string(),
-        |at| {
-            at.to_zoned_datetime(jiff::tz::TimeZone::system())
-                .strftime("%Y-%m-%d %H:%M:%S")
-                .to_string()
-        },
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_read_as_people_write_them() {
-        assert_eq!(count(1_234_567), "1,234,567");
-        assert_eq!(count(12), "12");
-        assert_eq!(duration(42.4), "42 s");
-        assert_eq!(duration(200.0), "3 min 20 s");
-        assert_eq!(duration(90_000.0), "1 d 1 h");
-        assert_eq!(quantity(1.2345e15, "FLOP"), "1.23 PFLOP");
-        assert_eq!(quantity(999.7e6, "B"), "1.00 GB");
-        assert_eq!(quantity(12.0, "B"), "12 B");
-    }
 
     #[test]
     fn of_what_a_terminal_obeys_only_lines_and_colours_are_left() {

@@ -1,62 +1,15 @@
-//! Numbers and times as people read them.
+//! Values, times and text as a page shows them; how numbers are read is `augreg_words`.
 
 use augreg_store::Value;
+pub(crate) use augreg_words::{count, counted, duration, quantity};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use maud::{Markup, html};
-
-/// A count with thousands separators.
-pub(crate) fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// A count with its noun: `1 job`, `1,200 jobs`.
-pub(crate) fn counted(n: u64, noun: &str) -> String {
-    format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
-}
-
-/// Seconds as `42 s`, `3 min 20 s`, `5 h 10 min`, `12 d 3 h`.
-pub(crate) fn duration(seconds: f64) -> String {
-    let total = seconds.max(0.0).round() as u64;
-    let (days, hours, minutes) = (total / 86_400, total / 3600 % 24, total / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{total} s"),
-        (0, 0, _) => format!("{minutes} min {} s", total % 60),
-        (0, _, _) => format!("{hours} h {minutes} min"),
-        _ => format!("{days} d {hours} h"),
-    }
-}
-
-/// A number with an SI prefix and three digits: `1.24 PFLOP`.
-pub(crate) fn quantity(value: f64, unit: &str) -> String {
-    let prefixes = ["", "k", "M", "G", "T", "P", "E", "Z", "Y"];
-    let (mut scaled, mut prefix) = (value, 0);
-    while scaled >= 999.5 && prefix + 1 < prefixes.len() {
-        scaled /= 1000.0;
-        prefix += 1;
-    }
-    let decimals = match scaled {
-        _ if prefix == 0 || scaled >= 99.95 => 0,
-        _ if scaled >= 9.995 => 1,
-        _ => 2,
-    };
-    format!("{scaled:.decimals$} {}{unit}", prefixes[prefix])
-}
 
 /// Milliseconds since 1970 as local date and time, exact for whoever points at it.
 pub(crate) fn time(milliseconds: u64) -> Markup {
     let at = Timestamp::from_millisecond(milliseconds as i64).unwrap_or_default();
-    let local = at.to_zoned_datetime(TimeZone::system());
     html! {
-        time datetime=(at) { (local.strftime("%Y-%m-%d %H:%M:%S")) }
+        time datetime=(at) { (augreg_words::time(milliseconds)) }
     }
 }
 
@@ -107,14 +60,6 @@ mod tests {
     fn numbers_have_as_many_digits_as_say_something() {
         let texts = [0.0, 3.0, 0.004, 0.1, 0.00003, 12.34567, 10_436.4].map(number);
         assert_eq!(texts, ["0", "3", "0.004", "0.1", "3.00e-5", "12.346", "10436"]);
-        assert_eq!(
-            (counted(1, "job"), counted(1200, "job")),
-            ("1 job".into(), "1,200 jobs".into())
-        );
-        assert_eq!(
-            (quantity(1.2345e15, "FLOP"), duration(200.0)),
-            ("1.23 PFLOP".into(), "3 min 20 s".into())
-        );
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use augreg_store::{Heading, Kind, RowSink, Value};
+use augreg_store::{Heading, Kind, RowSink, Value, ValueRef};
 use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
@@ -96,7 +96,7 @@ impl<W: Write + Send> RowSink for ParquetSink<W> {
         Ok(())
     }
 
-    fn row(&mut self, row: Vec<Value>) -> io::Result<()> {
+    fn row(&mut self, row: &[ValueRef<'_>]) -> io::Result<()> {
         for (column, value) in self.columns.iter_mut().zip(row) {
             self.bytes += column.take(value)?;
         }
@@ -119,18 +119,18 @@ impl Column {
     }
 
     /// Takes a value; returns how many bytes it is, about.
-    fn take(&mut self, value: Value) -> io::Result<usize> {
-        self.present.push(i16::from(value != Value::Null));
+    fn take(&mut self, value: &ValueRef<'_>) -> io::Result<usize> {
+        self.present.push(i16::from(*value != Value::Null));
         match (&mut self.values, value) {
             (_, Value::Null) => return Ok(2),
-            (Values::Integers(values), Value::Integer(value)) => values.push(value),
-            (Values::Reals(values), Value::Integer(value)) => values.push(value as f64),
-            (Values::Reals(values), Value::Real(value)) => values.push(value),
+            (Values::Integers(values), Value::Integer(value)) => values.push(*value),
+            (Values::Reals(values), Value::Integer(value)) => values.push(*value as f64),
+            (Values::Reals(values), Value::Real(value)) => values.push(*value),
             (Values::Texts(values), value) => {
                 let text = match value {
                     Value::Integer(value) => value.to_string(),
                     Value::Real(value) => format!("{value:?}"),
-                    Value::Text(text) => text,
+                    Value::Text(text) => text.clone().into_owned(),
                     Value::Null => String::new(),
                 };
                 let bytes = text.len() + size_of::<ByteArray>();
@@ -207,7 +207,8 @@ mod tests {
         let mut sink = ParquetSink::new(Vec::new());
         sink.begin(headings).expect("begins");
         for row in rows {
-            sink.row(row).expect("takes the row");
+            let row: Vec<_> = row.iter().map(Value::by_ref).collect();
+            sink.row(&row).expect("takes the row");
         }
         let bytes = sink.finish().expect("finishes");
         SerializedFileReader::new(Bytes::from(bytes)).expect("can be read")
@@ -259,7 +260,7 @@ mod tests {
     fn text_among_numbers_is_refused() {
         let mut sink = ParquetSink::new(Vec::new());
         sink.begin(&[heading("n", Kind::Integer)]).expect("begins");
-        let error = sink.row(vec![Value::from("x")]).expect_err("is no number");
+        let error = sink.row(&[Value::from("x").by_ref()]).expect_err("is no number");
         assert!(error.to_string().contains("CAST"), "{error}");
     }
 }

@@ -3,19 +3,19 @@
 //! Nothing here keeps rows, so memory does not grow with an answer; what is to be kept is [`Rows`],
 //! which takes rows like any other sink. What a question says is `query` and `sql`.
 
+use std::cell::RefCell;
 use std::io;
 
 use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
-use sqlx::sqlite::{SqliteColumn, SqliteRow};
-use sqlx::{
-    AssertSqlSafe, Column as _, Decode, Executor, Row, SqlSafeStr, SqliteConnection, Statement,
-};
-use sqlx::{TypeInfo, ValueRef};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Decode, Row, SqliteConnection, TypeInfo, ValueRef as _};
 
+use crate::direct::walk;
 use crate::error::database;
+use crate::question::Question;
 use crate::views::{Kind, kind_of};
-use crate::{QueryError, Rows, Value};
+use crate::{QueryError, Rows, Value, ValueRef};
 
 /// A column of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub trait RowSink {
     /// # Errors
     ///
     /// Whatever keeps it from going on. No row follows.
-    fn row(&mut self, row: Vec<Value>) -> io::Result<()>;
+    fn row(&mut self, row: &[ValueRef<'_>]) -> io::Result<()>;
 }
 
 impl RowSink for Rows {
@@ -64,8 +64,8 @@ impl RowSink for Rows {
         Ok(())
     }
 
-    fn row(&mut self, row: Vec<Value>) -> io::Result<()> {
-        self.rows.push(row);
+    fn row(&mut self, row: &[ValueRef<'_>]) -> io::Result<()> {
+        self.rows.push(row.iter().map(Value::to_value).collect());
         Ok(())
     }
 }
@@ -73,57 +73,52 @@ impl RowSink for Rows {
 /// Answers a statement, and answers it before for its kinds where the sink needs them.
 pub(crate) async fn answer(
     connection: &mut SqliteConnection,
-    sql: &str,
+    question: &Question,
     sink: &mut impl RowSink,
 ) -> Result<(), QueryError> {
-    let kinds = if sink.needs_kinds() { Some(kinds(connection, sql).await?) } else { None };
-    let sql = AssertSqlSafe(sql.to_owned()).into_sql_str();
-    let headings = |columns: &[SqliteColumn]| -> Vec<Heading> {
-        let heading = |(at, column): (usize, &SqliteColumn)| Heading {
-            name: column.name().to_owned(),
-            kind: kinds.as_ref().and_then(|kinds| kinds.get(at).copied()),
-        };
-        columns.iter().enumerate().map(heading).collect()
+    let kinds = if sink.needs_kinds() { Some(kinds(connection, question).await?) } else { None };
+    let heading = |(at, name): (usize, &String)| Heading {
+        name: name.clone(),
+        kind: kinds.as_ref().and_then(|kinds| kinds.get(at).copied()),
     };
-    let mut found = sqlx::query(sql.clone()).fetch(&mut *connection);
-    let mut is_first = true;
-    while let Some(row) = found.try_next().await.map_err(database("answer a query"))? {
-        if std::mem::take(&mut is_first) {
-            sink.begin(&headings(row.columns()))?;
-        }
-        sink.row(values(&row)?)?;
-    }
-    drop(found);
-    if is_first {
-        // An answer without rows has columns too.
-        let statement = connection.prepare(sql).await.map_err(database("answer a query"))?;
-        sink.begin(&headings(statement.columns()))?;
-    }
-    Ok(())
+    let headings = |names: &[String]| names.iter().enumerate().map(heading).collect();
+    pass(connection, question, headings, sink).await
+}
+
+/// Passes on the rows of a question under headings made of its columns' names.
+pub(crate) async fn pass(
+    connection: &mut SqliteConnection,
+    question: &Question,
+    headings: impl FnOnce(&[String]) -> Vec<Heading>,
+    sink: &mut impl RowSink,
+) -> Result<(), QueryError> {
+    let sink = RefCell::new(sink);
+    let begin = |names: &[String]| Ok(sink.borrow_mut().begin(&headings(names))?);
+    let row = |row: &[ValueRef<'_>]| Ok(sink.borrow_mut().row(row)?);
+    walk(connection, question, begin, row).await
 }
 
 /// What the columns of an answer hold. A column of nulls alone holds what documented columns of its
 /// name do, or else text.
-async fn kinds(connection: &mut SqliteConnection, sql: &str) -> Result<Vec<Kind>, QueryError> {
-    let sql = AssertSqlSafe(sql.to_owned()).into_sql_str();
-    let mut names: Vec<String> = Vec::new();
+async fn kinds(
+    connection: &mut SqliteConnection,
+    question: &Question,
+) -> Result<Vec<Kind>, QueryError> {
+    let mut names = Vec::new();
     let mut seen: Vec<Option<Kind>> = Vec::new();
-    let mut found = sqlx::query(sql.clone()).fetch(&mut *connection);
-    while let Some(row) = found.try_next().await.map_err(database("answer a query"))? {
-        if seen.is_empty() {
-            names = row.columns().iter().map(|column| column.name().to_owned()).collect();
-            seen = vec![None; names.len()];
+    let begin = |columns: &[String]| {
+        columns.clone_into(&mut names);
+        Ok::<_, QueryError>(())
+    };
+    let row = |row: &[ValueRef<'_>]| {
+        seen.resize(row.len(), None);
+        for (seen, value) in seen.iter_mut().zip(row) {
+            *seen = widest(*seen, kind(value));
         }
-        for (at, seen) in seen.iter_mut().enumerate() {
-            *seen = widest(*seen, kind(&row, at)?);
-        }
-    }
-    drop(found);
-    if seen.is_empty() {
-        let statement = connection.prepare(sql).await.map_err(database("answer a query"))?;
-        names = statement.columns().iter().map(|column| column.name().to_owned()).collect();
-        seen = vec![None; names.len()];
-    }
+        Ok(())
+    };
+    walk(connection, question, begin, row).await?;
+    seen.resize(names.len(), None);
     let known = |(name, seen): (&String, Option<Kind>)| seen.or_else(|| kind_of(name));
     Ok(names.iter().zip(seen).map(known).map(|kind| kind.unwrap_or(Kind::Text)).collect())
 }
@@ -138,57 +133,38 @@ fn widest(a: Option<Kind>, b: Option<Kind>) -> Option<Kind> {
     }
 }
 
-/// Passes on rows of a statement of our own, whose columns are known.
-pub(crate) async fn pass(
-    mut rows: BoxStream<'_, Result<SqliteRow, sqlx::Error>>,
-    sink: &mut impl RowSink,
-) -> Result<(), QueryError> {
-    while let Some(row) = rows.try_next().await.map_err(database("answer a query"))? {
-        sink.row(values(&row)?)?;
+/// What a value is; nothing if it is null.
+fn kind(value: &ValueRef<'_>) -> Option<Kind> {
+    match value {
+        Value::Null => None,
+        Value::Integer(_) => Some(Kind::Integer),
+        Value::Real(_) => Some(Kind::Real),
+        Value::Text(_) => Some(Kind::Text),
     }
-    Ok(())
 }
 
-/// Turns rows into values as they arrive: SQLite's own copies take far more memory.
+/// The rows of a question that others are to go on beside.
 pub(crate) async fn collect(
-    rows: BoxStream<'_, Result<SqliteRow, sqlx::Error>>,
+    mut rows: BoxStream<'_, Result<SqliteRow, sqlx::Error>>,
 ) -> Result<Vec<Vec<Value>>, QueryError> {
-    let mut collected = Rows::default();
-    pass(rows, &mut collected).await?;
-    Ok(collected.rows)
+    let mut collected = Vec::new();
+    // Values are taken out as rows arrive: SQLite's own copies take far more memory.
+    while let Some(row) = rows.try_next().await.map_err(database("answer a query"))? {
+        let values = (0..row.len()).map(|at| value(&row, at)).collect::<Result<_, _>>();
+        collected.push(values.map_err(database("read a value"))?);
+    }
+    Ok(collected)
 }
 
-/// A row as values.
-pub(crate) fn values(row: &SqliteRow) -> Result<Vec<Value>, QueryError> {
-    (0..row.len()).map(|at| value(row, at)).collect()
-}
-
-fn value(row: &SqliteRow, at: usize) -> Result<Value, QueryError> {
-    let fail = database("read a value");
-    let raw = row.try_get_raw(at).map_err(&fail)?;
+fn value(row: &SqliteRow, at: usize) -> Result<Value, sqlx::Error> {
+    let raw = row.try_get_raw(at)?;
     if raw.is_null() {
         return Ok(Value::Null);
     }
     match raw.type_info().name() {
         "INTEGER" => i64::decode(raw).map(Value::Integer),
         "REAL" => f64::decode(raw).map(Value::Real),
-        "BLOB" => <Vec<u8>>::decode(raw).map(|bytes| Value::Text(hex(&bytes))),
         _ => String::decode(raw).map(Value::Text),
     }
-    .map_err(|error| fail(sqlx::Error::Decode(error)).into())
-}
-
-/// What a value is; nothing if it is null.
-fn kind(row: &SqliteRow, at: usize) -> Result<Option<Kind>, QueryError> {
-    let raw = row.try_get_raw(at).map_err(database("read a value"))?;
-    Ok(match raw.type_info().name() {
-        _ if raw.is_null() => None,
-        "INTEGER" => Some(Kind::Integer),
-        "REAL" => Some(Kind::Real),
-        _ => Some(Kind::Text),
-    })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    .map_err(sqlx::Error::Decode)
 }

@@ -5,12 +5,13 @@
 //! drawn, and how, is decided elsewhere.
 
 use augreg_spec::nearest;
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite};
 
 use crate::answer::collect;
 use crate::error::database;
 use crate::query::push_sweep;
+use crate::question::Question;
 use crate::status::sweep_id;
 use crate::{QueryError, Store, StoreError, Value};
 
@@ -81,7 +82,7 @@ impl Store {
     pub async fn stage_axes(&self, sweep: &str) -> Result<Vec<StageAxes>, StoreError> {
         let mut reader = self.readers().acquire().await.map_err(database("begin reading"))?;
         let id = sweep_id(&mut reader, sweep).await?;
-        let mut sql = QueryBuilder::<Sqlite>::new("SELECT stage, count(*)");
+        let mut sql = Question::new("SELECT stage, count(*)");
         for axis in AXES {
             // A value that some jobs have and others lack is a difference, too.
             sql.push(format!(
@@ -115,7 +116,7 @@ impl Store {
         let by: Vec<_> = axes.iter().chain(others).copied().collect();
         let mut reader = self.readers().acquire().await.map_err(database("begin reading"))?;
         let id = sweep_id(&mut reader, sweep).await?;
-        let mut sql = QueryBuilder::<Sqlite>::new(
+        let mut sql = Question::new(
             "SELECT count(*), sum(state = 'running'), sum(state = 'failed'),
                     sum(state = 'cancelled'), sum(state = 'succeeded'), max(job.parameters), avg(",
         );
@@ -124,7 +125,7 @@ impl Store {
             sql.push(", job.").push(axis);
         }
         sql.push(" FROM job LEFT JOIN result ON job_id = id WHERE job.stage = ")
-            .push_bind(&stage.stage);
+            .push_bind(&*stage.stage);
         push_sweep(&mut sql, id);
         for (at, axis) in by.iter().enumerate() {
             sql.push(if at == 0 { " GROUP BY job." } else { ", job." }).push(axis);

@@ -212,6 +212,12 @@ pub enum StoreError {
         /// What is wrong with it.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// SQLite did not answer a question.
+    #[error("failed to answer a query in the study's database")]
+    Answer {
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
     /// Any other failure of the database.
     #[error("failed to {action} in the study's database")]
     Database {
@@ -242,8 +248,12 @@ impl StoreError {
             || matches!(self.code(), Some(11 | 26)) // SQLITE_CORRUPT, SQLITE_NOTADB
     }
 
-    fn code(&self) -> Option<i32> {
+    /// SQLite's primary result code, if it is SQLite that failed.
+    pub(crate) fn code(&self) -> Option<i32> {
         match self {
+            Self::Answer { source } => {
+                source.sqlite_error().map(|error| primary(error.extended_code))
+            }
             Self::Database { source, .. }
             | Self::Open { source, .. }
             | Self::Damaged { source, .. } => primary_code(source),
@@ -260,6 +270,11 @@ pub(crate) fn database(action: &'static str) -> impl Fn(sqlx::Error) -> StoreErr
     }
 }
 
+/// Wraps what SQLite said while it answered a question.
+pub(crate) fn answering(source: rusqlite::Error) -> StoreError {
+    StoreError::Answer { source }
+}
+
 /// Wraps why `what` of `row` cannot be read.
 pub(crate) fn decode<E>(what: &'static str, row: &impl ToString) -> impl FnOnce(E) -> StoreError
 where
@@ -272,7 +287,11 @@ where
 /// SQLite's primary result code, without the extension in the upper bits.
 pub(crate) fn primary_code(error: &sqlx::Error) -> Option<i32> {
     let sqlx::Error::Database(error) = error else { return None };
-    error.code().and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff)
+    error.code().and_then(|code| code.parse::<i32>().ok()).map(primary)
+}
+
+fn primary(code: i32) -> i32 {
+    code & 0xff
 }
 
 /// A query, filter or sort key that cannot be answered.

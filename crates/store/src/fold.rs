@@ -136,8 +136,8 @@ pub(crate) struct Fold {
 
 impl Fold {
     /// Takes the value of a row in the aggregate's column, or any value where it has none.
-    pub(crate) fn take(&mut self, aggregate: &Aggregate, value: &Value) {
-        if *value == Value::Null && aggregate.column.is_some() {
+    pub(crate) fn take<T: AsRef<str>>(&mut self, aggregate: &Aggregate, value: &Value<T>) {
+        if matches!(value, Value::Null) && aggregate.column.is_some() {
             return;
         }
         self.count += 1;
@@ -150,7 +150,7 @@ impl Fold {
         }
     }
 
-    fn add(&mut self, value: &Value) {
+    fn add<T>(&mut self, value: &Value<T>) {
         if let Value::Integer(value) = value {
             self.whole = self.whole.saturating_add(*value);
         }
@@ -164,9 +164,9 @@ impl Fold {
         self.sum = sum;
     }
 
-    fn keep(&mut self, value: &Value, wanted: Ordering) {
+    fn keep<T: AsRef<str>>(&mut self, value: &Value<T>, wanted: Ordering) {
         if self.end.as_ref().is_none_or(|end| order(value, end) == wanted) {
-            self.end = Some(value.clone());
+            self.end = Some(value.to_value());
         }
     }
 
@@ -190,7 +190,7 @@ impl Fold {
     }
 }
 
-fn real(value: &Value) -> Option<f64> {
+fn real<T>(value: &Value<T>) -> Option<f64> {
     match value {
         Value::Integer(value) => Some(*value as f64),
         Value::Real(value) => Some(*value),
@@ -217,9 +217,9 @@ fn deviation(values: &[f64]) -> Option<f64> {
 }
 
 /// Numbers before text, as SQLite sorts; nothing comes last.
-pub(crate) fn order(a: &Value, b: &Value) -> Ordering {
+pub(crate) fn order<A: AsRef<str>, B: AsRef<str>>(a: &Value<A>, b: &Value<B>) -> Ordering {
     match (a, b) {
-        (Value::Text(a), Value::Text(b)) => a.cmp(b),
+        (Value::Text(a), Value::Text(b)) => a.as_ref().cmp(b.as_ref()),
         (Value::Null, Value::Null) => Ordering::Equal,
         (Value::Null | Value::Text(_), _) => Ordering::Greater,
         (_, Value::Null | Value::Text(_)) => Ordering::Less,

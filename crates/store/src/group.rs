@@ -1,18 +1,20 @@
 //! Questions over groups of jobs: by the values of some columns, summed up by aggregates.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 
 use augreg_spec::nearest;
-use futures_util::TryStreamExt;
-use sqlx::sqlite::SqliteRow;
 
-use crate::answer::values;
+use crate::direct::walk;
 use crate::error::database;
 use crate::filter::column;
 use crate::fold::{Fold, order};
 use crate::query::{statement, sweep_of};
 use crate::views::Column;
-use crate::{Aggregate, Filter, Heading, JobQuery, QueryError, RowSink, Rows, Store, Value};
+use crate::{
+    Aggregate, Filter, Heading, JobQuery, QueryError, RowSink, Rows, Store, StoreError, Value,
+    ValueRef,
+};
 
 /// A question over the view `v_jobs`, one row a group of jobs.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -81,7 +83,8 @@ impl Store {
         let limit =
             query.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         for row in rows.into_iter().take(limit) {
-            sink.row(row)?;
+            let row: Vec<_> = row.iter().map(Value::by_ref).collect();
+            sink.row(&row)?;
         }
         Ok(())
     }
@@ -104,13 +107,19 @@ impl Store {
         };
         let mut reader = self.readers().acquire().await.map_err(database("begin reading"))?;
         let sweep = sweep_of(&mut reader, &jobs).await?;
-        let mut statement = statement(&jobs, &columns, sweep);
-        let mut found = statement.build().fetch(&mut *reader);
-        let mut groups =
-            Groups { by: by.len(), show: &query.show, places: HashMap::new(), all: Vec::new() };
-        while let Some(row) = found.try_next().await.map_err(database("answer a query"))? {
-            groups.take(&row)?;
-        }
+        let question = statement(&jobs, &columns, sweep);
+        let mut groups = Groups {
+            by: by.len(),
+            show: &query.show,
+            places: HashMap::new(),
+            key: String::new(),
+            all: Vec::new(),
+        };
+        let each = |row: &[ValueRef<'_>]| {
+            groups.take(row);
+            Ok::<_, StoreError>(())
+        };
+        walk(&mut reader, &question, |_| Ok(()), each).await?;
         Ok(groups.rows())
     }
 }
@@ -120,26 +129,36 @@ struct Groups<'a> {
     by: usize,
     show: &'a [Aggregate],
     places: HashMap<String, usize>,
+    /// Where keys are written.
+    key: String,
     all: Vec<Group>,
 }
 
 impl Groups<'_> {
-    fn take(&mut self, row: &SqliteRow) -> Result<(), QueryError> {
-        let mut values = values(row)?;
-        let rest = values.split_off(self.by);
-        // Reals as their shortest text, so that equal numbers are equal keys.
-        let key = format!("{values:?}");
-        let place = *self.places.entry(key).or_insert_with(|| {
-            let folds = self.show.iter().map(|_| Fold::default()).collect();
-            self.all.push(Group { key: values, folds });
-            self.all.len() - 1
-        });
+    fn take(&mut self, row: &[ValueRef<'_>]) {
+        let (key, rest) = row.split_at(self.by);
+        let place = self.place(key);
         let mut rest = rest.iter();
         for (fold, aggregate) in self.all[place].folds.iter_mut().zip(self.show) {
             let value = if aggregate.column.is_some() { rest.next() } else { None };
             fold.take(aggregate, value.unwrap_or(&Value::Null));
         }
-        Ok(())
+    }
+
+    /// The group of a key.
+    fn place(&mut self, key: &[ValueRef<'_>]) -> usize {
+        self.key.clear();
+        for value in key {
+            // Reals as their shortest text, so that equal numbers are equal keys.
+            let _ = write!(self.key, "{value:?},"); // Writing to a string cannot fail.
+        }
+        if let Some(place) = self.places.get(&self.key) {
+            return *place;
+        }
+        let folds = self.show.iter().map(|_| Fold::default()).collect();
+        self.all.push(Group { key: key.iter().map(Value::to_value).collect(), folds });
+        self.places.insert(self.key.clone(), self.all.len() - 1);
+        self.all.len() - 1
     }
 
     fn rows(self) -> Vec<Vec<Value>> {

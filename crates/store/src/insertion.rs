@@ -7,11 +7,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
+use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use crate::checked::checked;
 use crate::error::database;
+use crate::question::{Query, bind};
 use crate::{StoreError, Value};
 
 /// Jobs of a piece. A trip to SQLite costs more than a row, and SQLite's own cost per row stops
@@ -43,8 +43,6 @@ pub(crate) type Row = Vec<Value>;
 
 /// For each column, whether the rows of a piece differ in it.
 type Pattern = Vec<bool>;
-
-type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
 
 /// The insertion of one piece, ready to be sent to SQLite.
 #[derive(Default)]
@@ -135,15 +133,6 @@ fn statement(pattern: &[bool], rows: usize) -> String {
         marks(&alike),
         own.join(", "),
     )
-}
-
-fn bind(query: Query, value: Value) -> Query {
-    match value {
-        Value::Null => query.bind(None::<i64>),
-        Value::Integer(value) => query.bind(value),
-        Value::Real(value) => query.bind(value),
-        Value::Text(value) => query.bind(value),
-    }
 }
 
 #[cfg(test)]

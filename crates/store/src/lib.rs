@@ -11,7 +11,6 @@
 
 mod activity;
 mod answer;
-mod attach;
 mod axes;
 mod batch;
 mod cells;
@@ -22,6 +21,7 @@ mod compute;
 mod control;
 mod details;
 mod difference;
+mod direct;
 mod draft;
 mod entries;
 mod error;
@@ -42,6 +42,7 @@ mod pending;
 mod priority;
 mod pulse;
 mod query;
+mod question;
 mod reference;
 mod register;
 mod request;
@@ -87,7 +88,7 @@ pub use runs::{OWN, Run};
 pub use status::{Counts, MeasuredSpeed, RunningAttempt, SweepSummary, WorkLeft};
 pub use store::Store;
 pub use submission::{NewSubmission, Submission, Task, TaskState};
-pub use value::{Rows, Value};
+pub use value::{Rows, Value, ValueRef};
 pub use views::{
     AUGREG_INDEX, Column, DEFAULT_COLUMNS, Kind, METRIC, SWEEP_JOB, V_ATTEMPTS, V_BOUNDARIES,
     V_COMPUTE, V_CURVES, V_DEVICE_TIME, V_EPOCHS, V_FORECASTS, V_JOBS, V_LEDGER, V_METRICS, V_RUNS,

@@ -1,12 +1,13 @@
 //! Questions over `v_jobs` whose answers are looked at page by page, and rows of jobs known by name.
 
 use augreg_spec::JobId;
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::{Row, SqliteConnection};
 
 use crate::answer::collect;
 use crate::error::database;
 use crate::filter::{Sort, column};
 use crate::query::{push_conditions, push_order};
+use crate::question::Question;
 use crate::rows::json_text;
 use crate::status::{WHOLE_STUDY, sweep_id};
 use crate::{JobQuery, QueryError, Rows, Store, StoreError, Value};
@@ -38,7 +39,7 @@ impl Store {
         // view's tables then need not be looked at for every job. Where there are conditions, the rows
         // that pass are counted on the way; else they were, as jobs came and went.
         let counts = !query.filters.is_empty();
-        let mut sql = QueryBuilder::new("WITH matching AS ");
+        let mut sql = Question::new("WITH matching AS ");
         sql.push(if counts { "MATERIALIZED" } else { "NOT MATERIALIZED" });
         sql.push(" (SELECT ordinal");
         for Sort { column, .. } in &query.sort {
@@ -73,7 +74,7 @@ impl Store {
             .iter()
             .map(|name| column(name).map(|column| column.name))
             .collect::<Result<_, _>>()?;
-        let mut sql = QueryBuilder::new("SELECT ");
+        let mut sql = Question::new("SELECT ");
         sql.push(columns.join(", "));
         sql.push(" FROM v_jobs WHERE id IN (SELECT value FROM json_each(");
         sql.push_bind(json_text("ids", "a request", &jobs)?).push(")) ORDER BY ordinal");
@@ -98,9 +99,9 @@ async fn count(
         let total = total.fetch_one(connection).await.map_err(database("count jobs"))?;
         return Ok(total as u64);
     }
-    let mut sql = QueryBuilder::<Sqlite>::new("SELECT count(*) FROM v_jobs WHERE 1");
+    let mut sql = Question::new("SELECT count(*) FROM v_jobs WHERE 1");
     push_conditions(&mut sql, query, sweep);
-    let total = sql.build_query_scalar::<i64>().fetch_one(connection).await;
+    let total = sql.build().fetch_one(connection).await.and_then(|row| row.try_get::<i64, _>(0));
     Ok(total.map_err(database("count jobs"))? as u64)
 }
 

@@ -1,10 +1,11 @@
 //! Questions over the view `v_jobs`, put together from filters and sort keys. SQL as people write it is `sql`.
 
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use crate::answer::pass;
 use crate::error::database;
 use crate::filter::{Filter, Operand, Operator, Sort, column};
+use crate::question::Question;
 use crate::status::sweep_id;
 use crate::views::{Column, DEFAULT_COLUMNS};
 use crate::{Heading, QueryError, RowSink, Rows, Store, StoreError};
@@ -56,9 +57,8 @@ impl Store {
         let sweep = sweep_of(&mut reader, query).await?;
         let heading =
             |column: &&Column| Heading { name: column.name.to_owned(), kind: Some(column.kind) };
-        sink.begin(&columns.iter().map(heading).collect::<Vec<_>>())?;
-        let mut question = statement(query, &columns, sweep);
-        pass(question.build().fetch(&mut *reader), sink).await
+        let question = statement(query, &columns, sweep);
+        pass(&mut reader, &question, |_| columns.iter().map(heading).collect(), sink).await
     }
 }
 
@@ -75,13 +75,9 @@ pub(crate) async fn sweep_of(
 
 /// The question as SQL. Only names from the schema's own documentation become text of it; every
 /// value is bound.
-pub(crate) fn statement(
-    query: &JobQuery,
-    columns: &[&Column],
-    sweep: Option<i64>,
-) -> QueryBuilder<Sqlite> {
+pub(crate) fn statement(query: &JobQuery, columns: &[&Column], sweep: Option<i64>) -> Question {
     let names: Vec<_> = columns.iter().map(|column| column.name).collect();
-    let mut sql = QueryBuilder::new("SELECT ");
+    let mut sql = Question::new("SELECT ");
     sql.push(names.join(", ")).push(" FROM v_jobs WHERE 1");
     push_conditions(&mut sql, query, sweep);
     push_order(&mut sql, &query.sort);
@@ -92,11 +88,7 @@ pub(crate) fn statement(
 }
 
 /// What a row must be to be in the answer.
-pub(crate) fn push_conditions(
-    sql: &mut QueryBuilder<Sqlite>,
-    query: &JobQuery,
-    sweep: Option<i64>,
-) {
+pub(crate) fn push_conditions(sql: &mut Question, query: &JobQuery, sweep: Option<i64>) {
     if let Some(sweep) = sweep {
         push_sweep(sql, sweep);
     }
@@ -106,14 +98,14 @@ pub(crate) fn push_conditions(
 }
 
 /// That a sweep asks for the job.
-pub(crate) fn push_sweep(sql: &mut QueryBuilder<Sqlite>, sweep: i64) {
+pub(crate) fn push_sweep(sql: &mut Question, sweep: i64) {
     sql.push(" AND ordinal IN (SELECT ordinal FROM member WHERE NOT orphaned AND sweep_id = ")
         .push_bind(sweep)
         .push(")");
 }
 
 /// The order of the answer.
-pub(crate) fn push_order(sql: &mut QueryBuilder<Sqlite>, sort: &[Sort]) {
+pub(crate) fn push_order(sql: &mut Question, sort: &[Sort]) {
     sql.push(" ORDER BY ");
     for Sort { column, descending } in sort {
         sql.push(column.name).push(if *descending { " DESC" } else { "" }).push(" NULLS LAST, ");
@@ -121,7 +113,7 @@ pub(crate) fn push_order(sql: &mut QueryBuilder<Sqlite>, sort: &[Sort]) {
     sql.push("ordinal");
 }
 
-fn push_filter(sql: &mut QueryBuilder<Sqlite>, filter: &Filter) {
+fn push_filter(sql: &mut Question, filter: &Filter) {
     let name = filter.column.name;
     let sign = match filter.operator {
         Operator::Equal => " IS ",
@@ -141,7 +133,7 @@ fn push_filter(sql: &mut QueryBuilder<Sqlite>, filter: &Filter) {
     push_operand(sql, &filter.operand);
 }
 
-fn push_operand(sql: &mut QueryBuilder<Sqlite>, operand: &Operand) {
+fn push_operand(sql: &mut Question, operand: &Operand) {
     match operand {
         Operand::Nothing => sql.push("NULL"),
         Operand::Integer(value) => sql.push_bind(*value),

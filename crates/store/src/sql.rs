@@ -8,7 +8,8 @@ use augreg_spec::nearest;
 use sqlx::{Connection, SqliteConnection};
 
 use crate::answer::answer;
-use crate::error::{database, primary_code};
+use crate::error::database;
+use crate::question::Question;
 use crate::statement::is_one_reading_statement;
 use crate::{QueryError, RowSink, Rows, Store, StoreError};
 
@@ -37,7 +38,7 @@ impl Store {
         let mut reader = self.readers().acquire().await.map_err(database("begin reading"))?;
         // One snapshot, for sinks that have the question answered twice.
         let mut snapshot = reader.begin().await.map_err(database("begin reading"))?;
-        match answer(&mut snapshot, sql, sink).await {
+        match answer(&mut snapshot, &Question::new(sql), sink).await {
             Ok(()) => Ok(()),
             Err(error) => Err(explain(&mut snapshot, error).await),
         }
@@ -47,13 +48,10 @@ impl Store {
 /// Says what is wrong with a statement that SQLite refused. A failure that is not the statement's
 /// stays what it is.
 async fn explain(connection: &mut SqliteConnection, error: QueryError) -> QueryError {
-    let QueryError::Store(StoreError::Database { source, .. }) = &error else { return error };
+    let QueryError::Store(refusal @ StoreError::Answer { source }) = &error else { return error };
     // SQLITE_ERROR is about the statement; SQLITE_READONLY and SQLITE_AUTH refuse what it asks.
-    let (Some(1 | 3 | 8 | 23), sqlx::Error::Database(refusal)) = (primary_code(source), source)
-    else {
-        return error;
-    };
-    let message = refusal.message().to_owned();
+    let Some(1 | 3 | 8 | 23) = refusal.code() else { return error };
+    let message = source.to_string();
     let nearest = match unknown_name(&message) {
         Some((name, is_table)) => names(connection, is_table).await.ok().and_then(|names| {
             // One of that very name is of another table.

@@ -13,7 +13,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use crate::attach::forbid_other_files;
+use crate::direct::forbid_other_files;
 use crate::error::primary_code;
 use crate::writer::Writer;
 use crate::{Difference, NewSweep, StoreError, draft};

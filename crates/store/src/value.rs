@@ -1,10 +1,12 @@
 //! What a query returns: named columns and rows of plain values. Rendering lives elsewhere.
 
+use std::borrow::Cow;
+
 use serde::{Serialize, Serializer};
 
 /// One value of a row, as SQLite stores it. Serializes as the plain JSON value.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub enum Value<T = String> {
     /// Nothing.
     Null,
     /// A whole number.
@@ -12,7 +14,33 @@ pub enum Value {
     /// A floating-point number.
     Real(f64),
     /// Text; bytes are shown in hexadecimal.
-    Text(String),
+    Text(T),
+}
+
+/// A value of a row that SQLite is still at: its text is where SQLite has it.
+pub type ValueRef<'a> = Value<Cow<'a, str>>;
+
+impl<T: AsRef<str>> Value<T> {
+    /// The value for itself.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        match self.by_ref() {
+            Value::Null => Value::Null,
+            Value::Integer(value) => Value::Integer(value),
+            Value::Real(value) => Value::Real(value),
+            Value::Text(text) => Value::Text(text.into_owned()),
+        }
+    }
+
+    /// The value with its text borrowed.
+    pub fn by_ref(&self) -> ValueRef<'_> {
+        match self {
+            Self::Null => Value::Null,
+            Self::Integer(value) => Value::Integer(*value),
+            Self::Real(value) => Value::Real(*value),
+            Self::Text(text) => Value::Text(Cow::Borrowed(text.as_ref())),
+        }
+    }
 }
 
 impl From<i64> for Value {
@@ -57,13 +85,13 @@ impl<T: Into<Value>> From<Option<T>> for Value {
     }
 }
 
-impl Serialize for Value {
+impl<T: AsRef<str>> Serialize for Value<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Null => serializer.serialize_unit(),
             Self::Integer(value) => serializer.serialize_i64(*value),
             Self::Real(value) => serializer.serialize_f64(*value),
-            Self::Text(value) => serializer.serialize_str(value),
+            Self::Text(value) => serializer.serialize_str(value.as_ref()),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use augreg_store::{Heading, Value};
+use augreg_store::{Heading, Value, ValueRef};
 
 /// JSON on its way. Keys stand in column order.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl<W: Write> Json<W> {
         if self.array { self.out.write_all(b"[") } else { Ok(()) }
     }
 
-    pub(super) fn row(&mut self, row: &[Value]) -> io::Result<()> {
+    pub(super) fn row(&mut self, row: &[ValueRef<'_>]) -> io::Result<()> {
         if self.array {
             self.out.write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
         }
@@ -86,7 +86,7 @@ mod tests {
         let value = "a\u{1b}[2J\u{9b}31m\u{202e}b\u{7f} ü \"q\" 🦀";
         let mut json = Json::new(Vec::new(), true);
         json.begin(&[Heading::untyped("k")]).expect("begins");
-        json.row(&[Value::from(value)]).expect("writes");
+        json.row(&[Value::from(value).by_ref()]).expect("writes");
         let bytes = json.finish().expect("ends");
         let written = String::from_utf8(bytes).expect("is text");
         assert!(written.replace('\n', "").chars().all(|c| !c.is_control() && c != '\u{202e}'));

@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 
-use augreg_store::{Heading, Value};
+use augreg_store::{Heading, Value, ValueRef};
 use unicode_width::UnicodeWidthStr;
 
 use super::shown;
@@ -52,11 +52,11 @@ impl<W: Write> Text<W> {
             headings.iter().map(|heading| harmless(&heading.name).into_owned()).collect();
     }
 
-    pub(super) fn row(&mut self, row: Vec<Value>) -> io::Result<()> {
+    pub(super) fn row(&mut self, row: &[ValueRef<'_>]) -> io::Result<()> {
         if let Some(columns) = &self.columns {
             return line(&mut self.out, columns, |at| shown(&row[at]));
         }
-        self.waiting.push(row);
+        self.waiting.push(row.iter().map(Value::to_value).collect());
         if self.waiting.len() == SAMPLE { self.settle() } else { Ok(()) }
     }
 
@@ -159,7 +159,8 @@ mod tests {
         let headings: Vec<_> = names.iter().map(|name| Heading::untyped(name)).collect();
         text.begin(&headings);
         for row in rows {
-            text.row(row.to_vec()).expect("writes");
+            let row: Vec<_> = row.iter().map(Value::by_ref).collect();
+            text.row(&row).expect("writes");
         }
         let (bytes, said) = text.finish().expect("ends");
         (String::from_utf8(bytes).expect("is text"), said)
@@ -199,7 +200,7 @@ mod tests {
         let mut text = Text::new(Vec::new(), None);
         text.begin(&[Heading::untyped("n")]);
         for n in 0..3000_i64 {
-            text.row(vec![Value::Integer(n)]).expect("writes");
+            text.row(&[Value::Integer(n)]).expect("writes");
         }
         assert!(text.waiting.is_empty());
         let (bytes, _) = text.finish().expect("ends");

@@ -1,7 +1,9 @@
 //! Questions of a person: SQL that can only read, and filters over `v_jobs`.
 
 use augreg_protocol::FailureKind;
-use augreg_store::{GroupQuery, Heading, JobQuery, Kind, QueryError, RowSink, StoreError, Value};
+use augreg_store::{
+    GroupQuery, Heading, JobQuery, Kind, QueryError, RowSink, StoreError, Value, ValueRef,
+};
 use sqlx::{ConnectOptions, Executor};
 
 use crate::support::{Study, job, jobs, text};
@@ -183,7 +185,7 @@ impl RowSink for Columns {
         Ok(())
     }
 
-    fn row(&mut self, _: Vec<Value>) -> std::io::Result<()> {
+    fn row(&mut self, _: &[ValueRef<'_>]) -> std::io::Result<()> {
         Err(std::io::ErrorKind::BrokenPipe.into())
     }
 }
