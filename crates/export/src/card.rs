@@ -6,6 +6,7 @@ use std::fmt::{self, Write};
 use augreg_spec::{Gelu, Loss, Optimizer, SplitName, Training};
 use augreg_store::JobDetails;
 use augreg_weights::Architecture;
+use augreg_words::count;
 use jiff::Timestamp;
 
 use crate::timm::Timm;
@@ -81,7 +82,7 @@ fn title(card: &Card<'_>, out: &mut String) -> fmt::Result {
         Origin::Final => "the parameters at the end of the training",
         Origin::Best => "the parameters of the evaluation with the best validation accuracy",
     };
-    writeln!(out, "A {kind} of {} parameters{how}.", grouped(job.parameters))?;
+    writeln!(out, "A {kind} of {} parameters{how}.", count(job.parameters))?;
     writeln!(out, "The file holds {which}, in 32-bit floats.\n")?;
     writeln!(out, "| | |\n|---|---|")?;
     line(out, "model", &network.model().to_string())?;
@@ -111,7 +112,7 @@ fn data(card: &Card<'_>, out: &mut String) -> fmt::Result {
             SplitName::Test => "judging, once, at the end",
         };
         if dataset.splits.contains_key(&split) {
-            writeln!(out, "| {name} | {} | {used} |", grouped(dataset.examples(split)))?;
+            writeln!(out, "| {name} | {} | {used} |", count(dataset.examples(split)))?;
         }
     }
     writeln!(out, "\nFingerprint of its content and splits: `{}`.", dataset.fingerprint())
@@ -120,11 +121,11 @@ fn data(card: &Card<'_>, out: &mut String) -> fmt::Result {
 fn settings(card: &Card<'_>, out: &mut String) -> fmt::Result {
     let training = card.training;
     writeln!(out, "\n## Training\n\n| setting | value |\n|---|---|")?;
-    let images = grouped(training.images());
+    let images = count(training.images());
     line(
         out,
         "steps",
-        &format!("{} of {} images: {images} images", grouped(training.steps), training.batch_size),
+        &format!("{} of {} images: {images} images", count(training.steps), training.batch_size),
     )?;
     line(out, "augmentation", &augmentation(card))?;
     let regularization = training.regularization;
@@ -172,14 +173,14 @@ fn optimizer(optimizer: &Optimizer) -> String {
             settings.weight_decay,
             settings.clip_norm,
             settings.learning_rate,
-            grouped(settings.warmup_steps)
+            count(settings.warmup_steps)
         ),
         Optimizer::Sgd(settings) => format!(
             "SGD, momentum {}, gradients clipped to norm {}; learning rate {} after {} warm-up steps, cosine to 0",
             settings.momentum,
             settings.clip_norm,
             settings.learning_rate,
-            grouped(settings.warmup_steps)
+            count(settings.warmup_steps)
         ),
     }
 }
@@ -281,19 +282,6 @@ fn licence(_: &Card<'_>, out: &mut String) -> fmt::Result {
 
 fn line(out: &mut String, name: &str, value: &str) -> fmt::Result {
     writeln!(out, "| {name} | {value} |")
-}
-
-/// A count with thousands separators.
-fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 #[cfg(test)]
