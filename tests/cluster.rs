@@ -276,12 +276,18 @@ fn what_is_left_to_slurm_is_told_cancelled_and_collected() {
     let queued = "select job_id from task_job where number = 3";
     let job = study.query(&[queued])[0]["job_id"].clone();
     study.expect(0, &["cancel", &job]);
+    study.wait_for_status("running in Slurm");
+    let at_work = study.query(&["select id from v_jobs where state = 'running'"])[0]["id"].clone();
+    let told = study.expect(0, &["cancel", &at_work]).stderr;
+    assert!(told.contains("was left to Slurm"), "{told}");
     study.expect(0, &[&["resume"][..], &FLAGS].concat());
     let counts = study.query(&["select state, count(*) as n from v_jobs group by 1 order by 1"]);
     let counts: Vec<_> = counts.iter().map(|row| (&*row["state"], &*row["n"])).collect();
-    assert_eq!(counts, [("cancelled", "1"), ("succeeded", "3")]);
+    assert_eq!(counts, [("cancelled", "2"), ("succeeded", "2")]);
     let mut expected = alone(&text);
-    expected.remove(&job);
+    for cancelled in [job, at_work] {
+        expected.remove(&cancelled);
+    }
     assert_eq!(study.hashes(), expected);
     nothing_ran_twice_at_once(&study);
 }

@@ -1,5 +1,6 @@
 //! `augreg cancel`
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use augreg_scheduler::runtime::{LockError, StudyLock, call_off};
@@ -43,9 +44,15 @@ pub(crate) async fn run(global: &Global, args: &CancelArgs) -> Result<Ending, Fa
         output::print(&job.to_string())?;
         output::say(&format!("{} is {state}", job.short()));
     }
+    let in_slurm = if left.is_empty() { HashSet::new() } else { left_to_slurm(&store).await? };
     for job in &left {
         output::say(&match &busy {
             Some(holder) => format!("{} will be cancelled by {holder}", job.short()),
+            None if in_slurm.contains(job) => format!(
+                "{} was left to Slurm: its task writes a checkpoint and goes on without it, then \
+                 `augreg resume` cancels it",
+                job.short()
+            ),
             None => format!(
                 "{} was running when its scheduler died: `augreg resume` sees what became of it and \
                  cancels it",
@@ -98,6 +105,13 @@ pub(super) fn by(command: &str) -> String {
 pub(super) async fn open(store: &Store, jobs: &[JobId]) -> Result<Vec<JobId>, Failure> {
     let open = store.cancel_requests().await?;
     Ok(jobs.iter().copied().filter(|job| open.contains(job)).collect())
+}
+
+/// Jobs in the shares of tasks that are not over.
+async fn left_to_slurm(store: &Store) -> Result<HashSet<JobId>, Failure> {
+    let live = store.live_submissions().await?;
+    let open = live.into_iter().flat_map(|submission| submission.tasks);
+    Ok(open.filter(|task| !task.state.is_over).flat_map(|task| task.jobs).collect())
 }
 
 /// Gives the scheduler time; returns what it has not seen to.
