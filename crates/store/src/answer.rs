@@ -3,7 +3,6 @@
 //! Nothing here keeps rows, so memory does not grow with an answer; what is to be kept is [`Rows`],
 //! which takes rows like any other sink. What a question says is `query` and `sql`.
 
-use std::cell::RefCell;
 use std::io;
 
 use futures_util::TryStreamExt;
@@ -11,7 +10,7 @@ use futures_util::stream::BoxStream;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row, SqliteConnection, TypeInfo, ValueRef as _};
 
-use crate::direct::walk;
+use crate::direct::{Part, walk};
 use crate::error::database;
 use crate::question::Question;
 use crate::views::{Kind, kind_of};
@@ -89,13 +88,14 @@ pub(crate) async fn answer(
 pub(crate) async fn pass(
     connection: &mut SqliteConnection,
     question: &Question,
-    headings: impl FnOnce(&[String]) -> Vec<Heading>,
+    headings: impl Fn(&[String]) -> Vec<Heading>,
     sink: &mut impl RowSink,
 ) -> Result<(), QueryError> {
-    let sink = RefCell::new(sink);
-    let begin = |names: &[String]| Ok(sink.borrow_mut().begin(&headings(names))?);
-    let row = |row: &[ValueRef<'_>]| Ok(sink.borrow_mut().row(row)?);
-    walk(connection, question, begin, row).await
+    let take = |part: Part<'_>| match part {
+        Part::Columns(names) => Ok(sink.begin(&headings(names))?),
+        Part::Row(row) => Ok(sink.row(row)?),
+    };
+    walk(connection, question, take).await
 }
 
 /// What the columns of an answer hold. A column of nulls alone holds what documented columns of its
@@ -104,23 +104,21 @@ async fn kinds(
     connection: &mut SqliteConnection,
     question: &Question,
 ) -> Result<Vec<Kind>, QueryError> {
-    let mut names = Vec::new();
-    let mut seen: Vec<Option<Kind>> = Vec::new();
-    let begin = |columns: &[String]| {
-        columns.clone_into(&mut names);
+    let mut columns: Vec<(String, Option<Kind>)> = Vec::new();
+    let take = |part: Part<'_>| {
+        match part {
+            Part::Columns(names) => columns.extend(names.iter().map(|name| (name.clone(), None))),
+            Part::Row(row) => {
+                for ((_, seen), value) in columns.iter_mut().zip(row) {
+                    *seen = widest(*seen, kind(value));
+                }
+            }
+        }
         Ok::<_, QueryError>(())
     };
-    let row = |row: &[ValueRef<'_>]| {
-        seen.resize(row.len(), None);
-        for (seen, value) in seen.iter_mut().zip(row) {
-            *seen = widest(*seen, kind(value));
-        }
-        Ok(())
-    };
-    walk(connection, question, begin, row).await?;
-    seen.resize(names.len(), None);
-    let known = |(name, seen): (&String, Option<Kind>)| seen.or_else(|| kind_of(name));
-    Ok(names.iter().zip(seen).map(known).map(|kind| kind.unwrap_or(Kind::Text)).collect())
+    walk(connection, question, take).await?;
+    let known = |(name, seen): (String, Option<Kind>)| seen.or_else(|| kind_of(&name));
+    Ok(columns.into_iter().map(known).map(|kind| kind.unwrap_or(Kind::Text)).collect())
 }
 
 /// The kind that holds values of both: text holds everything, reals hold whole numbers.

@@ -29,35 +29,40 @@ pub(crate) async fn forbid_other_files(
     limited.map(drop).map_err(failed)
 }
 
-/// Answers a question: `begin` is given the names of its columns, before the first row and when it is known to be
-/// one, then `each` every row.
+/// A part of an answer.
+pub(crate) enum Part<'a> {
+    /// The names of its columns: first, and when SQLite has not refused the question.
+    Columns(&'a [String]),
+    /// A row.
+    Row(&'a [ValueRef<'a>]),
+}
+
+/// Answers a question part by part.
 pub(crate) async fn walk<E: From<StoreError>>(
     connection: &mut SqliteConnection,
     question: &Question,
-    begin: impl FnOnce(&[String]) -> Result<(), E>,
-    each: impl FnMut(&[ValueRef<'_>]) -> Result<(), E>,
+    take: impl FnMut(Part<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let answered = with(connection, |direct| answer(direct, question, begin, each)).await;
+    let answered = with(connection, |direct| answer(direct, question, take)).await;
     answered.map_err(database("answer a query"))?
 }
 
 fn answer<E: From<StoreError>>(
     direct: &Connection,
     question: &Question,
-    begin: impl FnOnce(&[String]) -> Result<(), E>,
-    mut each: impl FnMut(&[ValueRef<'_>]) -> Result<(), E>,
+    mut take: impl FnMut(Part<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut statement = direct.prepare(&question.sql).map_err(answering)?;
     let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
     let mut rows = statement.query(params_from_iter(&question.bound)).map_err(answering)?;
     let mut next = rows.next().map_err(answering)?;
-    begin(&names)?;
+    take(Part::Columns(&names))?;
     while let Some(row) = next {
         let mut values = Vec::with_capacity(names.len());
         for at in 0..names.len() {
             values.push(value(row.get_ref(at).map_err(answering)?));
         }
-        each(&values)?;
+        take(Part::Row(&values))?;
         drop(values);
         next = rows.next().map_err(answering)?;
     }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use augreg_spec::nearest;
 
-use crate::direct::walk;
+use crate::direct::{Part, walk};
 use crate::error::database;
 use crate::filter::column;
 use crate::fold::{Fold, order};
@@ -115,11 +115,13 @@ impl Store {
             key: String::new(),
             all: Vec::new(),
         };
-        let each = |row: &[ValueRef<'_>]| {
-            groups.take(row);
+        let take = |part: Part<'_>| {
+            if let Part::Row(row) = part {
+                groups.take(row);
+            }
             Ok::<_, StoreError>(())
         };
-        walk(&mut reader, &question, |_| Ok(()), each).await?;
+        walk(&mut reader, &question, take).await?;
         Ok(groups.rows())
     }
 }

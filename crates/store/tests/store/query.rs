@@ -205,3 +205,23 @@ async fn a_sink_that_needs_kinds_is_told_what_all_values_are() {
     let expected = [Kind::Integer, Kind::Real, Kind::Text, Kind::Text, Kind::Real].map(Some);
     assert_eq!(kinds, expected);
 }
+
+#[tokio::test]
+async fn bytes_are_shown_in_hexadecimal_and_what_is_no_text_is_marked() {
+    let study = filled().await;
+    let rows = study.store.sql("SELECT x'00ff10', CAST(x'41ff42' AS TEXT), x''").await;
+    assert_eq!(rows.expect("answers").rows, [["00ff10", "A\u{fffd}B", ""].map(Value::from)]);
+}
+
+#[tokio::test]
+async fn what_goes_wrong_at_a_row_is_told_in_sqlites_words_and_before_any_heading() {
+    let study = filled().await;
+    let mut sink = Columns(Vec::new());
+    let sql = "SELECT abs(-9223372036854775807 - 1)";
+    let error = study.store.sql_into(sql, &mut sink).await.expect_err("has no answer");
+    assert!(
+        matches!(&error, QueryError::Sql { message, .. } if message == "integer overflow"),
+        "{error:?}"
+    );
+    assert!(sink.0.is_empty());
+}
