@@ -102,6 +102,15 @@ async function edit(folder) {
     return { ask, tell, told };
 }
 
+// A server that never answers leaves nothing to wait for, and Node.js would end as if all was well.
+let ended = false;
+process.on("exit", (code) => {
+    if (code === 0 && !ended) {
+        console.error("error: the language server has not answered");
+        process.exitCode = 1;
+    }
+});
+
 async function main() {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "augreg-editor-"));
     process.on("exit", () => fs.rmSync(folder, { recursive: true, force: true }));
@@ -133,6 +142,7 @@ async function main() {
         check(told.some(isIt), `\`${says}\` is not told at \`${line}\`: ${JSON.stringify(told)}`);
     }
     console.log(`Even Better TOML completes ${COMPLETED.length} keys and marks ${MISTAKES.length} mistakes`);
+    ended = true;
     process.exit(0);
 }
 

@@ -278,10 +278,9 @@ pub(crate) async fn status_text(live: &[Submission]) -> String {
             Phase::Stuck(end) => format!("stuck: {} ({})", end.what, reason_in_words(&reason)),
             Phase::Runs => format!("running on {}", nodes.join(", ")),
             Phase::Over(_) if state == "NEW" => "not seen in the queue yet".to_owned(),
-            // Over since it was collected from, or with somebody who follows it.
-            Phase::Over(_) => {
-                format!("{state} just now: the next `augreg status` takes in what it did")
-            }
+            Phase::Over(_) => format!(
+                "{state} just now: whoever follows it takes in what it did, or the next `augreg status`"
+            ),
         };
         text += &format!("Slurm: {} {plural} {what}\n", words::count(tasks));
     }

@@ -84,9 +84,9 @@ pub(crate) fn epochs(value: f64) -> String {
     }
 }
 
-/// A count with its noun: `1 job`, `3 jobs`.
+/// A count with its noun: `1 job`, `51,408 jobs`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+    augreg_words::counted(number as u64, noun)
 }
 
 /// The column of a heat map that a job belongs to.

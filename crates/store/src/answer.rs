@@ -49,7 +49,7 @@ pub trait RowSink {
     /// Whatever keeps it from going on. No row follows.
     fn begin(&mut self, headings: &[Heading]) -> io::Result<()>;
 
-    /// Takes a row.
+    /// Takes a row: a value for each column. Text is SQLite's own and goes with the row.
     ///
     /// # Errors
     ///

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, Sqlite};
 use crate::Value;
 
 /// A statement on its way.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug)]
 pub(crate) struct Question {
     pub(crate) sql: String,
     /// What stands for the question marks of the text.

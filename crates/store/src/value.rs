@@ -21,7 +21,7 @@ pub enum Value<T = String> {
 pub type ValueRef<'a> = Value<Cow<'a, str>>;
 
 impl<T: AsRef<str>> Value<T> {
-    /// The value for itself.
+    /// The value with text of its own.
     #[must_use]
     pub fn to_value(&self) -> Value {
         match self.by_ref() {
@@ -33,6 +33,7 @@ impl<T: AsRef<str>> Value<T> {
     }
 
     /// The value with its text borrowed.
+    #[must_use]
     pub fn by_ref(&self) -> ValueRef<'_> {
         match self {
             Self::Null => Value::Null,

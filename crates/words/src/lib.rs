@@ -25,7 +25,7 @@ pub fn counted(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
 }
 
-/// Seconds as `42 s`, `3 min 20 s`, `5 h 10 min`, `12 d 3 h`.
+/// Seconds as `42 s`, `3 min 20 s`, `5 h 10 min`, `12 d 3 h`; fewer than none as none.
 #[must_use]
 pub fn duration(seconds: f64) -> String {
     let total = seconds.max(0.0).round() as u64;
@@ -38,7 +38,7 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// A number with an SI prefix and three digits: `1.24 PFLOP`.
+/// A number of `unit`s, not below 0, with an SI prefix (powers of 1,000) and three digits: `1.24 PFLOP`.
 #[must_use]
 pub fn quantity(value: f64, unit: &str) -> String {
     let prefixes = ["", "k", "M", "G", "T", "P", "E", "Z", "Y"];
